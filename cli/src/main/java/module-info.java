@@ -1,0 +1,14 @@
+import org.jspecify.annotations.NullMarked;
+
+/// The command line, the only assembly point.
+@NullMarked
+module io.kvasir.cli {
+  requires io.kvasir.engine;
+  requires io.kvasir.compute.cpu;
+  requires info.picocli;
+  requires org.jline;
+  requires static transitive org.jspecify;
+
+  opens io.kvasir.cli to
+      info.picocli;
+}

@@ -1,0 +1,9 @@
+import org.jspecify.annotations.NullMarked;
+
+/// The CPU backend on the Vector API.
+@NullMarked
+module io.kvasir.compute.cpu {
+  requires transitive io.kvasir.compute;
+  requires jdk.incubator.vector;
+  requires static transitive org.jspecify;
+}

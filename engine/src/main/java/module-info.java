@@ -1,0 +1,8 @@
+import org.jspecify.annotations.NullMarked;
+
+/// The embedding API: requests in, token streams out.
+@NullMarked
+module io.kvasir.engine {
+  requires transitive io.kvasir.model;
+  requires static transitive org.jspecify;
+}

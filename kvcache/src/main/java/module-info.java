@@ -1,0 +1,7 @@
+import org.jspecify.annotations.NullMarked;
+
+/// The paged key-value cache as a library of its own: depends on java.base only.
+@NullMarked
+module io.kvasir.kvcache {
+  requires static transitive org.jspecify;
+}

@@ -1,0 +1,2 @@
+/// Model containers: GGUF and safetensors, read without trusting any size they state.
+package io.kvasir.model.file;

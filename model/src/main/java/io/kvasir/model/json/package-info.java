@@ -1,0 +1,2 @@
+/// A small strict JSON reader and writer for model files.
+package io.kvasir.model.json;

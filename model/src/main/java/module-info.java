@@ -1,0 +1,11 @@
+import org.jspecify.annotations.NullMarked;
+
+/// Model files, tokenizers, chat templates and the transformer.
+@NullMarked
+module io.kvasir.model {
+  requires transitive io.kvasir.compute;
+  requires java.net.http;
+  requires static transitive org.jspecify;
+
+  exports io.kvasir.model.json;
+}
