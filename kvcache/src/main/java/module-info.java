@@ -4,4 +4,8 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.kvasir.kvcache {
   requires static transitive org.jspecify;
+
+  exports io.kvasir.kvcache;
+  exports io.kvasir.kvcache.format;
+  exports io.kvasir.kvcache.tier;
 }

@@ -1,0 +1,135 @@
+package io.kvasir.kvcache;
+
+import java.util.Arrays;
+
+/// The blocks of one sequence: for each layer group, which block holds which positions.
+///
+/// Position `p` of a group lies in the block at index `p / S`, slot `p % S`. A window group lets go
+/// of the blocks that left its window, so its blocks start at [#firstBlock] rather than at 0.
+/// Holding a table is what keeps its blocks from being freed; it ends with [KvCache#release].
+///
+/// Tables are created and changed by their [KvCache] only, on its owner thread; kernels read them
+/// during a step, in which nothing changes.
+public final class BlockTable {
+  private final KvCache cache;
+  private final int[][] blocks;
+  private final int[] firstBlock;
+  private final int[] endBlock;
+  private int length;
+  private int reserved;
+  private boolean released;
+
+  BlockTable(KvCache cache, int groups) {
+    this.cache = cache;
+    this.blocks = new int[groups][8];
+    this.firstBlock = new int[groups];
+    this.endBlock = new int[groups];
+  }
+
+  /// Positions whose keys and values are computed: `0 .. length - 1`.
+  public int length() {
+    return length;
+  }
+
+  /// Positions for which blocks are held, computed or about to be.
+  public int reserved() {
+    return reserved;
+  }
+
+  /// Index of the oldest block the group still holds.
+  public int firstBlock(int group) {
+    return firstBlock[group];
+  }
+
+  /// One past the index of the newest block of the group.
+  public int endBlock(int group) {
+    return endBlock[group];
+  }
+
+  /// The id of the block at `index` of the group.
+  ///
+  /// @throws IndexOutOfBoundsException where the group does not hold that block (any more)
+  public int block(int group, int index) {
+    if (index < firstBlock[group] || index >= endBlock[group]) {
+      throw new IndexOutOfBoundsException(
+          "group %d holds blocks %d to %d, not %d"
+              .formatted(group, firstBlock[group], endBlock[group] - 1, index));
+    }
+    return blocks[group][index - firstBlock[group]];
+  }
+
+  /// Blocks held over all groups; a shared one counts in each table.
+  public int blockCount() {
+    int count = 0;
+    for (int group = 0; group < blocks.length; group++) {
+      count += endBlock[group] - firstBlock[group];
+    }
+    return count;
+  }
+
+  public boolean isReleased() {
+    return released;
+  }
+
+  KvCache cache() {
+    return cache;
+  }
+
+  void append(int group, int block) {
+    int held = endBlock[group] - firstBlock[group];
+    if (held == blocks[group].length) {
+      blocks[group] = Arrays.copyOf(blocks[group], held * 2);
+    }
+    blocks[group][held] = block;
+    endBlock[group]++;
+  }
+
+  /// Removes and returns the oldest block.
+  int removeFirst(int group) {
+    int block = block(group, firstBlock[group]);
+    firstBlock[group]++;
+    int held = endBlock[group] - firstBlock[group];
+    System.arraycopy(blocks[group], 1, blocks[group], 0, held);
+    return block;
+  }
+
+  /// Removes and returns the newest block.
+  int removeLast(int group) {
+    int block = block(group, endBlock[group] - 1);
+    endBlock[group]--;
+    return block;
+  }
+
+  void replaceLast(int group, int block) {
+    blocks[group][endBlock[group] - 1 - firstBlock[group]] = block;
+  }
+
+  /// Starts an empty group at block `index`.
+  void startAt(int group, int index) {
+    firstBlock[group] = index;
+    endBlock[group] = index;
+  }
+
+  void setLength(int length) {
+    this.length = length;
+  }
+
+  void setReserved(int reserved) {
+    this.reserved = reserved;
+  }
+
+  void markReleased() {
+    released = true;
+  }
+
+  @Override
+  public String toString() {
+    return "BlockTable[length="
+        + length
+        + " reserved="
+        + reserved
+        + " blocks="
+        + blockCount()
+        + "]";
+  }
+}

@@ -1,0 +1,51 @@
+package io.kvasir.kvcache.format;
+
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+
+/// bfloat16 (the upper half of a single: 1 sign, 8 exponent, 7 fraction bits), little-endian,
+/// rounded to nearest even; NaN stays NaN.
+///
+/// ```
+/// row slot:  | e0 e0 | e1 e1 | ... | eD-1 eD-1 |     2 D bytes
+/// plane:     | row 0 | row 1 | ... | row S-1 |     2 D S bytes
+/// ```
+record Bf16Format() implements KvFormat {
+  private static final ValueLayout.OfShort ELEMENT =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  @Override
+  public String name() {
+    return "bf16";
+  }
+
+  @Override
+  public long planeBytes(int blockTokens, int dim) {
+    return 2L * blockTokens * dim;
+  }
+
+  @Override
+  public void encode(float[] source, int offset, KvPlane plane, int slot) {
+    long at = plane.offset() + 2L * slot * plane.dim();
+    for (int i = 0; i < plane.dim(); i++) {
+      plane.memory().set(ELEMENT, at + 2L * i, toBf16(source[offset + i]));
+    }
+  }
+
+  @Override
+  public void decode(KvPlane plane, int slot, float[] target, int offset) {
+    long at = plane.offset() + 2L * slot * plane.dim();
+    for (int i = 0; i < plane.dim(); i++) {
+      target[offset + i] = Float.intBitsToFloat(plane.memory().get(ELEMENT, at + 2L * i) << 16);
+    }
+  }
+
+  /// The bfloat16 nearest to `value`, ties to even.
+  private static short toBf16(float value) {
+    int bits = Float.floatToRawIntBits(value);
+    if (Float.isNaN(value)) {
+      return (short) (bits >>> 16 | 0x40);
+    }
+    return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+  }
+}

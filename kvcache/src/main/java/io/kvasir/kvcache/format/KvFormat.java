@@ -1,0 +1,47 @@
+package io.kvasir.kvcache.format;
+
+import java.util.List;
+
+/// How one plane of cached keys or values is stored. A plane holds the rows of one block, one layer
+/// and one kv head: `[S, D]`, S block tokens of D elements.
+///
+/// Each format is one file: its javadoc is the byte diagram, its body the scalar codec, which is
+/// the executable specification that every kernel is tested against. Formats are stateless and safe
+/// for use by several threads.
+public sealed interface KvFormat permits F32Format, F16Format, Bf16Format {
+
+  KvFormat F32 = new F32Format();
+  KvFormat F16 = new F16Format();
+  KvFormat BF16 = new Bf16Format();
+
+  /// Every format, in the order in which help texts list them.
+  List<KvFormat> ALL = List.of(F32, F16, BF16);
+
+  /// The name used on the command line and in tables.
+  String name();
+
+  /// Bytes of a plane of `blockTokens` rows of `dim` elements, before alignment.
+  long planeBytes(int blockTokens, int dim);
+
+  /// Writes `plane.dim()` floats from `source[offset]` into row `slot` of the plane.
+  void encode(float[] source, int offset, KvPlane plane, int slot);
+
+  /// Reads row `slot` of the plane into `target[offset]`.
+  void decode(KvPlane plane, int slot, float[] target, int offset);
+
+  /// The format called `name`.
+  ///
+  /// @throws IllegalArgumentException naming the value and the known formats
+  static KvFormat named(String name) {
+    for (KvFormat format : ALL) {
+      if (format.name().equals(name)) {
+        return format;
+      }
+    }
+    throw new IllegalArgumentException(
+        "unknown cache format '"
+            + name
+            + "'; choose one of "
+            + String.join(", ", ALL.stream().map(KvFormat::name).toList()));
+  }
+}

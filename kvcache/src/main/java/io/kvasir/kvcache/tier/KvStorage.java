@@ -1,0 +1,21 @@
+package io.kvasir.kvcache.tier;
+
+/// Memory for a fixed number of equal blocks, addressed by block id `0 .. blockCount - 1`.
+///
+/// A storage knows bytes and ids only: which tokens a block holds and who uses it is the cache's
+/// business. Not safe for concurrent changes; reads of different blocks may run in parallel.
+public interface KvStorage extends AutoCloseable {
+
+  long blockBytes();
+
+  int blockCount();
+
+  /// Copies all bytes of block `from` over block `to`.
+  void copy(int from, int to);
+
+  /// Bytes that the storage holds from the operating system or the device right now.
+  long residentBytes();
+
+  @Override
+  void close();
+}
