@@ -5,4 +5,7 @@ import org.jspecify.annotations.NullMarked;
 module io.kvasir.compute {
   requires transitive io.kvasir.kvcache;
   requires static transitive org.jspecify;
+
+  exports io.kvasir.compute;
+  exports io.kvasir.compute.quant;
 }

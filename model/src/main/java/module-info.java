@@ -7,5 +7,6 @@ module io.kvasir.model {
   requires java.net.http;
   requires static transitive org.jspecify;
 
+  exports io.kvasir.model.file;
   exports io.kvasir.model.json;
 }
