@@ -9,4 +9,5 @@ module io.kvasir.model {
 
   exports io.kvasir.model.file;
   exports io.kvasir.model.json;
+  exports io.kvasir.model.tokenizer;
 }
