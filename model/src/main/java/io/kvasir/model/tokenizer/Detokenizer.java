@@ -22,7 +22,7 @@ public final class Detokenizer {
 
   /// Takes one more token and returns the text that it completes, often empty.
   public String append(int id) {
-    throw new UnsupportedOperationException("not yet: " + tokenizer.piece(id) + skipSpecial);
+    return tokenizer.decode(new int[] {id}, skipSpecial);
   }
 
   /// Ends the text: returns what was held back.
