@@ -1,0 +1,112 @@
+package io.kvasir.compute;
+
+import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.tier.KvStorage;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/// Which rows of a batch belong to which sequence, and where their keys and values lie.
+///
+/// Rows of a sequence are consecutive; its row `i` is at position `table.length() + i`. A sequence
+/// with one row is decoding; there is no other mode. Filled anew for each step with [#clear] and
+/// [#add], without allocating once it has grown to the largest batch. Read by kernels, changed by
+/// the owner between steps.
+public final class AttentionMetadata {
+  private final KvLayout layout;
+  private final KvStorage storage;
+  private @Nullable BlockTable[] tables = new BlockTable[4];
+  private int[] firstRow = new int[5];
+  private int[] positions = new int[16];
+  private int[] sequenceOfRow = new int[16];
+  private int sequences;
+
+  public AttentionMetadata(KvLayout layout, KvStorage storage) {
+    this.layout = layout;
+    this.storage = storage;
+  }
+
+  public KvLayout layout() {
+    return layout;
+  }
+
+  public KvStorage storage() {
+    return storage;
+  }
+
+  /// Forgets all sequences.
+  public void clear() {
+    Arrays.fill(tables, 0, sequences, null);
+    sequences = 0;
+  }
+
+  /// Adds a sequence that computes its next `rows` positions in this step.
+  ///
+  /// @throws IllegalArgumentException where the table has not reserved them
+  public void add(BlockTable table, int rows) {
+    int start = table.length();
+    if (rows <= 0 || start + rows > table.reserved()) {
+      throw new IllegalArgumentException("cannot compute " + rows + " rows of " + table);
+    }
+    if (sequences + 1 >= firstRow.length) {
+      tables = Arrays.copyOf(tables, 2 * sequences);
+      firstRow = Arrays.copyOf(firstRow, 2 * sequences + 1);
+    }
+    int first = firstRow[sequences];
+    if (first + rows > positions.length) {
+      int capacity = Math.max(2 * positions.length, first + rows);
+      positions = Arrays.copyOf(positions, capacity);
+      sequenceOfRow = Arrays.copyOf(sequenceOfRow, capacity);
+    }
+    for (int i = 0; i < rows; i++) {
+      positions[first + i] = start + i;
+      sequenceOfRow[first + i] = sequences;
+    }
+    tables[sequences] = table;
+    sequences++;
+    firstRow[sequences] = first + rows;
+  }
+
+  public int sequences() {
+    return sequences;
+  }
+
+  /// Rows over all sequences.
+  public int rows() {
+    return firstRow[sequences];
+  }
+
+  public BlockTable table(int sequence) {
+    BlockTable table = tables[sequence];
+    if (table == null) {
+      throw new IndexOutOfBoundsException("no sequence " + sequence + " of " + sequences);
+    }
+    return table;
+  }
+
+  public int firstRow(int sequence) {
+    return firstRow[sequence];
+  }
+
+  public int rowCount(int sequence) {
+    return firstRow[sequence + 1] - firstRow[sequence];
+  }
+
+  public int sequenceOfRow(int row) {
+    return sequenceOfRow[row];
+  }
+
+  /// The position of each row in its sequence; valid up to [#rows].
+  public int[] positions() {
+    return positions;
+  }
+
+  /// The highest position in the batch.
+  public int lastPosition() {
+    int last = 0;
+    for (int i = 0; i < sequences; i++) {
+      last = Math.max(last, positions[firstRow[i + 1] - 1]);
+    }
+    return last;
+  }
+}

@@ -1,0 +1,33 @@
+package io.kvasir.compute;
+
+import io.kvasir.kvcache.tier.KvStorage;
+
+/// A machine that runs models: its memory, its operations and its attention.
+///
+/// One thread at a time calls a backend; the backend may use more threads inside a call.
+public interface Backend extends Ops, AttentionBackend, AutoCloseable {
+
+  /// The name used on the command line: `cpu`, `reference`.
+  String name();
+
+  /// One line for the start of a program: instruction set, threads, what is missing.
+  String description();
+
+  /// Zeroed activations.
+  Buffer buffer(int rows, int columns);
+
+  /// Makes a matrix usable; the tensor's file stays open as long as the backend is used.
+  Weight weight(Tensor tensor);
+
+  /// Memory for cache blocks.
+  KvStorage storage(long blockBytes, int blockCount);
+
+  /// Copies `values` into the first rows of the buffer.
+  void write(float[] values, Buffer target);
+
+  /// Copies row `row` into `target` from `offset` on.
+  void read(Buffer source, int row, float[] target, int offset);
+
+  @Override
+  void close();
+}

@@ -1,0 +1,31 @@
+package io.kvasir.compute;
+
+import org.jspecify.annotations.Nullable;
+
+/// How a mixture of experts picks and weighs its experts for a row.
+///
+/// Scores are `softmax` or `sigmoid` of the router's logits. Selection adds `selectionBias` to the
+/// scores (DeepSeek-V3, arXiv 2412.19437), keeps the experts of the best `keptGroups` of `groups`
+/// groups, and takes the `expertsPerRow` highest, lower number first on ties. Weights are the
+/// scores without the bias, divided by their sum where `normalize`, times `scale`.
+///
+/// @param groupTop how many of a group's best scores are summed to rank it (1 in DeepSeek-V2, 2 in
+///   V3)
+public record Routing(
+    int expertsPerRow,
+    boolean sigmoid,
+    @Nullable Buffer selectionBias,
+    int groups,
+    int keptGroups,
+    int groupTop,
+    boolean normalize,
+    float scale) {
+
+  public Routing {
+    if (expertsPerRow <= 0 || groups <= 0 || keptGroups <= 0 || keptGroups > groups) {
+      throw new IllegalArgumentException(
+          "impossible routing: %d experts per row, %d of %d groups"
+              .formatted(expertsPerRow, keptGroups, groups));
+    }
+  }
+}
