@@ -24,12 +24,20 @@ public record Tensor(String name, TensorType type, long[] shape, MemorySegment d
   public Tensor {
     Objects.requireNonNull(name, "name");
     shape = shape.clone();
-    long bytes = type.bytes(elements(name, type, shape));
+    long bytes = byteSize(name, type, shape);
     if (bytes != data.byteSize()) {
       throw new IllegalArgumentException(
           describe(name, type, shape) + " takes " + bytes + " bytes but has " + data.byteSize());
     }
     data = data.asReadOnly();
+  }
+
+  /// The bytes that a tensor of this shape takes; `name` is for the message.
+  ///
+  /// @throws IllegalArgumentException where the shape is negative or too large, or a row is no
+  ///   whole number of blocks
+  public static long byteSize(String name, TensorType type, long... shape) {
+    return type.bytes(elements(name, type, shape));
   }
 
   /// The dimensions, outermost first; empty for a scalar.
