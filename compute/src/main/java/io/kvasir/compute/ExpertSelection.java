@@ -4,6 +4,7 @@ package io.kvasir.compute;
 public final class ExpertSelection {
   private final Routing routing;
   private final float[] bias;
+  private final float[] expertScale;
   private final float[] scores;
   private final float[] ranked;
   private final boolean[] groupKept;
@@ -11,7 +12,8 @@ public final class ExpertSelection {
   private final float[] weights;
 
   /// @param bias the selection bias on the host, or an empty array for none
-  public ExpertSelection(Routing routing, float[] bias, int expertCount) {
+  /// @param expertScale the experts' own factors on the host, or an empty array for 1
+  public ExpertSelection(Routing routing, float[] bias, float[] expertScale, int expertCount) {
     if (expertCount % routing.groups() != 0 || routing.expertsPerRow() > expertCount) {
       throw new IllegalArgumentException(
           "cannot pick %d of %d experts in %d groups"
@@ -19,6 +21,7 @@ public final class ExpertSelection {
     }
     this.routing = routing;
     this.bias = bias;
+    this.expertScale = expertScale;
     this.scores = new float[expertCount];
     this.ranked = new float[expertCount];
     this.groupKept = new boolean[routing.groups()];
@@ -53,7 +56,7 @@ public final class ExpertSelection {
     }
     float factor = routing.normalize() ? routing.scale() / (sum + 1e-20f) : routing.scale();
     for (int i = 0; i < weights.length; i++) {
-      weights[i] *= factor;
+      weights[i] *= factor * (expertScale.length == 0 ? 1 : expertScale[experts[i]]);
     }
   }
 

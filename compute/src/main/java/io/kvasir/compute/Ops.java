@@ -42,8 +42,9 @@ public interface Ops {
   /// `out = down(act(gate in) * up in)`.
   void feedForward(FeedForward ffn, Buffer in, Buffer out, int rows);
 
-  /// The weighted sum of the experts that the router picks for each row, plus the shared one.
-  void mixtureOfExperts(MixtureOfExperts moe, Buffer in, Buffer out, int rows);
+  /// The weighted sum of the experts that the router picks for each row, plus the shared one. The
+  /// router reads `routerIn`, the experts `in`; most models pass the same buffer twice.
+  void mixtureOfExperts(MixtureOfExperts moe, Buffer routerIn, Buffer in, Buffer out, int rows);
 
   /// `x = cap * tanh(x / cap)`.
   void softcap(Buffer x, int rows, float cap);

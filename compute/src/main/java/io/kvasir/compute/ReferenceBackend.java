@@ -207,13 +207,17 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
-  public void mixtureOfExperts(MixtureOfExperts moe, Buffer in, Buffer out, int rows) {
+  public void mixtureOfExperts(
+      MixtureOfExperts moe, Buffer routerIn, Buffer in, Buffer out, int rows) {
     int experts = moe.experts().size();
     HostBuffer logits = HostBuffer.allocate(rows, experts);
-    linear(moe.router(), in, logits, rows);
-    Buffer bias = moe.routing().selectionBias();
+    linear(moe.router(), routerIn, logits, rows);
     ExpertSelection selection =
-        new ExpertSelection(moe.routing(), bias == null ? new float[0] : values(bias), experts);
+        new ExpertSelection(
+            moe.routing(),
+            vector(moe.routing().selectionBias()),
+            vector(moe.routing().expertScale()),
+            experts);
     HostBuffer row = HostBuffer.allocate(1, in.columns());
     HostBuffer part = HostBuffer.allocate(1, out.columns());
     HostBuffer sum = HostBuffer.allocate(1, out.columns());
@@ -286,6 +290,10 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public void close() {}
+
+  private static float[] vector(@Nullable Buffer buffer) {
+    return buffer == null ? new float[0] : values(buffer);
+  }
 
   private static float[] values(Buffer buffer) {
     return ((HostBuffer) buffer).values();

@@ -15,6 +15,7 @@ public record Routing(
     int expertsPerRow,
     boolean sigmoid,
     @Nullable Buffer selectionBias,
+    @Nullable Buffer expertScale,
     int groups,
     int keptGroups,
     int groupTop,
