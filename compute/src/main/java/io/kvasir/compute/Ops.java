@@ -52,9 +52,16 @@ public interface Ops {
   /// `out[i] = in[selected[i]]` for `count` rows.
   void gatherRows(Buffer in, int[] selected, int count, Buffer out);
 
-  /// `out[r, toColumn + i] = in[r, fromColumn + i]` for `columns` columns.
+  /// For each head `h`: `out[r, toColumn + h * toStride + i] = in[r, fromColumn + h * fromStride +
+  /// i]` for `i < count`.
   void copyColumns(Columns columns, Buffer in, Buffer out, int rows);
 
-  /// A range of columns and where it goes.
-  record Columns(int fromColumn, int toColumn, int count) {}
+  /// Equal ranges of columns, one per head, and where they go.
+  record Columns(int fromColumn, int fromStride, int toColumn, int toStride, int count, int heads) {
+
+    /// One range.
+    public Columns(int fromColumn, int toColumn, int count) {
+      this(fromColumn, 0, toColumn, 0, count, 1);
+    }
+  }
 }

@@ -264,12 +264,11 @@ public final class ReferenceBackend implements Backend {
   @Override
   public void copyColumns(Columns columns, Buffer in, Buffer out, int rows) {
     for (int r = 0; r < rows; r++) {
-      System.arraycopy(
-          values(in),
-          r * in.columns() + columns.fromColumn(),
-          values(out),
-          r * out.columns() + columns.toColumn(),
-          columns.count());
+      for (int h = 0; h < columns.heads(); h++) {
+        int from = r * in.columns() + columns.fromColumn() + h * columns.fromStride();
+        int to = r * out.columns() + columns.toColumn() + h * columns.toStride();
+        System.arraycopy(values(in), from, values(out), to, columns.count());
+      }
     }
   }
 
