@@ -5,6 +5,7 @@ import org.jspecify.annotations.NullMarked;
 module io.kvasir.cli {
   requires io.kvasir.engine;
   requires io.kvasir.compute.cpu;
+  requires io.kvasir.model;
   requires info.picocli;
   requires org.jline;
   requires static transitive org.jspecify;

@@ -1,0 +1,94 @@
+package io.kvasir.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.kvasir.cli.Shell.Outcome;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// What goes wrong is told in one sentence that names the value; usage errors end with 2, others
+/// with 1.
+class ErrorsTest {
+  @TempDir Path folder;
+
+  private static ByteArrayOutputStream out() {
+    return new ByteArrayOutputStream();
+  }
+
+  private static void assertOneSentence(Outcome outcome, int exitCode, String... parts) {
+    assertThat(outcome.exitCode()).as(outcome.err()).isEqualTo(exitCode);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(outcome.err().strip().lines()).hasSize(1);
+    assertThat(outcome.err()).startsWith("kvasir: ").contains(parts);
+  }
+
+  @Test
+  void noArguments_showsOneScreen() {
+    Outcome outcome = Shell.run();
+
+    assertThat(outcome.exitCode()).isZero();
+    assertThat(outcome.err()).isEmpty();
+    assertThat(outcome.out()).contains("Usage:", "tokenize", "--help");
+    assertThat(outcome.out().lines().count()).isLessThanOrEqualTo(40);
+    assertThat(outcome.out().lines()).allMatch(line -> line.length() <= 80);
+  }
+
+  @Test
+  void help_ofEveryCommand_isShown() {
+    for (String command :
+        KvasirCommand.commandLine(Shell.surroundings("", out(), out())).getSubcommands().keySet()) {
+      Outcome outcome = Shell.run(command, "--help");
+
+      assertThat(outcome.exitCode()).as(command).isZero();
+      assertThat(outcome.out()).startsWith("Usage: ./kvasir " + command);
+    }
+  }
+
+  @Test
+  void unknownCommand_suggestsTheNearest() {
+    assertOneSentence(Shell.run("tokeniz"), 2, "unknown command tokeniz", "tokenize");
+  }
+
+  @Test
+  void unknownOption_suggestsTheNearest() {
+    assertOneSentence(
+        Shell.run("tokenize", "--idz", "model", "text"), 2, "--idz", "did you mean --ids?");
+  }
+
+  @Test
+  void missingParameters_areNamed() {
+    assertOneSentence(Shell.run("tokenize"), 2, "MODEL", "TEXT", "./kvasir tokenize --help");
+  }
+
+  @Test
+  void missingFile_isNamed() {
+    String missing = folder.resolve("nope.gguf").toString();
+
+    assertOneSentence(Shell.run("tokenize", missing, "x"), 1, missing, "GGUF file");
+  }
+
+  @Test
+  void folderWithoutConfig_saysWhatAModelFolderHolds() {
+    assertOneSentence(
+        Shell.run("tokenize", folder.toString(), "x"), 1, folder.toString(), "config.json");
+  }
+
+  @Test
+  void fileOfAnotherKind_isNamed() throws IOException {
+    Path file = Files.writeString(folder.resolve("poem.gguf"), "no magic here, only words");
+
+    assertOneSentence(Shell.run("tokenize", file.toString(), "x"), 1, file.toString());
+  }
+
+  @Test
+  void stackTrace_onlyWithVerbose() {
+    Outcome outcome = Shell.run("tokenize", "-v", "nope", "x");
+
+    assertThat(outcome.exitCode()).isEqualTo(1);
+    assertThat(outcome.err()).startsWith("kvasir: ").contains("\tat ", "ModelLocation.resolve");
+  }
+}
