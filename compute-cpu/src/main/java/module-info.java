@@ -6,4 +6,6 @@ module io.kvasir.compute.cpu {
   requires transitive io.kvasir.compute;
   requires jdk.incubator.vector;
   requires static transitive org.jspecify;
+
+  exports io.kvasir.compute.cpu;
 }
