@@ -124,8 +124,9 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
-  public void mixtureOfExperts(MixtureOfExperts moe, Buffer in, Buffer out, int rows) {
-    scalar.mixtureOfExperts(moe, in, out, rows);
+  public void mixtureOfExperts(
+      MixtureOfExperts moe, Buffer routerIn, Buffer in, Buffer out, int rows) {
+    scalar.mixtureOfExperts(moe, routerIn, in, out, rows);
   }
 
   @Override
