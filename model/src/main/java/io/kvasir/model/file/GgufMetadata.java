@@ -1,5 +1,6 @@
 package io.kvasir.model.file;
 
+import io.kvasir.model.tokenizer.TokenizerMetadata;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -165,6 +166,11 @@ public final class GgufMetadata {
           };
     }
     return result;
+  }
+
+  /// This metadata as tokenizers want it: never throwing.
+  public TokenizerMetadata forTokenizer() {
+    return new GgufTokenizerMetadata(this);
   }
 
   private GgufValue.@Nullable Array array(String key, String wanted) {
