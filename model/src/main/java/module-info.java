@@ -7,6 +7,7 @@ module io.kvasir.model {
   requires java.net.http;
   requires static transitive org.jspecify;
 
+  exports io.kvasir.model;
   exports io.kvasir.model.file;
   exports io.kvasir.model.json;
   exports io.kvasir.model.tokenizer;

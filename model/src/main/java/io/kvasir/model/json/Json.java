@@ -141,6 +141,10 @@ public sealed interface Json {
     return has(name) ? get(name).asBoolean() : fallback;
   }
 
+  default String textOr(String name, String fallback) {
+    return has(name) ? get(name).asString() : fallback;
+  }
+
   default @Nullable String stringOr(String name, @Nullable String fallback) {
     return has(name) ? get(name).asString() : fallback;
   }

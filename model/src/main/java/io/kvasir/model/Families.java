@@ -1,0 +1,328 @@
+package io.kvasir.model;
+
+import static io.kvasir.model.Family.family;
+
+import io.kvasir.compute.Activation;
+import io.kvasir.compute.Norm;
+import io.kvasir.model.AttentionConfig.LatentConfig;
+import io.kvasir.model.ModelConfig.QueryScaling;
+import io.kvasir.model.json.Json;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+
+/// Every model family that Kvasir runs, as what it does differently from Llama.
+///
+/// Facts are from the published model code of each family; the tests hold each against reference
+/// logits.
+public final class Families {
+  /// Norms around both branches: "post attention" is what the name says here, not the second
+  /// pre-norm.
+  private static final Map<String, String> SANDWICH =
+      Map.of("post_attention_layernorm", "post_attention_norm");
+
+  private static final List<Family> ALL =
+      List.of(
+          family("llama", "llama2", "smollm", "yi", "internlm3").ggufInterleaved(),
+          family("mistral", "mistral3").ggufInterleaved(),
+          family("ministral3").ggufInterleaved().with(Families::positionScaledQueries),
+          family("mixtral").ggufInterleaved(),
+          family("qwen2").with(Families::qwenWindow),
+          family("qwen3").with(Families::qwenWindow),
+          family("qwen2_moe", "qwen2moe").with(Families::qwenWindow).with(Families::qwenMoe),
+          family("qwen3_moe", "qwen3moe").with(Families::qwenWindow).with(Families::qwenMoe),
+          family("phi3"),
+          family("smollm3").ggufInterleaved().with(Families::layersWithoutRope),
+          family("granite").ggufInterleaved().with(Families::graniteScales),
+          family("granitemoe", "granite_moe").ggufInterleaved().with(Families::graniteScales),
+          family("olmo2").named(SANDWICH),
+          family("olmo3").named(SANDWICH),
+          family("olmoe").with(d -> normalizeExperts(d, false)),
+          family("gemma").offsetNorm().with(Families::gemma),
+          family("gemma2")
+              .offsetNorm()
+              .named(SANDWICH)
+              .with(Families::gemma)
+              .with(Families::gemma2),
+          family("gemma3_text", "gemma3")
+              .offsetNorm()
+              .named(SANDWICH)
+              .with(Families::gemma)
+              .with(Families::gemma3),
+          family("gemma4_text", "gemma4")
+              .named(SANDWICH)
+              .with(Families::gemma)
+              .with(Families::gemma4),
+          family("cohere", "command-r")
+              .layerNorm()
+              .interleaved()
+              .parallelBranches()
+              .with(Families::cohere),
+          family("cohere2")
+              .layerNorm()
+              .interleaved()
+              .parallelBranches()
+              .with(Families::cohere)
+              .with(d -> d.rotates = layer -> d.slides.test(layer)),
+          family("deepseek_v2", "deepseek2")
+              .interleaved()
+              .with(Families::latent)
+              .with(Families::deepseekV2),
+          family("deepseek_v3").interleaved().with(Families::latent).with(Families::deepseekV3),
+          family("ernie4_5", "ernie4_5").interleaved(),
+          family("exaone4").named(SANDWICH).with(Families::exaone4),
+          family("falcon").layerNorm().with(Families::falcon),
+          family("glm", "chatglm").interleaved(),
+          family("glm4").interleaved(),
+          family("glm4_moe", "glm4moe").with(Families::deepseekV3),
+          family("gpt2")
+              .layerNorm()
+              .transposed("attn_qkv", "attn_output", "ffn_up", "ffn_down")
+              .with(Families::absolutePositions),
+          family("gpt_bigcode", "starcoder").layerNorm().with(Families::bigCode),
+          family("gpt_neox", "gptneox").layerNorm().groupedQkv().with(Families::neox),
+          family("gpt_oss", "gpt-oss")
+              .transposed("ffn_gate_up_exps", "ffn_down_exps")
+              .interleavedGateUp()
+              .with(d -> d.activation = Activation.CLAMPED_SWIGLU),
+          family("nemotron").layerNorm().offsetNorm(),
+          family("phi", "phi2").layerNorm().parallelBranches(),
+          family("seed_oss"),
+          family("stablelm").layerNorm().with(Families::stablelm),
+          family("starcoder2").layerNorm());
+
+  private Families() {}
+
+  /// The family of an architecture name from `config.json` or GGUF.
+  ///
+  /// @throws UnsupportedModelException naming it and all that are supported
+  static Family named(String architecture) {
+    for (Family family : ALL) {
+      if (family.answersTo(architecture)) {
+        return family;
+      }
+    }
+    throw new UnsupportedModelException(
+        "architecture '%s' is not supported; supported are %s"
+            .formatted(architecture, String.join(", ", names())));
+  }
+
+  /// The names of all families, sorted.
+  public static List<String> names() {
+    TreeSet<String> names = new TreeSet<>();
+    ALL.forEach(family -> names.add(family.name()));
+    return new ArrayList<>(names);
+  }
+
+  private static void positionScaledQueries(ModelDraft d) {
+    Json rope = d.ropeParameters(false);
+    if (rope.has("llama_4_scaling_beta")) {
+      d.queryScaling =
+          new QueryScaling(
+              (float) rope.get("llama_4_scaling_beta").asDouble(),
+              rope.intOr("original_max_position_embeddings", d.maxPositions));
+    }
+  }
+
+  private static void qwenWindow(ModelDraft d) {
+    if (!d.config.booleanOr("use_sliding_window", false)) {
+      d.window = 0;
+    } else if (!d.config.has("layer_types")) {
+      int first = d.optional(d.layerCount, "max_window_layers");
+      d.slides = layer -> layer >= first;
+    }
+  }
+
+  private static void qwenMoe(ModelDraft d) {
+    normalizeExperts(d, d.config.booleanOr("norm_topk_prob", false));
+    int step = d.optional(1, "decoder_sparse_step");
+    List<Integer> dense = new ArrayList<>();
+    d.config.get("mlp_only_layers").asList().forEach(layer -> dense.add(layer.asInt()));
+    d.routed = layer -> !dense.contains(layer) && (layer + 1) % step == 0;
+  }
+
+  private static void normalizeExperts(ModelDraft d, boolean normalize) {
+    MoeConfig m = d.moe;
+    if (m != null) {
+      d.moe =
+          new MoeConfig(
+              m.experts(),
+              m.expertsPerToken(),
+              m.sigmoid(),
+              m.groups(),
+              m.keptGroups(),
+              m.groupTop(),
+              d.config.booleanOr("norm_topk_prob", normalize),
+              m.scale());
+    }
+  }
+
+  private static void layersWithoutRope(ModelDraft d) {
+    List<Json> flags = d.config.get("no_rope_layers").asList();
+    int interval = d.optional(4, "no_rope_layer_interval");
+    d.rotates =
+        layer -> flags.size() > layer ? flags.get(layer).asInt() != 0 : (layer + 1) % interval != 0;
+    if (!d.config.booleanOr("use_sliding_window", false)) {
+      d.window = 0;
+    }
+  }
+
+  private static void graniteScales(ModelDraft d) {
+    d.embeddingScale = (float) d.config.doubleOr("embedding_multiplier", 1);
+    d.residualScale = (float) d.config.doubleOr("residual_multiplier", 1);
+    d.attentionScale = (float) d.config.doubleOr("attention_multiplier", d.attentionScale);
+    d.logitScale = (float) (1 / d.config.doubleOr("logits_scaling", 1));
+  }
+
+  private static void gemma(ModelDraft d) {
+    d.embeddingScale = (float) Math.sqrt(d.width);
+    d.activation = Activation.GELU_TANH;
+  }
+
+  private static void gemma2(ModelDraft d) {
+    d.attentionScale =
+        (float) (1 / Math.sqrt(d.config.doubleOr("query_pre_attn_scalar", d.headDim[0])));
+    d.attentionSoftcap = (float) d.config.doubleOr("attn_logit_softcapping", 0);
+    d.logitSoftcap = (float) d.config.doubleOr("final_logit_softcapping", 0);
+    if (!d.config.has("layer_types")) {
+      d.slides = layer -> layer % 2 == 0;
+    }
+  }
+
+  private static void gemma3(ModelDraft d) {
+    gemma2(d);
+    if (!d.config.has("layer_types")) {
+      int pattern = d.optional(6, "sliding_window_pattern", "_sliding_window_pattern");
+      d.slides = layer -> (layer + 1) % pattern != 0;
+    }
+  }
+
+  private static void gemma4(ModelDraft d) {
+    d.logitSoftcap = (float) d.config.doubleOr("final_logit_softcapping", 0);
+    d.attentionScale = 1;
+    d.normalizeValues = true;
+    d.sharedCacheLayers = d.optional(0, "num_kv_shared_layers");
+    int globalDim = d.optional(d.headDim[0], "global_head_dim");
+    int globalKv = d.optional(d.kvHeads[0], "num_global_key_value_heads");
+    for (int i = 0; i < d.layerCount; i++) {
+      if (!d.slides.test(i)) {
+        d.headDim[i] = globalDim;
+        d.rotaryDim[i] = globalDim;
+        d.kvHeads[i] = d.config.booleanOr("attention_k_eq_v", false) ? globalKv : d.kvHeads[i];
+      }
+    }
+  }
+
+  private static void cohere(ModelDraft d) {
+    d.logitScale = (float) d.config.doubleOr("logit_scale", 0.0625);
+    if (!d.config.has("layer_types")) {
+      int pattern = d.optional(4, "sliding_window_pattern", "_sliding_window_pattern");
+      d.slides = layer -> (layer + 1) % pattern != 0;
+    }
+  }
+
+  private static void latent(ModelDraft d) {
+    int nope = d.required("qk_nope_head_dim");
+    int rope = d.required("qk_rope_head_dim");
+    d.latent = new LatentConfig(d.required("kv_lora_rank"), nope, rope);
+    d.headDim = d.filled(nope + rope);
+    d.kvHeads = d.heads.clone();
+    double scale = 1 / Math.sqrt(nope + rope);
+    Json rules = d.ropeParameters(false);
+    if (!"default".equals(rules.textOr("rope_type", rules.textOr("type", "default")))) {
+      double all = rules.doubleOr("mscale_all_dim", 0);
+      double mscale = all == 0 ? 1 : RopeScaling.yarnMscale(rules.doubleOr("factor", 1), all);
+      scale *= mscale * mscale;
+    }
+    d.attentionScale = (float) scale;
+  }
+
+  private static void deepseekV2(ModelDraft d) {
+    firstLayersDense(d);
+    MoeConfig m = d.moe;
+    if (m != null) {
+      boolean limited = "group_limited_greedy".equals(d.config.textOr("topk_method", "greedy"));
+      int groups = limited ? d.optional(1, "n_group") : 1;
+      int kept = limited ? d.optional(1, "topk_group") : 1;
+      // The published code scales and never normalizes.
+      d.moe =
+          new MoeConfig(m.experts(), m.expertsPerToken(), false, groups, kept, 1, false, m.scale());
+    }
+  }
+
+  private static void deepseekV3(ModelDraft d) {
+    firstLayersDense(d);
+    MoeConfig m = d.moe;
+    if (m != null) {
+      int groups = d.optional(1, "n_group");
+      int kept = d.optional(1, "topk_group");
+      d.moe =
+          new MoeConfig(
+              m.experts(), m.expertsPerToken(), true, groups, kept, 2, m.normalize(), m.scale());
+    }
+  }
+
+  private static void firstLayersDense(ModelDraft d) {
+    int dense = d.optional(0, "first_k_dense_replace");
+    int every = d.optional(1, "moe_layer_freq");
+    d.routed = layer -> layer >= dense && layer % every == 0;
+  }
+
+  private static void exaone4(ModelDraft d) {
+    if (d.window > 0) {
+      if (!d.config.has("layer_types")) {
+        int pattern = d.optional(4, "sliding_window_pattern");
+        d.slides = layer -> (layer + 1) % pattern != 0;
+      }
+      d.rotates = d.slides;
+    }
+  }
+
+  private static void falcon(ModelDraft d) {
+    if (d.config.booleanOr("alibi", false)) {
+      throw new UnsupportedModelException(
+          "this Falcon uses ALiBi positions, which are not supported; Falcon models with rotary positions are");
+    }
+    boolean grouped = d.config.booleanOr("new_decoder_architecture", false);
+    boolean single = d.config.booleanOr("multi_query", true) && !grouped;
+    int kvHeads = grouped ? d.optional(d.heads[0], "num_kv_heads") : single ? 1 : d.heads[0];
+    d.kvHeads = d.filled(d.config.has("num_key_value_heads") ? d.kvHeads[0] : kvHeads);
+    d.groupedQkv = !single;
+    d.parallel = grouped || d.config.booleanOr("parallel_attn", true);
+    if (!d.config.has("activation")) {
+      d.activation = Activation.GELU;
+    }
+  }
+
+  private static void absolutePositions(ModelDraft d) {
+    d.rotates = layer -> false;
+    if (!d.config.has("activation_function")) {
+      d.activation = Activation.GELU_TANH;
+    }
+  }
+
+  private static void bigCode(ModelDraft d) {
+    absolutePositions(d);
+    if (d.config.booleanOr("multi_query", true)) {
+      d.kvHeads = d.filled(1);
+    } else {
+      d.groupedQkv = true;
+    }
+  }
+
+  private static void neox(ModelDraft d) {
+    d.parallel = d.config.booleanOr("use_parallel_residual", true);
+    if (!d.config.has("rotary_pct") && !d.config.has("rope_parameters")) {
+      d.rotaryDim = d.filled(d.headDim[0] / 4);
+    }
+    if (!d.config.has("hidden_act")) {
+      d.activation = Activation.GELU;
+    }
+  }
+
+  private static void stablelm(ModelDraft d) {
+    d.parallel = d.config.booleanOr("use_parallel_residual", false);
+    d.normKind = Norm.Kind.LAYER;
+  }
+}
