@@ -49,6 +49,7 @@ final class ReferenceAttention {
     }
   }
 
+  // Scratch rows, never compared or shown.
   @SuppressWarnings("ArrayRecordComponent")
   private record Query(float[] q, int row, int head, float sink) {}
 
