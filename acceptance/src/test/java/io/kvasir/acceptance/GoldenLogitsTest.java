@@ -19,8 +19,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
-/// Logits, hidden states and greedy continuations of every covered architecture against those that the
-/// published implementations gave, on each backend.
+/// Logits, hidden states and greedy continuations of every covered architecture against those that
+/// the published implementations gave, on each backend.
 final class GoldenLogitsTest {
   private static final double TOLERANCE = 5e-4;
 

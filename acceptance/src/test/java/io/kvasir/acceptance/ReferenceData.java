@@ -8,7 +8,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
-/// Finds the reference data beside the checkout; tests that need it are skipped, and counted, without.
+/// Finds the reference data beside the checkout; tests that need it are skipped, and counted,
+/// without.
 final class ReferenceData {
   private static final Path ROOT =
       Path.of(System.getProperty("kvasir.root", "..")).toAbsolutePath().normalize();
