@@ -83,7 +83,7 @@ final class GgufCursor {
   }
 
   GgufValue readValue(String key) {
-    String what = "metadata '" + abbreviated(key) + "'";
+    String what = "metadata '" + Excerpt.of(key) + "'";
     return readValue(readType(what), what);
   }
 
@@ -142,9 +142,5 @@ final class GgufCursor {
     long start = at;
     at += count;
     return start;
-  }
-
-  static String abbreviated(String text) {
-    return text.length() <= 80 ? text : text.substring(0, 80) + "...";
   }
 }

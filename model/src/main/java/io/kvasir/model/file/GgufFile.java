@@ -2,6 +2,7 @@ package io.kvasir.model.file;
 
 import io.kvasir.compute.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -44,6 +45,14 @@ public final class GgufFile implements TensorSource {
       arena.close();
       throw e;
     }
+  }
+
+  /// As [#open], of a single file that is already in memory.
+  static GgufFile parse(MemorySegment bytes, Path name) {
+    GgufReader.Part part = new GgufReader(bytes, name.toString()).read();
+    TensorIndex index = new TensorIndex();
+    TensorLayout.place(part.entries(), part.data(), index, name.toString());
+    return new GgufFile(Arena.ofConfined(), name, part.metadata(), index);
   }
 
   private static GgufFile open(Path file, Arena arena) {

@@ -238,7 +238,7 @@ public final class GgufMetadata {
           case GgufValue.Int(GgufType type, long value) -> "the integer " + value;
           case GgufValue.Real(GgufType type, double value) -> "the number " + value;
           case GgufValue.Bool(boolean value) -> "the truth value " + value;
-          case GgufValue.Text(String text) -> "the string '" + GgufCursor.abbreviated(text) + "'";
+          case GgufValue.Text(String text) -> "the string '" + Excerpt.of(text) + "'";
           case GgufValue.Array array -> "an array of " + array.count() + " " + array.elementType();
         };
     return new ModelFormatException(

@@ -80,8 +80,7 @@ final class GgufReader {
       GgufValue value = cursor.readValue(key);
       if (values.putIfAbsent(key, value) != null) {
         throw new ModelFormatException(
-            "%s is damaged: metadata '%s' is there twice"
-                .formatted(file, GgufCursor.abbreviated(key)));
+            "%s is damaged: metadata '%s' is there twice".formatted(file, Excerpt.of(key)));
       }
     }
     return new GgufMetadata(values, file);
@@ -99,7 +98,7 @@ final class GgufReader {
 
   private TensorLayout.Entry readEntry(long alignment) {
     String name = cursor.readString("a tensor name");
-    String what = "tensor '" + GgufCursor.abbreviated(name) + "'";
+    String what = "tensor '" + Excerpt.of(name) + "'";
     int dimensions = cursor.readI32(what);
     if (dimensions < 0 || dimensions > MAX_DIMENSIONS) {
       throw new ModelFormatException(

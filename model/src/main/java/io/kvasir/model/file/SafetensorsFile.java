@@ -54,6 +54,13 @@ public final class SafetensorsFile implements TensorSource {
     }
   }
 
+  /// As [#open], of a single file that is already in memory.
+  static SafetensorsFile parse(MemorySegment bytes, Path name) {
+    TensorIndex tensors = new TensorIndex();
+    Map<String, String> metadata = new SafetensorsReader(bytes, name.toString()).readInto(tensors);
+    return new SafetensorsFile(Arena.ofConfined(), name, metadata, tensors);
+  }
+
   private static SafetensorsFile open(Path path, Arena arena) {
     TensorIndex tensors = new TensorIndex();
     Map<String, String> metadata = new LinkedHashMap<>();
@@ -131,8 +138,7 @@ public final class SafetensorsFile implements TensorSource {
           || name.contains("\\")
           || name.indexOf('\0') >= 0) {
         throw new ModelFormatException(
-            "%s is damaged: '%s' is no name of a shard"
-                .formatted(indexFile, GgufCursor.abbreviated(name)));
+            "%s is damaged: '%s' is no name of a shard".formatted(indexFile, Excerpt.of(name)));
       }
       Path shard = indexFile.resolveSibling(name);
       if (shards.add(shard) && !Files.exists(shard)) {

@@ -93,7 +93,7 @@ final class SafetensorsReader {
         default -> header.skipValue();
       }
     }
-    String what = "tensor '" + GgufCursor.abbreviated(name) + "'";
+    String what = "tensor '" + Excerpt.of(name) + "'";
     if (dtype == null || shape == null || offsets == null || offsets.length != 2) {
       throw new ModelFormatException(
           "%s is damaged: %s lacks dtype, shape or data_offsets".formatted(file, what));
@@ -102,7 +102,7 @@ final class SafetensorsReader {
     if (type == null) {
       throw new ModelFormatException(
           "%s: %s has the number format %s, which Kvasir does not read"
-              .formatted(file, what, GgufCursor.abbreviated(dtype)));
+              .formatted(file, what, Excerpt.of(dtype)));
     }
     TensorLayout.Entry entry = TensorLayout.entry(name, type, shape, offsets[0], file);
     if (entry.end() != offsets[1]) {

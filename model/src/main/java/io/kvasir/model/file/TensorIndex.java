@@ -17,7 +17,7 @@ final class TensorIndex {
     if (byName.putIfAbsent(tensor.name(), tensor) != null) {
       throw new ModelFormatException(
           "%s is damaged: it has two tensors called '%s'"
-              .formatted(file, GgufCursor.abbreviated(tensor.name())));
+              .formatted(file, Excerpt.of(tensor.name())));
     }
   }
 

@@ -10,13 +10,15 @@ import java.util.List;
 /// Where the tensors of one file lie in its data part, checked: each within the part, none over
 /// another.
 final class TensorLayout {
+  /// Ten times what any known model needs.
+  private static final int MAX_NAME_LENGTH = 1024;
 
   /// A tensor as the header states it; `end` is exclusive, both relative to the data part.
   @SuppressWarnings("ArrayRecordComponent") // short-lived, never compared
   record Entry(String name, TensorType type, long[] shape, long start, long end) {
     @Override
     public String toString() {
-      return "tensor '" + GgufCursor.abbreviated(name) + "'";
+      return "tensor '" + Excerpt.of(name) + "'";
     }
   }
 
@@ -27,11 +29,17 @@ final class TensorLayout {
   /// @throws ModelFormatException where the shape is negative or too large, or a row is no whole
   ///   number of blocks
   static Entry entry(String name, TensorType type, long[] shape, long start, String file) {
+    if (name.length() > MAX_NAME_LENGTH) {
+      throw new ModelFormatException(
+          "%s is damaged: the name of a tensor has %d characters, '%s'"
+              .formatted(file, name.length(), Excerpt.of(name)));
+    }
     try {
       long end = Math.addExact(start, Tensor.byteSize(name, type, shape));
       return new Entry(name, type, shape, start, end);
     } catch (IllegalArgumentException | ArithmeticException e) {
-      throw new ModelFormatException(file + " is damaged: " + e.getMessage(), e);
+      throw new ModelFormatException(
+          file + " is damaged: " + Excerpt.of(String.valueOf(e.getMessage())), e);
     }
   }
 
@@ -48,7 +56,8 @@ final class TensorLayout {
       try {
         index.add(new Tensor(entry.name(), entry.type(), entry.shape(), bytes), file);
       } catch (IllegalArgumentException e) {
-        throw new ModelFormatException(file + " is damaged: " + e.getMessage(), e);
+        throw new ModelFormatException(
+            file + " is damaged: " + Excerpt.of(String.valueOf(e.getMessage())), e);
       }
     }
   }
