@@ -1,12 +1,9 @@
 package io.kvasir.cli;
 
 import io.kvasir.model.file.GgufFile;
-import io.kvasir.model.file.GgufMetadata;
 import io.kvasir.model.tokenizer.Tokenizer;
-import io.kvasir.model.tokenizer.TokenizerMetadata;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Opens the tokenizer of a model without its weights.
@@ -22,42 +19,9 @@ final class ModelTokenizer {
       case ModelLocation.FolderModel(Path folder) -> Tokenizer.fromFolder(folder);
       case ModelLocation.GgufModel(Path file) -> {
         try (GgufFile gguf = GgufFile.open(file)) {
-          yield Tokenizer.fromGguf(new Metadata(gguf.metadata()));
+          yield Tokenizer.fromGguf(gguf.metadata().forTokenizer());
         }
       }
     };
-  }
-
-  /// What a tokenizer asks of the metadata of a GGUF file.
-  private record Metadata(GgufMetadata gguf) implements TokenizerMetadata {
-    @Override
-    public @Nullable String string(String key) {
-      return gguf.string(key);
-    }
-
-    @Override
-    public long integer(String key, long fallback) {
-      return gguf.longOr(key, fallback);
-    }
-
-    @Override
-    public boolean bool(String key, boolean fallback) {
-      return gguf.booleanOr(key, fallback);
-    }
-
-    @Override
-    public @Nullable List<String> strings(String key) {
-      return gguf.strings(key);
-    }
-
-    @Override
-    public float @Nullable [] floats(String key) {
-      return gguf.floats(key);
-    }
-
-    @Override
-    public int @Nullable [] ints(String key) {
-      return gguf.ints(key);
-    }
   }
 }

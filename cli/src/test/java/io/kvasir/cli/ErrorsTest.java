@@ -91,4 +91,62 @@ class ErrorsTest {
     assertThat(outcome.exitCode()).isEqualTo(1);
     assertThat(outcome.err()).startsWith("kvasir: ").contains("\tat ", "ModelLocation.resolve");
   }
+
+  @Test
+  void numberBelowOne_isRefused() {
+    assertOneSentence(
+        Shell.run("logits", "--ids", "1", "--out", out("x"), "--prefill-chunk", "-1"),
+        2,
+        "--prefill-chunk",
+        "'-1'");
+  }
+
+  @Test
+  void idsThatAreNone_areNamed() throws IOException {
+    assertOneSentence(Shell.run("logits", "--ids", "1,x", "--out", out("x")), 2, "'x'", "1,2,3");
+    Path file = Files.writeString(folder.resolve("ids.json"), "{\"ids\": [1, \"two\"]}");
+    assertOneSentence(
+        Shell.run("logits", "--ids-file", file.toString(), "--out", out("x")),
+        1,
+        file.toString(),
+        "\"two\"");
+  }
+
+  @Test
+  void idsMissing_saysWhichOptionsGiveThem() {
+    assertOneSentence(Shell.run("logits", "--out", out("x")), 2, "--ids", "--ids-file");
+  }
+
+  @Test
+  void idOutsideTheVocabulary_isNamed() {
+    assertOneSentence(
+        Shell.run("logits", "--ids", "1,8192", "--out", out("x")), 1, "8192", "0 to 8191");
+  }
+
+  @Test
+  void moreIdsThanTheContext_saysBothNumbers() {
+    assertOneSentence(
+        Shell.run("logits", "--ids", "1,2,3", "--context", "2", "--out", out("x")), 1, "3", "2");
+  }
+
+  @Test
+  void deviceOrFormatThatIsNone_isNamedWithTheChoice() {
+    String[] device = {"logits", "--ids", "1", "--out", out("x"), "--device", "tpu"};
+    assertOneSentence(Shell.run(device), 2, "'tpu'", "cpu");
+    String[] format = {"logits", "--ids", "1", "--out", out("x"), "--kv-format", "int3"};
+    assertOneSentence(Shell.run(format), 2, "'int3'", "f16");
+    String[] block = {"logits", "--ids", "1", "--out", out("x"), "--block-tokens", "20"};
+    assertOneSentence(Shell.run(block), 2, "20", "multiple of 16");
+  }
+
+  @Test
+  void folderThatCannotBeWritten_isNamed() {
+    String missing = folder.resolve("no/such/x.safetensors").toString();
+
+    assertOneSentence(Shell.run("logits", "--ids", "1", "--out", missing), 1, "no/such");
+  }
+
+  private String out(String name) {
+    return folder.resolve(name).toString();
+  }
 }

@@ -1,0 +1,99 @@
+package io.kvasir.cli;
+
+import io.kvasir.compute.Backend;
+import io.kvasir.compute.ReferenceBackend;
+import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.kvcache.format.KvFormat;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/// Options of every command that runs a model.
+final class EngineOptions {
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      converter = PositiveInt.class,
+      description = "Threads that compute. Default: all processors.")
+  private @Nullable Integer threads;
+
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      description = "cpu, or cuda[:N] for a GPU. Default: cpu.")
+  private String device = "cpu";
+
+  @Option(
+      names = "--kv-format",
+      paramLabel = "FORMAT",
+      description = "How keys and values are stored: f32, f16 or bf16.")
+  private @Nullable String kvFormat;
+
+  @Option(
+      names = "--block-tokens",
+      paramLabel = "N",
+      converter = PositiveInt.class,
+      description = "Positions in a cache block: 16 to 128, a multiple of 16. Default: 64.")
+  private int blockTokens = 64;
+
+  @Option(
+      names = "--context",
+      paramLabel = "N",
+      converter = PositiveInt.class,
+      description = "Most positions of a sequence. Default: the model's own.")
+  private int context;
+
+  @Option(
+      names = "--no-kv-cache",
+      description =
+          "Keep nothing between steps and recompute all, to measure what the cache gains.")
+  private boolean noKvCache;
+
+  /// The chosen backend, to be closed by the caller.
+  Backend openBackend() {
+    if (device.equals("cpu")) {
+      return new CpuBackend(threads());
+    }
+    if (device.equals("reference")) {
+      return new ReferenceBackend();
+    }
+    if (device.matches("cuda(:\\d+)?")) {
+      throw new FailureException(
+          "there is no GPU support in this build for --device " + device + "; use --device cpu");
+    }
+    throw new UsageException(
+        "there is no device '" + device + "'; choose cpu, or cuda or cuda:N for a GPU");
+  }
+
+  int threads() {
+    return threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+  }
+
+  /// The format of keys and values.
+  KvFormat kvFormat(KvFormat fallback) {
+    if (kvFormat == null) {
+      return fallback;
+    }
+    try {
+      return KvFormat.named(kvFormat);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--kv-format: " + e.getMessage());
+    }
+  }
+
+  int blockTokens() {
+    if (blockTokens < 16 || blockTokens > 128 || blockTokens % 16 != 0) {
+      throw new UsageException(
+          "--block-tokens must be a multiple of 16 from 16 to 128, not " + blockTokens);
+    }
+    return blockTokens;
+  }
+
+  /// Most positions, 0 for the model's own limit.
+  int context() {
+    return context;
+  }
+
+  boolean usesKvCache() {
+    return !noKvCache;
+  }
+}
