@@ -5,4 +5,6 @@ import org.jspecify.annotations.NullMarked;
 module io.kvasir.engine {
   requires transitive io.kvasir.model;
   requires static transitive org.jspecify;
+
+  exports io.kvasir.engine;
 }

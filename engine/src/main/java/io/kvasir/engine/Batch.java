@@ -1,0 +1,54 @@
+package io.kvasir.engine;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/// What one step computes: sequences and how many of each one's pending tokens. Reused from step to
+/// step.
+final class Batch {
+  private final List<Sequence> sequences = new ArrayList<>();
+  private int[] counts = new int[8];
+  private int tokens;
+
+  void clear() {
+    sequences.clear();
+    tokens = 0;
+  }
+
+  void add(Sequence sequence, int count) {
+    if (sequences.size() == counts.length) {
+      counts = Arrays.copyOf(counts, 2 * counts.length);
+    }
+    counts[sequences.size()] = count;
+    sequences.add(sequence);
+    tokens += count;
+  }
+
+  int size() {
+    return sequences.size();
+  }
+
+  boolean isEmpty() {
+    return sequences.isEmpty();
+  }
+
+  Sequence sequence(int index) {
+    return sequences.get(index);
+  }
+
+  /// Tokens of the sequence at `index` in this step.
+  int count(int index) {
+    return counts[index];
+  }
+
+  /// Whether the step computes the sequence's last known token, so that the next one can be chosen.
+  boolean completes(int index) {
+    return counts[index] == sequences.get(index).pending();
+  }
+
+  /// Tokens over all sequences.
+  int tokens() {
+    return tokens;
+  }
+}

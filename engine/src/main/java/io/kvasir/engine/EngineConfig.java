@@ -1,0 +1,70 @@
+package io.kvasir.engine;
+
+import io.kvasir.kvcache.format.KvFormat;
+
+/// How an [Engine] is set up.
+///
+/// @param contextTokens most tokens of a sequence, prompt and answer together; 0 for the model's
+///   limit
+/// @param blockTokens positions in a cache block: 16 to 128, a multiple of 16
+/// @param keyFormat how keys are cached
+/// @param valueFormat how values are cached
+/// @param cacheBytes memory for cache blocks; 0 for as much as one sequence of full length needs
+/// @param stepTokens most tokens computed in one step over all sequences: longer prompts are cut
+///   into chunks of this size, with decoding sequences in between
+/// @param useCache false to compute every token's keys and values anew in every step, which is only
+///   good for measuring what the cache saves
+public record EngineConfig(
+    int contextTokens,
+    int blockTokens,
+    KvFormat keyFormat,
+    KvFormat valueFormat,
+    long cacheBytes,
+    int stepTokens,
+    boolean useCache) {
+
+  public static final EngineConfig DEFAULT =
+      new EngineConfig(0, 64, KvFormat.F16, KvFormat.F16, 0, 512, true);
+
+  public EngineConfig {
+    if (contextTokens < 0) {
+      throw new IllegalArgumentException("context of " + contextTokens + " tokens");
+    }
+    if (cacheBytes < 0) {
+      throw new IllegalArgumentException("cache of " + cacheBytes + " bytes");
+    }
+    if (stepTokens < 1) {
+      throw new IllegalArgumentException("steps of " + stepTokens + " tokens");
+    }
+  }
+
+  public EngineConfig withContextTokens(int value) {
+    return new EngineConfig(
+        value, blockTokens, keyFormat, valueFormat, cacheBytes, stepTokens, useCache);
+  }
+
+  public EngineConfig withBlockTokens(int value) {
+    return new EngineConfig(
+        contextTokens, value, keyFormat, valueFormat, cacheBytes, stepTokens, useCache);
+  }
+
+  public EngineConfig withFormats(KvFormat keys, KvFormat values) {
+    return new EngineConfig(
+        contextTokens, blockTokens, keys, values, cacheBytes, stepTokens, useCache);
+  }
+
+  public EngineConfig withCacheBytes(long value) {
+    return new EngineConfig(
+        contextTokens, blockTokens, keyFormat, valueFormat, value, stepTokens, useCache);
+  }
+
+  public EngineConfig withStepTokens(int value) {
+    return new EngineConfig(
+        contextTokens, blockTokens, keyFormat, valueFormat, cacheBytes, value, useCache);
+  }
+
+  public EngineConfig withoutCache() {
+    return new EngineConfig(
+        contextTokens, blockTokens, keyFormat, valueFormat, cacheBytes, stepTokens, false);
+  }
+}

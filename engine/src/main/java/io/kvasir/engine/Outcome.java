@@ -1,0 +1,39 @@
+package io.kvasir.engine;
+
+import org.jspecify.annotations.Nullable;
+
+/// How a request ended and what it cost. Times are nanoseconds.
+///
+/// @param promptTokens tokens of the prompt
+/// @param cachedTokens prompt tokens whose keys and values were reused
+/// @param completionTokens tokens of the answer
+/// @param queueNanos from submission until the first step that computed for it
+/// @param prefillNanos from there to the first token
+/// @param decodeNanos from the first token to the last
+/// @param cacheBytes cache memory the sequence held when it ended
+/// @param error what went wrong, for [FinishReason#ERROR]
+public record Outcome(
+    FinishReason reason,
+    int promptTokens,
+    int cachedTokens,
+    int completionTokens,
+    long queueNanos,
+    long prefillNanos,
+    long decodeNanos,
+    long cacheBytes,
+    @Nullable Throwable error) {
+
+  /// Prompt tokens computed per second.
+  public double prefillRate() {
+    return rate(promptTokens - cachedTokens, prefillNanos);
+  }
+
+  /// Tokens per second after the first.
+  public double decodeRate() {
+    return rate(completionTokens - 1, decodeNanos);
+  }
+
+  private static double rate(int tokens, long nanos) {
+    return tokens <= 0 || nanos <= 0 ? 0 : tokens * 1e9 / nanos;
+  }
+}

@@ -1,0 +1,37 @@
+package io.kvasir.engine;
+
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// One thing to generate.
+///
+/// @param prompt token ids, at least one
+/// @param maxTokens most tokens of the answer, at least one
+/// @param sampling how tokens are chosen
+/// @param stopTokens ids that end the answer; the id itself is not part of it
+/// @param session where the sequence's cache is kept afterwards and whose earlier tokens are
+///   reused, or null to free the cache at the end
+@SuppressWarnings("ArrayRecordComponent") // copied on the way in, never handed out for writing
+public record Request(
+    int[] prompt,
+    int maxTokens,
+    SamplingOptions sampling,
+    Set<Integer> stopTokens,
+    @Nullable Session session) {
+
+  public Request {
+    prompt = prompt.clone();
+    stopTokens = Set.copyOf(stopTokens);
+    if (prompt.length == 0) {
+      throw new IllegalArgumentException("the prompt is empty; give at least one token");
+    }
+    if (maxTokens < 1) {
+      throw new IllegalArgumentException(
+          "the number of tokens to generate must be at least 1, not " + maxTokens);
+    }
+  }
+
+  public Request(int[] prompt, int maxTokens, SamplingOptions sampling, Set<Integer> stopTokens) {
+    this(prompt, maxTokens, sampling, stopTokens, null);
+  }
+}

@@ -1,0 +1,116 @@
+package io.kvasir.engine;
+
+import io.kvasir.kvcache.BlockTable;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/// One request on its way: its tokens so far, its block table, its clock. Owned by the engine's
+/// thread.
+///
+/// A sequence knows `length` tokens, of which the first `table.length()` are computed. Each step
+/// computes some of the rest; once all are, the next token is chosen. Prompt chunks, decoding and
+/// recomputation are all this one rule.
+final class Sequence {
+  private final Request request;
+  private final TokenStream stream;
+  private final long submittedNanos;
+  private final BlockTable table;
+  private final int cachedTokens;
+  private int[] tokens;
+  private int length;
+  private long startedNanos;
+  private long firstTokenNanos;
+  private long lastTokenNanos;
+  private @Nullable FinishReason finished;
+
+  Sequence(Request request, TokenStream stream, long submittedNanos, BlockTable table) {
+    this.request = request;
+    this.stream = stream;
+    this.submittedNanos = submittedNanos;
+    this.table = table;
+    this.cachedTokens = table.length();
+    this.tokens = Arrays.copyOf(request.prompt(), request.prompt().length + 16);
+    this.length = request.prompt().length;
+  }
+
+  Request request() {
+    return request;
+  }
+
+  TokenStream stream() {
+    return stream;
+  }
+
+  BlockTable table() {
+    return table;
+  }
+
+  /// The known tokens; valid up to [#length].
+  int[] tokens() {
+    return tokens;
+  }
+
+  int length() {
+    return length;
+  }
+
+  int promptLength() {
+    return request.prompt().length;
+  }
+
+  int generated() {
+    return length - promptLength();
+  }
+
+  /// Known tokens that are not computed yet.
+  int pending() {
+    return length - table.length();
+  }
+
+  /// The tokens whose keys and values the table holds.
+  int[] computedTokens() {
+    return Arrays.copyOf(tokens, table.length());
+  }
+
+  void started(long nanos) {
+    startedNanos = startedNanos == 0 ? nanos : startedNanos;
+  }
+
+  /// Adds a chosen token.
+  void append(int token, long nanos) {
+    if (length == tokens.length) {
+      tokens = Arrays.copyOf(tokens, 2 * length);
+    }
+    tokens[length++] = token;
+    firstTokenNanos = firstTokenNanos == 0 ? nanos : firstTokenNanos;
+    lastTokenNanos = nanos;
+  }
+
+  /// Counts a token that ended the answer without being part of it.
+  void stopped(long nanos) {
+    firstTokenNanos = firstTokenNanos == 0 ? nanos : firstTokenNanos;
+  }
+
+  void finish(FinishReason reason) {
+    finished = reason;
+  }
+
+  @Nullable FinishReason finished() {
+    return finished;
+  }
+
+  Outcome outcome(long nowNanos, long blockBytes, @Nullable Throwable error) {
+    long started = startedNanos == 0 ? nowNanos : startedNanos;
+    long first = firstTokenNanos == 0 ? nowNanos : firstTokenNanos;
+    return new Outcome(
+        finished == null ? FinishReason.ERROR : finished,
+        promptLength(),
+        cachedTokens,
+        generated(),
+        started - submittedNanos,
+        first - started,
+        Math.max(0, lastTokenNanos - first),
+        table.blockCount() * blockBytes,
+        error);
+  }
+}
