@@ -164,10 +164,10 @@ class HostileGgufTest {
     byte[] original = Mutations.smallGguf(folder);
     SplittableRandom random = new SplittableRandom(seed);
     int refused = 0;
-    for (int round = 0; round < 20_000; round++) {
+    for (int round = 0; round < 6_000; round++) {
       byte[] mutated = Mutations.mutate(original, random);
       refused += Mutations.openGguf(mutated, "seed " + seed + " round " + round) ? 0 : 1;
     }
-    assertThat(refused).as("mutations that were noticed").isBetween(5_000, 20_000);
+    assertThat(refused).as("mutations that were noticed").isBetween(1_500, 6_000);
   }
 }
