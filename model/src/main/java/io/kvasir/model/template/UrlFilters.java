@@ -1,0 +1,118 @@
+package io.kvasir.model.template;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Locale;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// Filters for addresses and markup attributes.
+final class UrlFilters {
+  private static final String UNRESERVED = "_.-~";
+  private static final Pattern LINK =
+      Pattern.compile("(?:https?://|www\\.)[^\\s<>()]+|[^\\s@<>()]+@[^\\s@<>().]+\\.[^\\s@<>()]+");
+
+  private UrlFilters() {}
+
+  static Value encode(Rendering rt, Value value) {
+    if (value instanceof Str || !Iteration.isIterable(value)) {
+      return quote(rt, rt.str(value), false);
+    }
+    Value pairs = value instanceof Dict d ? new Value.View(d, Value.View.Kind.ITEMS) : value;
+    StringBuilder out = new StringBuilder();
+    for (Value pair : Iteration.list(pairs, rt.budget())) {
+      List<Value> parts = Iteration.list(pair, rt.budget());
+      if (parts.size() != 2) {
+        throw new TemplateException("'urlencode' needs pairs of a key and a value");
+      }
+      out.append(out.isEmpty() ? "" : "&")
+          .append(quote(rt, rt.str(parts.get(0)), true).text())
+          .append('=')
+          .append(quote(rt, rt.str(parts.get(1)), true).text());
+    }
+    return rt.text(out.toString());
+  }
+
+  private static Str quote(Rendering rt, String text, boolean query) {
+    rt.budget().characters(3L * text.length());
+    StringBuilder out = new StringBuilder();
+    for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
+      char c = (char) (b & 0xff);
+      boolean plain =
+          c >= 'a' && c <= 'z'
+              || c >= 'A' && c <= 'Z'
+              || c >= '0' && c <= '9'
+              || UNRESERVED.indexOf(c) >= 0;
+      if (plain || c == '/' && !query) {
+        out.append(c);
+      } else if (c == ' ' && query) {
+        out.append('+');
+      } else {
+        out.append('%')
+            .append(Character.toUpperCase(Character.forDigit(c >> 4, 16)))
+            .append(Character.toUpperCase(Character.forDigit(c & 15, 16)));
+      }
+    }
+    return new Str(out.toString());
+  }
+
+  /// Makes links of the addresses in a text; the text is not escaped, as `autoescape` is off.
+  static Value urlize(Rendering rt, Value value, Signature.Bound a) {
+    String text = rt.str(value);
+    rt.budget().characters(4L * text.length());
+    TreeSet<String> rel = new TreeSet<>(List.of("noopener"));
+    if (a.present(3)) {
+      rel.addAll(Strings.splitSpace(a.text(3), -1));
+    }
+    if (a.truth(1, false)) {
+      rel.add("nofollow");
+    }
+    String target = a.present(2) ? " target=\"" + Html.escape(a.text(2)) + "\"" : "";
+    int limit = a.present(0) ? Math.max(0, a.integer(0, 0)) : Integer.MAX_VALUE;
+    Matcher matcher = LINK.matcher(Html.escape(text));
+    StringBuilder out = new StringBuilder();
+    while (matcher.find()) {
+      String url = matcher.group();
+      String shown = url.length() > limit ? url.substring(0, limit) + "..." : url;
+      String href =
+          url.toLowerCase(Locale.ROOT).startsWith("www.")
+              ? "https://" + url
+              : url.startsWith("http") ? url : "mailto:" + url;
+      boolean mail = href.startsWith("mailto:");
+      String attributes = mail ? "" : " rel=\"" + String.join(" ", rel) + "\"" + target;
+      String link = "<a href=\"" + href + "\"" + attributes + ">" + shown + "</a>";
+      matcher.appendReplacement(out, Matcher.quoteReplacement(link));
+    }
+    matcher.appendTail(out);
+    return rt.text(out.toString());
+  }
+
+  static Value xmlAttributes(Rendering rt, Value value, Signature.Bound a) {
+    if (!(value instanceof Dict dict)) {
+      throw value instanceof Value.Undefined undefined
+          ? undefined.failure()
+          : new TemplateException("'xmlattr' needs a dictionary, not '" + Types.name(value) + "'");
+    }
+    StringBuilder out = new StringBuilder();
+    for (Dict.Entry entry : dict.entries()) {
+      if (entry.value() == Value.None.NONE || entry.value() instanceof Value.Undefined) {
+        continue;
+      }
+      String key = rt.str(entry.key());
+      for (int i = 0; i < key.length(); i++) {
+        char c = key.charAt(i);
+        if (c == '/' || c == '>' || c == '=' || c < 128 && Chars.isSpace(c)) {
+          throw new TemplateException("invalid character in the attribute name '" + key + "'");
+        }
+      }
+      out.append(out.isEmpty() ? "" : " ")
+          .append(Html.escaped(entry.key(), rt.budget()).text())
+          .append("=\"")
+          .append(Html.escaped(entry.value(), rt.budget()).text())
+          .append('"');
+    }
+    boolean space = a.truth(0, true) && !out.isEmpty();
+    return new Str(space ? " " + out : out.toString(), rt.autoescape());
+  }
+}
