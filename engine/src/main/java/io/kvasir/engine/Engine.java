@@ -166,12 +166,7 @@ public final class Engine implements AutoCloseable {
 
   void forget(Session session) {
     if (!closing) {
-      post(() -> {
-        var table = session.takeTable();
-        if (table != null) {
-          cache.release(table);
-        }
-      });
+      post(() -> scheduler.forget(session));
     }
   }
 

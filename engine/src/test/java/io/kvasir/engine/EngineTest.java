@@ -1,0 +1,195 @@
+package io.kvasir.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.kvasir.compute.Backend;
+import io.kvasir.compute.ReferenceBackend;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.model.file.ModelFormatException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// The engine over small models with random weights: answers do not depend on how they are
+/// computed.
+@Timeout(120)
+final class EngineTest {
+  private static final int[] PROMPT = tokens(40, 7);
+  private static final EngineConfig CONFIG =
+      EngineConfig.DEFAULT.withBlockTokens(16).withFormats(KvFormat.F32, KvFormat.F32);
+
+  private static Path model(String name) {
+    Path folder =
+        Path.of(System.getProperty("kvasir.root", ".."))
+            .toAbsolutePath()
+            .normalize()
+            .resolveSibling("shared/reference/hf")
+            .resolve(name);
+    Assumptions.assumeTrue(
+        Files.isDirectory(folder), "[no-reference-data] the reference models are absent");
+    return folder;
+  }
+
+  private static int[] tokens(int count, int seed) {
+    int[] tokens = new int[count];
+    for (int i = 0; i < count; i++) {
+      tokens[i] = (i * 37 + seed * 11) % 300 + 3;
+    }
+    return tokens;
+  }
+
+  private static List<Integer> drain(TokenStream stream) throws InterruptedException {
+    List<Integer> tokens = new ArrayList<>();
+    while (stream.advance()) {
+      tokens.add(stream.token());
+    }
+    assertThat(stream.outcome().error()).isNull();
+    return tokens;
+  }
+
+  private static Request greedy(int[] prompt, int count) {
+    return new Request(prompt, count, SamplingOptions.GREEDY, Set.of());
+  }
+
+  private static List<Integer> answer(String model, EngineConfig config, Request request)
+      throws InterruptedException {
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model(model), backend, config)) {
+      List<Integer> tokens = drain(engine.submit(request));
+      engine.verify();
+      assertThat(engine.cacheStats().usedBlocks()).isZero();
+      return tokens;
+    }
+  }
+
+  @Test
+  void answer_anyCacheSetup_isTheSame() throws InterruptedException {
+    for (String model : List.of("llama-gqa", "gemma3", "deepseek_v3-mla")) {
+      List<Integer> expected = answer(model, CONFIG, greedy(PROMPT, 30));
+      assertThat(expected).hasSize(30);
+      for (EngineConfig other :
+          List.of(
+              CONFIG.withoutCache(),
+              CONFIG.withStepTokens(1),
+              CONFIG.withStepTokens(7),
+              CONFIG.withBlockTokens(64),
+              CONFIG.withBlockTokens(128))) {
+        assertThat(answer(model, other, greedy(PROMPT, 30)))
+            .as(other.toString())
+            .isEqualTo(expected);
+      }
+    }
+  }
+
+  @Test
+  void answers_together_areThoseAlone() throws InterruptedException {
+    Path path = model("gemma2");
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(path, backend, CONFIG.withCacheBytes(1 << 20))) {
+      List<List<Integer>> alone = new ArrayList<>();
+      for (int i = 0; i < 5; i++) {
+        alone.add(drain(engine.submit(greedy(tokens(5 + 9 * i, i), 20))));
+      }
+      List<TokenStream> streams = new ArrayList<>();
+      for (int i = 0; i < 5; i++) {
+        streams.add(engine.submit(greedy(tokens(5 + 9 * i, i), 20)));
+      }
+      for (int i = 0; i < 5; i++) {
+        assertThat(drain(streams.get(i))).as("request %d", i).isEqualTo(alone.get(i));
+      }
+      engine.verify();
+      assertThat(engine.cacheStats().usedBlocks()).isZero();
+    }
+  }
+
+  @Test
+  void session_secondTurn_reusesWhatItShares() throws InterruptedException {
+    Path path = model("llama-gqa");
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(path, backend, CONFIG);
+        Session session = engine.openSession()) {
+      TokenStream first =
+          engine.submit(new Request(PROMPT, 8, SamplingOptions.GREEDY, Set.of(), session));
+      List<Integer> reply = drain(first);
+      int[] longer = Arrays.copyOf(PROMPT, PROMPT.length + 8 + 5);
+      for (int i = 0; i < 8; i++) {
+        longer[PROMPT.length + i] = reply.get(i);
+      }
+      TokenStream second =
+          engine.submit(new Request(longer, 8, SamplingOptions.GREEDY, Set.of(), session));
+      List<Integer> warm = drain(second);
+      // The last token of an answer is never computed, so it is not cached either.
+      assertThat(second.outcome().cachedTokens()).isEqualTo(PROMPT.length + 7);
+      assertThat(warm).isEqualTo(drain(engine.submit(greedy(longer, 8))));
+      int[] rewound = Arrays.copyOf(longer, 20);
+      TokenStream third =
+          engine.submit(new Request(rewound, 8, SamplingOptions.GREEDY, Set.of(), session));
+      assertThat(drain(third)).isEqualTo(drain(engine.submit(greedy(rewound, 8))));
+      assertThat(third.outcome().cachedTokens()).isEqualTo(19);
+      engine.verify();
+    }
+  }
+
+  @Test
+  void submit_moreThanFits_waitsItsTurn() throws InterruptedException {
+    Path path = model("llama-gqa");
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(path, backend, CONFIG.withCacheBytes(200_000))) {
+      List<TokenStream> streams = new ArrayList<>();
+      for (int i = 0; i < 12; i++) {
+        streams.add(engine.submit(greedy(tokens(30, i), 10)));
+      }
+      for (TokenStream stream : streams) {
+        assertThat(drain(stream)).hasSize(10);
+      }
+      assertThat(engine.cacheStats().usedBlocks()).isZero();
+    }
+  }
+
+  @Test
+  void cancel_whileRunning_freesEverything() throws InterruptedException {
+    Path path = model("llama-gqa");
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(path, backend, CONFIG)) {
+      TokenStream stream = engine.submit(greedy(PROMPT, 400));
+      assertThat(stream.advance()).isTrue();
+      stream.cancel();
+      while (stream.advance()) {
+        assertThat(stream.token()).isNotNegative();
+      }
+      assertThat(stream.outcome().reason()).isEqualTo(FinishReason.CANCELLED);
+      engine.verify();
+      assertThat(engine.cacheStats().usedBlocks()).isZero();
+    }
+  }
+
+  @Test
+  void submit_badRequest_saysWhy() {
+    Path path = model("llama-gqa");
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(path, backend, CONFIG.withContextTokens(50))) {
+      assertThatThrownBy(() -> engine.submit(greedy(tokens(50, 1), 1)))
+          .hasMessageContaining("the prompt has 50 tokens")
+          .hasMessageContaining("maximum context length is 50");
+      assertThatThrownBy(() -> engine.submit(greedy(new int[] {999_999}, 1)))
+          .hasMessageContaining("999999");
+      assertThatThrownBy(() -> greedy(PROMPT, -1)).hasMessageContaining("-1");
+    }
+  }
+
+  @Test
+  void open_noModel_saysWhatToDo() {
+    try (Backend backend = new ReferenceBackend()) {
+      assertThatThrownBy(() -> Engine.open(Path.of("no/such/model.gguf"), backend, CONFIG))
+          .isInstanceOf(ModelFormatException.class)
+          .hasMessageContaining("no/such/model.gguf");
+    }
+  }
+}
