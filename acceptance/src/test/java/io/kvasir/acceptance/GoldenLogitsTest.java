@@ -25,7 +25,7 @@ final class GoldenLogitsTest {
   private static final double TOLERANCE = 5e-4;
 
   /// Recurrent layers have no keys and values to page.
-  private static final Set<String> RECURRENT =
+  static final Set<String> RECURRENT =
       Set.of("mamba2", "falcon_h1", "lfm2", "qwen3_next", "qwen3_5");
 
   @TestFactory
@@ -93,7 +93,7 @@ final class GoldenLogitsTest {
     return worst;
   }
 
-  private static int[] ints(Tensor tensor) {
+  static int[] ints(Tensor tensor) {
     MemorySegment data = tensor.data();
     int[] values = new int[(int) tensor.elements()];
     int size = tensor.type().blockBytes();

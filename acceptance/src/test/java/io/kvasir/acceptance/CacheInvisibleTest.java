@@ -1,0 +1,90 @@
+package io.kvasir.acceptance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.kvasir.compute.Backend;
+import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.model.Model;
+import io.kvasir.model.Transformer;
+import io.kvasir.model.file.SafetensorsFile;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/// The first law, on the CPU backend: how the cache is cut, filled or left out changes no bit of
+/// any logit.
+final class CacheInvisibleTest {
+  private static final int[] CHUNKS = {1, 7, 16, 48};
+  private static final int[] BLOCK_TOKENS = {16, 32, 64, 128};
+
+  @TestFactory
+  Stream<DynamicTest> logits_anyChunkBlockAndThreads_areBitIdentical() {
+    return ReferenceData.huggingFaceCases().stream()
+        .filter(name -> !GoldenLogitsTest.RECURRENT.contains(name))
+        .map(name -> DynamicTest.dynamicTest(name, () -> check(name)));
+  }
+
+  private static void check(String name) {
+    Path folder = ReferenceData.folder("reference/hf").resolve(name);
+    int[] ids = ids(folder);
+    for (KvFormat format : new KvFormat[] {KvFormat.F32, KvFormat.F16}) {
+      float[][] expected = logits(folder, ids, format, new Setup(48, 64, 2));
+      for (int chunk : CHUNKS) {
+        compare(expected, logits(folder, ids, format, new Setup(chunk, 64, 2)), "chunk " + chunk);
+      }
+      for (int block : BLOCK_TOKENS) {
+        compare(expected, logits(folder, ids, format, new Setup(16, block, 1)), "block " + block);
+      }
+      compare(expected, withoutCache(folder, ids, format), "no cache");
+    }
+  }
+
+  private record Setup(int chunk, int blockTokens, int threads) {}
+
+  private static float[][] logits(Path folder, int[] ids, KvFormat format, Setup setup) {
+    try (Backend backend = new CpuBackend(setup.threads());
+        Model model = open(folder, backend);
+        Forward forward = new Forward(model, backend, setup.blockTokens(), format, ids.length)) {
+      forward.run(ids, setup.chunk());
+      return forward.logits;
+    }
+  }
+
+  /// Each position from an empty cache.
+  private static float[][] withoutCache(Path folder, int[] ids, KvFormat format) {
+    float[][] logits = new float[ids.length][];
+    try (Backend backend = new CpuBackend(2);
+        Model model = open(folder, backend)) {
+      for (int length = 1; length <= ids.length; length += 5) {
+        try (Forward forward = new Forward(model, backend, 64, format, length)) {
+          forward.run(Arrays.copyOf(ids, length), length);
+          logits[length - 1] = forward.logits[length - 1];
+        }
+      }
+    }
+    return logits;
+  }
+
+  private static Model open(Path folder, Backend backend) {
+    return Model.open(folder, backend, new Transformer.Rows(64, 1), 0);
+  }
+
+  private static void compare(float[][] expected, float[][] actual, String what) {
+    for (int position = 0; position < expected.length; position++) {
+      if (actual[position] != null) {
+        assertThat(actual[position])
+            .as("%s, position %d", what, position)
+            .containsExactly(expected[position]);
+      }
+    }
+  }
+
+  private static int[] ids(Path folder) {
+    try (SafetensorsFile golden = SafetensorsFile.open(folder.resolve("golden.safetensors"))) {
+      return GoldenLogitsTest.ints(golden.get("input_ids"));
+    }
+  }
+}
