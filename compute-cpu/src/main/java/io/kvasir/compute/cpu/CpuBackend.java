@@ -7,21 +7,41 @@ import io.kvasir.compute.Backend;
 import io.kvasir.compute.Buffer;
 import io.kvasir.compute.FeedForward;
 import io.kvasir.compute.HeadLinear;
+import io.kvasir.compute.HostBuffer;
+import io.kvasir.compute.HostWeight;
 import io.kvasir.compute.Linear;
 import io.kvasir.compute.MixtureOfExperts;
 import io.kvasir.compute.Norm;
-import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.compute.Rope;
+import io.kvasir.compute.ScalarMath;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.Weight;
+import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.KvStorage;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;
 
 /// The processor as a backend: activations on the Java heap, weights used where their file is
-/// mapped, cache blocks in native memory.
+/// mapped, cache blocks in native memory, kernels on the Vector API.
+///
+/// The bits of a row's result do not depend on the other rows, their number, the cut of a prompt,
+/// the block size, or the number of threads: all kernels sum in the order of [Lanes], attention in
+/// the partitions of [PartitionKernel]. They do depend on the width of the machine's vectors.
+///
+/// One thread at a time makes calls; [#close] ends the pool's threads. In a steady state (shapes
+/// seen before) a call allocates nothing.
 public final class CpuBackend implements Backend {
-  private final ReferenceBackend scalar = new ReferenceBackend();
-  private final int threads;
+  private final KernelPool pool;
+  private final Products products;
+  private final CpuAttention attention;
+  private final Elementwise elementwise;
+  private final Product product = new Product();
+  private final Product gateProduct = new Product();
+  private final AttentionCall attentionCall = new AttentionCall();
+  private final IdentityHashMap<MixtureOfExperts, MoeScratch> moeScratch = new IdentityHashMap<>();
+  private float[] inner = {};
+  private float[] innerGate = {};
 
   /// @param threads threads that compute, the caller's included
   /// @throws IllegalArgumentException where that is less than one
@@ -29,7 +49,14 @@ public final class CpuBackend implements Backend {
     if (threads < 1) {
       throw new IllegalArgumentException("a backend needs at least one thread: " + threads);
     }
-    this.threads = threads;
+    pool = new KernelPool(threads);
+    Workspace[] workspaces = new Workspace[threads];
+    for (int i = 0; i < threads; i++) {
+      workspaces[i] = new Workspace();
+    }
+    products = new Products(pool, workspaces);
+    attention = new CpuAttention(pool);
+    elementwise = new Elementwise(pool, workspaces);
   }
 
   @Override
@@ -39,109 +66,205 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String description() {
-    return "cpu: " + threads + " threads";
+    return "cpu: %d-bit vectors, %d threads, %d cores"
+        .formatted(Lanes.bits(), pool.threads(), Runtime.getRuntime().availableProcessors());
   }
 
   @Override
   public Buffer buffer(int rows, int columns) {
-    return scalar.buffer(rows, columns);
+    return HostBuffer.allocate(rows, columns);
   }
 
   @Override
   public Weight weight(Tensor tensor) {
-    return scalar.weight(tensor);
+    return HostWeight.of(tensor);
   }
 
   @Override
   public KvStorage storage(long blockBytes, int blockCount) {
-    return scalar.storage(blockBytes, blockCount);
+    return new HostStorage(blockBytes, blockCount);
   }
 
   @Override
   public void write(float[] values, Buffer target) {
-    scalar.write(values, target);
+    System.arraycopy(values, 0, host(target).values(), 0, values.length);
   }
 
   @Override
   public void read(Buffer source, int row, float[] target, int offset) {
-    scalar.read(source, row, target, offset);
+    int columns = source.columns();
+    System.arraycopy(host(source).values(), row * columns, target, offset, columns);
   }
 
   @Override
   public void embed(Weight table, int[] ids, int rows, Buffer out) {
-    scalar.embed(table, ids, rows, out);
+    Tensor tensor = ((HostWeight) table).tensor();
+    for (int r = 0; r < rows; r++) {
+      tensor.decodeRow(ids[r], host(out).values(), r * out.columns());
+    }
   }
 
   @Override
   public void addEmbedding(Weight table, int[] ids, int rows, Buffer x) {
-    scalar.addEmbedding(table, ids, rows, x);
+    Tensor tensor = ((HostWeight) table).tensor();
+    float[] row = inner(table.columns());
+    for (int r = 0; r < rows; r++) {
+      tensor.decodeRow(ids[r], row, 0);
+      int at = r * x.columns();
+      for (int i = 0; i < table.columns(); i++) {
+        host(x).values()[at + i] += row[i];
+      }
+    }
   }
 
   @Override
   public void scale(Buffer x, int rows, float factor) {
-    scalar.scale(x, rows, factor);
+    elementwise.scale(host(x), rows, factor);
   }
 
   @Override
   public void scaleRows(Buffer x, int rows, float[] factors) {
-    scalar.scaleRows(x, rows, factors);
+    elementwise.scaleRows(host(x), rows, factors);
   }
 
   @Override
   public void add(Buffer x, Buffer delta, int rows, float factor) {
-    scalar.add(x, delta, rows, factor);
+    elementwise.add(host(x), host(delta), rows, factor);
   }
 
   @Override
   public void normalize(Norm norm, Buffer in, Buffer out, int rows) {
-    scalar.normalize(norm, in, out, rows);
+    elementwise.normalize(norm, host(in), host(out), rows);
   }
 
   @Override
   public void linear(Linear linear, Buffer in, Buffer out, int rows) {
-    scalar.linear(linear, in, out, rows);
+    fill(product, linear, rows);
+    from(product, in, 0);
+    to(product, out, 0);
+    products.multiply(product);
   }
 
   @Override
   public void headLinear(HeadLinear linear, Buffer in, Buffer out, int rows) {
-    scalar.headLinear(linear, in, out, rows);
+    for (int h = 0; h < linear.weights().size(); h++) {
+      fill(product, linear.weights().get(h), null, rows);
+      from(product, in, h * linear.inputStride() + linear.inputOffset());
+      to(product, out, h * linear.outputStride() + linear.outputOffset());
+      products.multiply(product);
+    }
   }
 
   @Override
   public void rope(Rope rope, int[] positions, Buffer x, int rows) {
-    scalar.rope(rope, positions, x, rows);
+    for (int r = 0; r < rows; r++) {
+      rope.table().ensure(positions[r]);
+    }
+    elementwise.rotate(rope, positions, host(x), rows);
   }
 
   @Override
   public void activate(
       Activation activation, Buffer gate, @Nullable Buffer up, Buffer out, int rows) {
-    scalar.activate(activation, gate, up, out, rows);
+    elementwise.activate(activation, host(gate), up == null ? null : host(up), host(out), rows);
   }
 
   @Override
   public void feedForward(FeedForward ffn, Buffer in, Buffer out, int rows) {
-    scalar.feedForward(ffn, in, out, rows);
+    int size = Math.multiplyExact(rows, ffn.innerSize());
+    float[] up = inner(size);
+    fill(product, ffn.up(), rows);
+    from(product, in, 0);
+    product.out = up;
+    product.outAt = 0;
+    product.outStride = ffn.innerSize();
+    Product gate = null;
+    if (ffn.gate() != null) {
+      gate = gateProduct;
+      if (innerGate.length < size) {
+        innerGate = new float[size];
+      }
+      fill(gate, ffn.gate(), rows);
+      from(gate, in, 0);
+      gate.out = innerGate;
+      gate.outAt = 0;
+      gate.outStride = ffn.innerSize();
+    }
+    products.multiplyGated(gate, product, ffn.activation());
+    fill(product, ffn.down(), rows);
+    product.x = up;
+    product.xAt = 0;
+    product.xStride = ffn.innerSize();
+    to(product, out, 0);
+    products.multiply(product);
   }
 
   @Override
   public void mixtureOfExperts(
       MixtureOfExperts moe, Buffer routerIn, Buffer in, Buffer out, int rows) {
-    scalar.mixtureOfExperts(moe, routerIn, in, out, rows);
+    MoeScratch scratch = moeScratch.get(moe);
+    if (scratch == null) {
+      scratch = new MoeScratch(moe, in.columns(), out.columns());
+      moeScratch.put(moe, scratch);
+    }
+    HostBuffer logits = scratch.logits(rows);
+    linear(moe.router(), routerIn, logits, rows);
+    for (int r = 0; r < rows; r++) {
+      scratch.selection.select(logits.values(), r * logits.columns());
+      mixRow(moe, scratch, host(in), host(out), r);
+    }
+  }
+
+  private void mixRow(
+      MixtureOfExperts moe, MoeScratch scratch, HostBuffer in, HostBuffer out, int r) {
+    System.arraycopy(in.values(), r * in.columns(), scratch.row.values(), 0, in.columns());
+    int at = r * out.columns();
+    Arrays.fill(out.values(), at, at + out.columns(), 0f);
+    for (int i = 0; i < scratch.selection.experts().length; i++) {
+      FeedForward expert = moe.experts().get(scratch.selection.experts()[i]);
+      feedForward(expert, scratch.row, scratch.part, 1);
+      addTo(out.values(), at, scratch.part.values(), scratch.selection.weights()[i]);
+    }
+    if (moe.shared() != null) {
+      feedForward(moe.shared(), scratch.row, scratch.part, 1);
+      float factor = 1;
+      if (moe.sharedGate() != null) {
+        linear(moe.sharedGate(), scratch.row, scratch.gate, 1);
+        factor = ScalarMath.sigmoid(scratch.gate.values()[0]);
+      }
+      addTo(out.values(), at, scratch.part.values(), factor);
+    }
+  }
+
+  private static void addTo(float[] sum, int at, float[] part, float factor) {
+    for (int i = 0; i < part.length; i++) {
+      sum[at + i] += factor * part[i];
+    }
   }
 
   @Override
   public void softcap(Buffer x, int rows, float cap) {
-    scalar.softcap(x, rows, cap);
+    elementwise.softcap(host(x), rows, cap);
   }
 
   @Override
   public void gatherRows(Buffer in, int[] selected, int count, Buffer out) {
-    scalar.gatherRows(in, selected, count, out);
+    int columns = in.columns();
+    for (int i = 0; i < count; i++) {
+      System.arraycopy(
+          host(in).values(), selected[i] * columns, host(out).values(), i * out.columns(), columns);
+    }
   }
 
   @Override
   public void copyColumns(Columns columns, Buffer in, Buffer out, int rows) {
-    scalar.copyColumns(columns, in, out, rows);
+    for (int r = 0; r < rows; r++) {
+      for (int h = 0; h < columns.heads(); h++) {
+        int from = r * in.columns() + columns.fromColumn() + h * columns.fromStride();
+        int to = r * out.columns() + columns.toColumn() + h * columns.toStride();
+        System.arraycopy(host(in).values(), from, host(out).values(), to, columns.count());
+      }
+    }
   }
 
   @Override
@@ -152,11 +275,59 @@ public final class CpuBackend implements Backend {
       @Nullable Buffer k,
       @Nullable Buffer v,
       Buffer out) {
-    scalar.attend(batch, spec, q, k, v, out);
+    Buffer sinks = spec.sinks();
+    attentionCall.set(
+        batch,
+        spec,
+        host(q).values(),
+        sinks == null ? null : host(sinks).values(),
+        host(out).values());
+    if (k != null) {
+      attention.store(attentionCall, host(k).values(), v == null ? null : host(v).values());
+    }
+    attention.attend(attentionCall);
   }
 
   @Override
   public void close() {
-    scalar.close();
+    pool.close();
+  }
+
+  private float[] inner(int size) {
+    if (inner.length < size) {
+      inner = new float[size];
+    }
+    return inner;
+  }
+
+  private static void fill(Product p, Linear linear, int rows) {
+    fill(p, linear.weight(), linear.bias(), rows);
+  }
+
+  private static void fill(Product p, Weight weight, @Nullable Buffer bias, int rows) {
+    Tensor tensor = ((HostWeight) weight).tensor();
+    p.weights = tensor.data();
+    p.type = tensor.type();
+    p.columns = weight.columns();
+    p.outputs = weight.rows();
+    p.rowBytes = tensor.type().bytes(weight.columns());
+    p.rows = rows;
+    p.bias = bias == null ? null : host(bias).values();
+  }
+
+  private static void from(Product p, Buffer in, int offset) {
+    p.x = host(in).values();
+    p.xAt = offset;
+    p.xStride = in.columns();
+  }
+
+  private static void to(Product p, Buffer out, int offset) {
+    p.out = host(out).values();
+    p.outAt = offset;
+    p.outStride = out.columns();
+  }
+
+  private static HostBuffer host(Buffer buffer) {
+    return (HostBuffer) buffer;
   }
 }

@@ -1,0 +1,197 @@
+package io.kvasir.compute.cpu;
+
+import io.kvasir.compute.AttentionMetadata;
+import io.kvasir.compute.AttentionSpec;
+import io.kvasir.kvcache.BlockTable;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/// Attention over the paged cache, cut into independent parts for the pool.
+///
+/// The work is a list of units: (sequence, kv head, block of query rows). Where there are enough of
+/// them, a unit is a part and goes through its partitions in order; where there are few, as in the
+/// decoding of one long sequence, each partition of each unit is a part of its own and the partial
+/// results are merged afterwards, in the same order and with the same bits. See [PartitionKernel].
+///
+/// Bytes moved per unit: the key and value rows that its rows see, once.
+final class CpuAttention {
+  private static final int UNIT_QUERIES = 64;
+  private static final int UNITS_PER_THREAD = 4;
+  private static final int SERIAL_STORE_ROWS = 8;
+
+  private final KernelPool pool;
+  private final PartitionKernel[] kernels;
+  private final AttentionState[] states;
+  private final KvRows[] rows;
+  private final KernelPool.Region wholeUnits = this::runUnit;
+  private final KernelPool.Region partitions = this::runPartition;
+  private final KernelPool.Region merges = this::mergeUnit;
+  private final KernelPool.Region stores = this::storeRows;
+
+  private AttentionUnit[] units = new AttentionUnit[0];
+  private int unitCount;
+  private int[] unitOfItem = {};
+  private int itemCount;
+  private float[] partials = {};
+  private int partialSize;
+  private AttentionCall current = new AttentionCall();
+  private float[] newKeys = {};
+  private float @Nullable [] newValues;
+
+  CpuAttention(KernelPool pool) {
+    this.pool = pool;
+    kernels = new PartitionKernel[pool.threads()];
+    states = new AttentionState[pool.threads()];
+    rows = new KvRows[pool.threads()];
+    for (int i = 0; i < pool.threads(); i++) {
+      kernels[i] = new PartitionKernel();
+      states[i] = new AttentionState();
+      rows[i] = new KvRows();
+    }
+  }
+
+  /// Encodes the batch's new key and value rows into their slots.
+  void store(AttentionCall call, float[] k, float @Nullable [] v) {
+    current = call;
+    newKeys = k;
+    newValues = v;
+    int count = call.batch().rows();
+    pool.run(stores, (count + SERIAL_STORE_ROWS - 1) / SERIAL_STORE_ROWS);
+  }
+
+  private void storeRows(int part, int worker) {
+    AttentionCall call = current;
+    AttentionMetadata batch = call.batch();
+    AttentionSpec spec = call.spec();
+    KvRows kv = rows[worker];
+    int end = Math.min(batch.rows(), (part + 1) * SERIAL_STORE_ROWS);
+    for (int r = part * SERIAL_STORE_ROWS; r < end; r++) {
+      BlockTable table = batch.table(batch.sequenceOfRow(r));
+      int position = batch.positions()[r];
+      int slot = position % call.layout().blockTokens();
+      for (int head = 0; head < spec.kvHeads(); head++) {
+        int row = r * spec.kvHeads() + head;
+        call.openKeys(kv, table, position, head);
+        kv.write(call.keyFormat(), slot, newKeys, row * spec.keyDim());
+        if (newValues != null) {
+          call.openValues(kv, table, position, head);
+          kv.write(call.valueFormat(), slot, newValues, row * spec.valueDim());
+        }
+      }
+    }
+  }
+
+  /// Computes `call.out()`.
+  void attend(AttentionCall call) {
+    current = call;
+    listUnits(call);
+    if (unitCount >= UNITS_PER_THREAD * pool.threads() || itemCount == unitCount) {
+      pool.run(wholeUnits, unitCount);
+    } else {
+      listItems(call);
+      pool.run(partitions, itemCount);
+      pool.run(merges, unitCount);
+    }
+  }
+
+  private void listUnits(AttentionCall call) {
+    AttentionMetadata batch = call.batch();
+    AttentionSpec spec = call.spec();
+    int unitRows = Math.max(1, UNIT_QUERIES / spec.groupSize());
+    unitCount = 0;
+    itemCount = 0;
+    for (int s = 0; s < batch.sequences(); s++) {
+      int end = batch.firstRow(s) + batch.rowCount(s);
+      for (int head = 0; head < spec.kvHeads(); head++) {
+        for (int row = batch.firstRow(s); row < end; row += unitRows) {
+          AttentionUnit unit = nextUnit();
+          unit.sequence = s;
+          unit.head = head;
+          unit.firstRow = row;
+          unit.rows = Math.min(unitRows, end - row);
+          int[] positions = batch.positions();
+          int first = call.group().firstVisible(positions[row]);
+          unit.fromPartition = first / PartitionKernel.TOKENS;
+          unit.toPartition = positions[row + unit.rows - 1] / PartitionKernel.TOKENS + 1;
+          unit.firstItem = itemCount;
+          itemCount += unit.partitions();
+        }
+      }
+    }
+  }
+
+  private AttentionUnit nextUnit() {
+    if (unitCount == units.length) {
+      units = Arrays.copyOf(units, Math.max(16, 2 * unitCount));
+      for (int i = unitCount; i < units.length; i++) {
+        units[i] = new AttentionUnit();
+      }
+    }
+    return units[unitCount++];
+  }
+
+  private void listItems(AttentionCall call) {
+    AttentionSpec spec = call.spec();
+    if (unitOfItem.length < itemCount) {
+      unitOfItem = new int[2 * itemCount];
+    }
+    int queries = 0;
+    for (int u = 0; u < unitCount; u++) {
+      AttentionUnit unit = units[u];
+      Arrays.fill(unitOfItem, unit.firstItem, unit.firstItem + unit.partitions(), u);
+      queries = Math.max(queries, unit.rows * spec.groupSize());
+    }
+    partialSize = queries * (spec.valueDim() + 2);
+    int size = Math.multiplyExact(itemCount, partialSize);
+    if (partials.length < size) {
+      partials = new float[(int) Math.min(Integer.MAX_VALUE - 8, size + size / 2L)];
+    }
+  }
+
+  private void runUnit(int part, int worker) {
+    AttentionCall call = current;
+    AttentionUnit unit = units[part];
+    PartitionKernel kernel = kernels[worker];
+    AttentionState state = states[worker];
+    int dim = call.spec().valueDim();
+    state.clear(call, unit);
+    for (int p = unit.fromPartition; p < unit.toPartition; p++) {
+      kernel.run(call, unit, p);
+      for (int q = 0; q < unit.rows * call.spec().groupSize(); q++) {
+        state.merge(q, kernel.max[q], kernel.sum[q], kernel.acc, q * dim, dim);
+      }
+    }
+    state.finish(call, unit);
+  }
+
+  /// A partial result is `max[queries] sum[queries] acc[queries, valueDim]`.
+  private void runPartition(int item, int worker) {
+    AttentionCall call = current;
+    AttentionUnit unit = units[unitOfItem[item]];
+    PartitionKernel kernel = kernels[worker];
+    kernel.run(call, unit, unit.fromPartition + item - unit.firstItem);
+    int queries = unit.rows * call.spec().groupSize();
+    int at = item * partialSize;
+    System.arraycopy(kernel.max, 0, partials, at, queries);
+    System.arraycopy(kernel.sum, 0, partials, at + queries, queries);
+    int size = queries * call.spec().valueDim();
+    System.arraycopy(kernel.acc, 0, partials, at + 2 * queries, size);
+  }
+
+  private void mergeUnit(int part, int worker) {
+    AttentionCall call = current;
+    AttentionUnit unit = units[part];
+    AttentionState state = states[worker];
+    int dim = call.spec().valueDim();
+    int queries = unit.rows * call.spec().groupSize();
+    state.clear(call, unit);
+    for (int i = 0; i < unit.partitions(); i++) {
+      int at = (unit.firstItem + i) * partialSize;
+      for (int q = 0; q < queries; q++) {
+        int accAt = at + 2 * queries + q * dim;
+        state.merge(q, partials[at + q], partials[at + queries + q], partials, accAt, dim);
+      }
+    }
+    state.finish(call, unit);
+  }
+}

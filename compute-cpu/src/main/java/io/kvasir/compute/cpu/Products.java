@@ -1,0 +1,158 @@
+package io.kvasir.compute.cpu;
+
+import io.kvasir.compute.Activation;
+import org.jspecify.annotations.Nullable;
+
+/// Matrix products over the pool, cut by outputs.
+///
+/// One or two rows go through the format's [RowKernel]; more rows decode a few rows of weights into
+/// the cache and use them for all rows with a [DotTile]. Both give the same bits. Weights are read
+/// once per product.
+final class Products {
+  private static final int ROW_KERNEL_ROWS = 2;
+
+  /// Bytes of decoded weights that a part works on; they stay in the L2 cache.
+  private static final int BLOCK_BYTES = 256 << 10;
+
+  private static final long SERIAL_BYTES = 32 << 10;
+  private static final int PARTS_PER_THREAD = 8;
+
+  private final KernelPool pool;
+  private final Workspace[] workspaces;
+  private final Single single = new Single();
+  private final Gated gated = new Gated();
+
+  Products(KernelPool pool, Workspace[] workspaces) {
+    this.pool = pool;
+    this.workspaces = workspaces;
+  }
+
+  /// `out = W x + b` for all rows.
+  void multiply(Product p) {
+    single.product = p;
+    single.step = step(p);
+    pool.run(single, parts(p, single.step));
+  }
+
+  /// `up.out = act(gate) * up`, the inner row of a gated feed-forward network; `gate.out` is
+  /// overwritten. Without `gate`, `up.out = act(up)`.
+  void multiplyGated(@Nullable Product gate, Product up, Activation activation) {
+    gated.gate = gate;
+    gated.up = up;
+    gated.activation = activation;
+    gated.step = step(up);
+    pool.run(gated, parts(up, gated.step));
+  }
+
+  /// Outputs per part: a multiple of the tile.
+  private int step(Product p) {
+    long bytes = p.outputs * p.rowBytes * Math.max(1, p.rows / 4);
+    if (bytes <= SERIAL_BYTES) {
+      return p.outputs;
+    }
+    int share = p.outputs / (pool.threads() * PARTS_PER_THREAD) + 1;
+    return Math.max(DotTile.SIDE, (share + DotTile.SIDE - 1) / DotTile.SIDE * DotTile.SIDE);
+  }
+
+  private static int parts(Product p, int step) {
+    return (p.outputs + step - 1) / step;
+  }
+
+  /// Outputs `from .. to - 1` of all rows.
+  private void range(Product p, int from, int to, int worker) {
+    Workspace space = workspaces[worker];
+    RowKernel kernel = Kernels.row(p.type);
+    if (kernel == null || p.rows > ROW_KERNEL_ROWS) {
+      blocks(p, from, to, space);
+      return;
+    }
+    if (p.rows == 1) {
+      kernel.multiply(p, 0, from, to, space.lanes);
+      return;
+    }
+    for (int o = from; o < to; o += DotTile.SIDE) {
+      for (int r = 0; r < p.rows; r++) {
+        kernel.multiply(p, r, o, Math.min(to, o + DotTile.SIDE), space.lanes);
+      }
+    }
+  }
+
+  private static void blocks(Product p, int from, int to, Workspace space) {
+    int rows = BLOCK_BYTES / Float.BYTES / p.columns / DotTile.SIDE * DotTile.SIDE;
+    int block = Math.max(DotTile.SIDE, p.rows < DotTile.SIDE ? DotTile.SIDE : rows);
+    RowDecoder decoder = Kernels.decoder(p.type);
+    float[] weights = space.weights(Math.multiplyExact(block, p.columns));
+    for (int o = from; o < to; o += block) {
+      int count = Math.min(block, to - o);
+      for (int i = 0; i < count; i++) {
+        decoder.decode(p.weights, (o + i) * p.rowBytes, weights, i * p.columns, p.columns);
+      }
+      tiles(p, o, count, space);
+    }
+  }
+
+  private static void tiles(Product p, int firstOutput, int count, Workspace space) {
+    DotTile tile = space.tile;
+    float[] weights = space.weights(0);
+    for (int r = 0; r < p.rows; r += DotTile.SIDE) {
+      tile.inputRows(p.xAt, p.xStride, r, p.rows - 1);
+      for (int o = 0; o < count; o += DotTile.SIDE) {
+        tile.weightRows(0, p.columns, o, count - 1);
+        tile.multiply(weights, p.x, p.columns);
+        scatter(p, r, firstOutput + o, Math.min(DotTile.SIDE, count - o), tile.sums);
+      }
+    }
+  }
+
+  private static void scatter(Product p, int row, int output, int outputs, float[] sums) {
+    int rows = Math.min(DotTile.SIDE, p.rows - row);
+    for (int r = 0; r < rows; r++) {
+      int at = p.outAt + (row + r) * p.outStride + output;
+      for (int o = 0; o < outputs; o++) {
+        p.out[at + o] = sums[DotTile.SIDE * r + o] + p.biasOf(output + o);
+      }
+    }
+  }
+
+  private final class Single implements KernelPool.Region {
+    private Product product = new Product();
+    private int step;
+
+    @Override
+    public void run(int part, int worker) {
+      int from = part * step;
+      range(product, from, Math.min(product.outputs, from + step), worker);
+    }
+  }
+
+  private final class Gated implements KernelPool.Region {
+    private @Nullable Product gate;
+    private Product up = new Product();
+    private Activation activation = Activation.SILU;
+    private int step;
+
+    @Override
+    public void run(int part, int worker) {
+      int from = part * step;
+      int to = Math.min(up.outputs, from + step);
+      range(up, from, to, worker);
+      if (gate != null) {
+        range(gate, from, to, worker);
+      }
+      Product inner = gate == null ? up : gate;
+      for (int r = 0; r < up.rows; r++) {
+        for (int i = from; i < to; i += Workspace.STRIPE) {
+          int count = Math.min(Workspace.STRIPE, to - i);
+          float[] stripe = workspaces[worker].stripe;
+          VectorMath.activate(
+              activation, inner.out, inner.outAt + r * inner.outStride + i, count, stripe);
+          int upAt = up.outAt + r * up.outStride + i;
+          if (gate != null) {
+            VectorMath.gate(activation, stripe, up.out, upAt, count);
+          }
+          System.arraycopy(stripe, 0, up.out, upAt, count);
+        }
+      }
+    }
+  }
+}

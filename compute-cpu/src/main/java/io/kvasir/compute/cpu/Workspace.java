@@ -1,0 +1,20 @@
+package io.kvasir.compute.cpu;
+
+/// Scratch memory of one thread of the pool; arrays grow to the largest need and stay.
+final class Workspace {
+  /// Elements that elementwise functions work on at a time, small enough to stay in the L1 cache.
+  static final int STRIPE = 512;
+
+  final DotTile tile = new DotTile();
+  final float[] lanes = new float[4 * Lanes.L];
+  final float[] stripe = new float[STRIPE];
+  private float[] weights = {};
+
+  /// At least `size` floats for decoded weights.
+  float[] weights(int size) {
+    if (weights.length < size) {
+      weights = new float[size];
+    }
+    return weights;
+  }
+}

@@ -1,0 +1,188 @@
+package io.kvasir.compute.cpu;
+
+import io.kvasir.compute.AttentionMetadata;
+import io.kvasir.compute.AttentionSpec;
+import io.kvasir.compute.Backend;
+import io.kvasir.compute.HostBuffer;
+import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.KvCache;
+import io.kvasir.kvcache.KvCacheConfig;
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.LayerKv;
+import io.kvasir.kvcache.Reservation;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.tier.KvStorage;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+
+/// One kind of attention, run over sequences in steps as an engine would.
+///
+/// @param mla values are the first `valueDim` elements of the key rows
+@SuppressWarnings("ArrayRecordComponent")
+record AttentionCase(
+    int heads,
+    int kvHeads,
+    int keyDim,
+    int valueDim,
+    boolean mla,
+    int window,
+    float softcap,
+    boolean sinks,
+    KvFormat format) {
+
+  static AttentionCase of(int heads, int kvHeads, int dim, KvFormat format) {
+    return new AttentionCase(heads, kvHeads, dim, dim, false, 0, 0, false, format);
+  }
+
+  /// The rows of one sequence.
+  record Rows(int length, float[] q, float[] k, float[] v) {}
+
+  Rows rows(int length, SplittableRandom random) {
+    return new Rows(
+        length,
+        Seeds.normal(random, length * heads * keyDim, 1),
+        Seeds.normal(random, length * kvHeads * keyDim, 1),
+        Seeds.normal(random, length * kvHeads * valueDim, 1));
+  }
+
+  /// Attention of all rows of each sequence, `chunk` rows of each a step, all sequences together.
+  /// The sequence's memory is poisoned before it is written.
+  List<float[]> run(Backend backend, int blockTokens, int chunk, List<Rows> sequences) {
+    LayerKv kv = new LayerKv(kvHeads, keyDim, mla ? 0 : valueDim, window, format, format);
+    KvLayout layout = KvLayout.of(List.of(kv, kv), blockTokens);
+    int blocks = 0;
+    for (Rows rows : sequences) {
+      blocks += rows.length() / blockTokens + 2;
+    }
+    KvStorage storage = backend.storage(layout.blockBytes(), blocks);
+    poison(storage);
+    List<float[]> results = new ArrayList<>();
+    try (KvCache cache = new KvCache(new KvCacheConfig(layout, blocks), storage)) {
+      List<BlockTable> tables = new ArrayList<>();
+      for (Rows rows : sequences) {
+        tables.add(cache.open());
+        results.add(new float[rows.length() * heads * valueDim]);
+      }
+      AttentionMetadata batch = new AttentionMetadata(layout, storage);
+      while (step(backend, cache, batch, tables, chunk, sequences, results)) {
+        cache.verify();
+      }
+    }
+    return results;
+  }
+
+  private static void poison(KvStorage storage) {
+    io.kvasir.kvcache.tier.HostStorage host = (io.kvasir.kvcache.tier.HostStorage) storage;
+    for (int block = 0; block < host.blockCount(); block++) {
+      host.segment(block)
+          .asSlice(host.offset(block), host.blockBytes())
+          .fill((byte) 0xff); // NaN in every format
+    }
+  }
+
+  private boolean step(
+      Backend backend,
+      KvCache cache,
+      AttentionMetadata batch,
+      List<BlockTable> tables,
+      int chunk,
+      List<Rows> sequences,
+      List<float[]> results) {
+    batch.clear();
+    List<Integer> members = new ArrayList<>();
+    List<Integer> counts = new ArrayList<>();
+    int total = 0;
+    for (int s = 0; s < sequences.size(); s++) {
+      int count = Math.min(chunk, sequences.get(s).length() - tables.get(s).length());
+      if (count > 0) {
+        if (cache.reserve(tables.get(s), count) instanceof Reservation.Insufficient) {
+          throw new IllegalStateException("cache too small");
+        }
+        batch.add(tables.get(s), count);
+        members.add(s);
+        counts.add(count);
+        total += count;
+      }
+    }
+    if (total == 0) {
+      return false;
+    }
+    HostBuffer q = HostBuffer.allocate(total, heads * keyDim);
+    HostBuffer k = HostBuffer.allocate(total, kvHeads * keyDim);
+    HostBuffer v = HostBuffer.allocate(total, kvHeads * valueDim);
+    HostBuffer out = HostBuffer.allocate(total, heads * valueDim);
+    for (int i = 0; i < members.size(); i++) {
+      Rows rows = sequences.get(members.get(i));
+      int from = tables.get(members.get(i)).length();
+      copy(rows.q(), from, q, batch.firstRow(i), counts.get(i));
+      copy(rows.k(), from, k, batch.firstRow(i), counts.get(i));
+      copy(rows.v(), from, v, batch.firstRow(i), counts.get(i));
+    }
+    backend.attend(batch, spec(), q, k, mla ? null : v, out);
+    for (int i = 0; i < members.size(); i++) {
+      int columns = out.columns();
+      BlockTable table = tables.get(members.get(i));
+      System.arraycopy(
+          out.values(),
+          batch.firstRow(i) * columns,
+          results.get(members.get(i)),
+          table.length() * columns,
+          counts.get(i) * columns);
+      cache.commit(table, counts.get(i));
+    }
+    return true;
+  }
+
+  private static void copy(float[] source, int fromRow, HostBuffer target, int toRow, int count) {
+    int columns = target.columns();
+    System.arraycopy(source, fromRow * columns, target.values(), toRow * columns, count * columns);
+  }
+
+  private AttentionSpec spec() {
+    return new AttentionSpec(
+        1,
+        heads,
+        kvHeads,
+        keyDim,
+        valueDim,
+        (float) (1 / Math.sqrt(keyDim)),
+        softcap,
+        sinks ? sinkLogits() : null);
+  }
+
+  private @Nullable HostBuffer sinkLogits() {
+    float[] logits = new float[heads];
+    for (int h = 0; h < heads; h++) {
+      logits[h] = 0.7f * h - 1;
+    }
+    return new HostBuffer(logits, 1, heads);
+  }
+
+  @Override
+  public String toString() {
+    return "H=%d G=%d D=%d/%d%s window=%d softcap=%s sinks=%s %s"
+        .formatted(
+            heads,
+            kvHeads,
+            keyDim,
+            valueDim,
+            mla ? " in keys" : "",
+            window,
+            softcap,
+            sinks,
+            format.name());
+  }
+
+  /// True where the two results have the same bits.
+  static boolean same(List<float[]> a, List<float[]> b) {
+    for (int i = 0; i < a.size(); i++) {
+      if (Arrays.mismatch(a.get(i), b.get(i)) >= 0) {
+        return false;
+      }
+    }
+    return a.size() == b.size();
+  }
+}

@@ -1,0 +1,89 @@
+package io.kvasir.compute.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.kvasir.compute.ReferenceBackend;
+import io.kvasir.kvcache.format.KvFormat;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class CpuAttentionTest {
+  private static final long SEED = Seeds.seed(23);
+
+  private final ReferenceBackend reference = new ReferenceBackend();
+  private final List<CpuBackend> backends =
+      List.of(new CpuBackend(1), new CpuBackend(2), new CpuBackend(3));
+
+  @AfterEach
+  void close() {
+    backends.forEach(CpuBackend::close);
+  }
+
+  static Stream<AttentionCase> cases() {
+    List<AttentionCase> cases = new ArrayList<>();
+    for (int ratio : new int[] {1, 2, 4, 7, 8}) {
+      cases.add(AttentionCase.of(2 * ratio, 2, 64, KvFormat.F16));
+    }
+    for (int dim : new int[] {6, 16, 80, 96, 128, 256}) {
+      cases.add(AttentionCase.of(4, 2, dim, KvFormat.BF16));
+    }
+    for (KvFormat format : KvFormat.ALL) {
+      cases.add(AttentionCase.of(3, 1, 40, format));
+      cases.add(new AttentionCase(4, 2, 192, 128, false, 0, 0, false, format));
+      cases.add(new AttentionCase(5, 1, 576, 512, true, 0, 0, false, format));
+      cases.add(new AttentionCase(8, 2, 32, 32, false, 20, 0, false, format));
+      cases.add(new AttentionCase(8, 2, 32, 32, false, 300, 0, true, format));
+    }
+    cases.add(new AttentionCase(4, 2, 32, 32, false, 0, 3f, false, KvFormat.F32));
+    cases.add(new AttentionCase(4, 2, 32, 32, false, 1, 3f, true, KvFormat.F32));
+    return cases.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void attend_anyKind_equalsReference(AttentionCase kind) {
+    SplittableRandom random = new SplittableRandom(SEED);
+    for (int length : new int[] {1, 15, 17, 130, 530}) {
+      if (length > 130 && kind.keyDim() > 128) {
+        continue;
+      }
+      List<AttentionCase.Rows> sequences = List.of(kind.rows(length, random));
+      float[] expected = kind.run(reference, 32, 100, sequences).getFirst();
+      float[] actual = kind.run(backends.get(1), 32, 100, sequences).getFirst();
+      String what = "%s length %d seed %d".formatted(kind, length, SEED);
+      for (int i = 0; i < expected.length; i++) {
+        Seeds.close(what, i, actual[i], expected[i], 2e-5);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void attend_anyCut_sameBits(AttentionCase kind) {
+    SplittableRandom random = new SplittableRandom(SEED + 1);
+    List<AttentionCase.Rows> sequences =
+        List.of(kind.rows(290, random), kind.rows(61, random), kind.rows(1, random));
+    List<float[]> whole = kind.run(backends.get(0), 64, 1000, sequences);
+    for (int chunk : new int[] {1, 7, 16, 48}) {
+      for (int blockTokens : new int[] {16, 48, 128}) {
+        CpuBackend backend = backends.get((chunk + blockTokens / 16) % 3);
+        assertThat(AttentionCase.same(kind.run(backend, blockTokens, chunk, sequences), whole))
+            .as(
+                "%s chunk %d block %d %s seed %d",
+                kind, chunk, blockTokens, backend.description(), SEED)
+            .isTrue();
+      }
+    }
+    for (int s = 0; s < sequences.size(); s++) {
+      List<float[]> alone = kind.run(backends.get(1), 32, 5, List.of(sequences.get(s)));
+      assertThat(AttentionCase.same(alone, List.of(whole.get(s))))
+          .as("%s sequence %d alone, seed %d", kind, s, SEED)
+          .isTrue();
+    }
+  }
+}

@@ -1,0 +1,83 @@
+package io.kvasir.compute.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.junit.jupiter.api.Test;
+
+class KernelPoolTest {
+
+  @Test
+  void run_manyRegions_everyPartOnce() {
+    try (KernelPool pool = new KernelPool(4)) {
+      for (int round = 0; round < 3000; round++) {
+        int parts = 1 + round % 9;
+        AtomicIntegerArray runs = new AtomicIntegerArray(parts);
+        pool.run((part, worker) -> runs.incrementAndGet(part), parts);
+        for (int i = 0; i < parts; i++) {
+          assertThat(runs.get(i)).as("round %d part %d", round, i).isEqualTo(1);
+        }
+      }
+    }
+  }
+
+  @Test
+  void run_afterIdling_wakesParkedWorkers() throws InterruptedException {
+    try (KernelPool pool = new KernelPool(2)) {
+      for (int round = 0; round < 5; round++) {
+        Thread.sleep(5);
+        AtomicIntegerArray runs = new AtomicIntegerArray(2);
+        pool.run(
+            (part, worker) -> {
+              runs.incrementAndGet(part);
+              // Both parts wait for each other, so the second thread has to come.
+              while (runs.get(1 - part) == 0) {
+                Thread.onSpinWait();
+              }
+            },
+            2);
+        assertThat(runs.get(0) + runs.get(1)).isEqualTo(2);
+      }
+    }
+  }
+
+  @Test
+  void run_partThrows_callerGetsItAndPoolGoesOn() {
+    try (KernelPool pool = new KernelPool(3)) {
+      assertThatThrownBy(() ->
+              pool.run(
+                  (part, worker) -> {
+                    if (part == 5) {
+                      throw new IllegalArgumentException("part 5");
+                    }
+                  },
+                  8))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("part 5");
+      AtomicIntegerArray runs = new AtomicIntegerArray(8);
+      pool.run((part, worker) -> runs.incrementAndGet(part), 8);
+      assertThat(runs.toString()).isEqualTo("[1, 1, 1, 1, 1, 1, 1, 1]");
+    }
+  }
+
+  @Test
+  void close_workersEnd() throws InterruptedException {
+    KernelPool pool = new KernelPool(3);
+    pool.run((part, worker) -> {}, 3);
+    pool.close();
+    long deadline = System.nanoTime() + 5_000_000_000L;
+    while (alive() > 0 && System.nanoTime() < deadline) {
+      Thread.sleep(5);
+    }
+    assertThat(alive()).isZero();
+    assertThatThrownBy(() -> pool.run((part, worker) -> {}, 3))
+        .isInstanceOf(IllegalStateException.class);
+  }
+
+  private static long alive() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().startsWith("kvasir-kernel-"))
+        .count();
+  }
+}
