@@ -3,7 +3,7 @@ package io.kvasir.compute.quant;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
-/// The loop over blocks that all decoders share; `block` decodes one of them.
+/// The loop over blocks that the decoders of block formats share; `block` decodes one of them.
 record BlockCodec(TensorType type, BlockDecoder block) implements WeightCodec {
 
   /// Decodes the block at byte `at` of `source` into `target` from `to` on.

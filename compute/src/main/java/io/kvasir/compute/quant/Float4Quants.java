@@ -19,6 +19,9 @@ final class Float4Quants {
   /// Twice the value of each code, so that all are whole; scales are halved to match.
   private static final int[] DOUBLED = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
+  /// Between the doubled values of neighbouring codes.
+  private static final double[] HALFWAY = {0.5, 1.5, 2.5, 3.5, 5, 7, 10};
+
   private Float4Quants() {}
 
   private static void mx(MemorySegment s, long at, float[] t, int to) {
@@ -60,26 +63,23 @@ final class Float4Quants {
     // The logarithm is rounded to f32 as in GGML, which matters just below powers of two.
     int exponent = (int) Math.floor((float) (Math.log(largest) / Math.log(2)));
     int scale = largest > 0 ? Math.clamp(exponent - 2 + 127, 0, 254) : 0;
-    float half = halfScale(scale);
+    // In f64, where the inverse of every scale is a number.
+    double inverse = 1.0 / halfScale(scale);
     Le.put8(target, at, scale);
     for (int i = 0; i < 16; i++) {
-      int low = nearest(source[from + i], half);
-      int high = nearest(source[from + 16 + i], half);
+      int low = nearest(source[from + i] * inverse);
+      int high = nearest(source[from + 16 + i] * inverse);
       Le.put8(target, at + 1 + i, low | high << 4);
     }
   }
 
-  /// The code nearest to `value`; of equally near ones the smallest.
-  private static int nearest(float value, float half) {
-    int best = 0;
-    float bestError = Math.abs(value);
-    for (int code = 1; code < 16; code++) {
-      float error = Math.abs(DOUBLED[code] * half - value);
-      if (error < bestError) {
-        best = code;
-        bestError = error;
-      }
+  /// The code whose doubled value is nearest; halfway, the one nearer to zero.
+  private static int nearest(double doubled) {
+    double magnitude = Math.abs(doubled);
+    int code = 0;
+    for (double limit : HALFWAY) {
+      code += magnitude > limit ? 1 : 0;
     }
-    return best;
+    return doubled < 0 && code > 0 ? code | 8 : code;
   }
 }

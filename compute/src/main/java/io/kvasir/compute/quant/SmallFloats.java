@@ -1,5 +1,7 @@
 package io.kvasir.compute.quant;
 
+import java.lang.foreign.MemorySegment;
+
 /// The 8-bit floats of the Open Compute Project: E4M3 and E5M2 ("OCP 8-bit Floating Point
 /// Specification", 2023) and the scale E8M0 ("OCP Microscaling Formats", 2023).
 final class SmallFloats {
@@ -7,13 +9,27 @@ final class SmallFloats {
   private static final float[] E5M2 = table(5, 2);
 
   static final WeightCodec F8_E4M3 =
-      new BlockCodec(TensorType.F8_E4M3, (s, at, t, to) -> t[to] = E4M3[Le.u8(s, at)]);
+      new PlainCodec(
+          TensorType.F8_E4M3, (s, at, t, to, count) -> lookUp(E4M3, s, at, t, to, count));
   static final WeightCodec F8_E5M2 =
-      new BlockCodec(TensorType.F8_E5M2, (s, at, t, to) -> t[to] = E5M2[Le.u8(s, at)]);
-  static final WeightCodec F8_E8M0 =
-      new BlockCodec(TensorType.F8_E8M0, (s, at, t, to) -> t[to] = e8m0(Le.u8(s, at)));
+      new PlainCodec(
+          TensorType.F8_E5M2, (s, at, t, to, count) -> lookUp(E5M2, s, at, t, to, count));
+  static final WeightCodec F8_E8M0 = new PlainCodec(TensorType.F8_E8M0, SmallFloats::powers);
 
   private SmallFloats() {}
+
+  private static void lookUp(
+      float[] values, MemorySegment s, long at, float[] t, int to, int count) {
+    for (int i = 0; i < count; i++) {
+      t[to + i] = values[Le.u8(s, at + i)];
+    }
+  }
+
+  private static void powers(MemorySegment s, long at, float[] t, int to, int count) {
+    for (int i = 0; i < count; i++) {
+      t[to + i] = e8m0(Le.u8(s, at + i));
+    }
+  }
 
   /// 2^(code - 127); 255 is NaN.
   static float e8m0(int code) {
