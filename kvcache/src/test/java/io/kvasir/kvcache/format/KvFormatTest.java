@@ -49,7 +49,7 @@ final class KvFormatTest {
     float[] result = roundTrip(KvFormat.F16, SPECIAL, 3);
     for (int i = 0; i < SPECIAL.length; i++) {
       float expected = Float.float16ToFloat(Float.floatToFloat16(SPECIAL[i]));
-      assertThat(Float.valueOf(result[i])).isEqualTo(expected);
+      assertThat(Float.floatToIntBits(result[i])).isEqualTo(Float.floatToIntBits(expected));
     }
     assertThat(result[4]).isEqualTo(65504f);
     assertThat(result[6]).isInfinite();
