@@ -9,6 +9,7 @@ module io.kvasir.model {
 
   exports io.kvasir.model;
   exports io.kvasir.model.file;
+  exports io.kvasir.model.hub;
   exports io.kvasir.model.json;
   exports io.kvasir.model.template;
   exports io.kvasir.model.tokenizer;

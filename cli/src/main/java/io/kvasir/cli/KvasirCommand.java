@@ -78,6 +78,7 @@ final class KvasirCommand implements Callable<Integer> {
   private static Map<String, Object> commands(Surroundings surroundings) {
     Map<String, Object> commands = new LinkedHashMap<>();
     commands.put("logits", new LogitsCommand(surroundings));
+    commands.put("pull", new PullCommand(surroundings));
     commands.put("tokenize", new TokenizeCommand(surroundings));
     return commands;
   }

@@ -1,5 +1,8 @@
 package io.kvasir.cli;
 
+import io.kvasir.model.hub.HubCache;
+import io.kvasir.model.hub.HubConfig;
+import io.kvasir.model.hub.ModelName;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -39,11 +42,26 @@ sealed interface ModelLocation {
           ? new FolderModel(path)
           : theOnlyGguf(path);
     }
-    throw new FailureException(
-        "there is no model '"
-            + model
-            + "'; give a GGUF file, a Hugging Face folder with a config.json, or the name of a"
-            + " pulled model such as owner/repo");
+    return ofPulled(model, surroundings);
+  }
+
+  private static ModelLocation ofPulled(String model, Surroundings surroundings) {
+    if (!ModelName.looksLike(model)) {
+      throw new FailureException(
+          "there is no model '"
+              + model
+              + "'; give a GGUF file, a Hugging Face folder with a config.json, or the name of a"
+              + " pulled model such as owner/repo");
+    }
+    HubConfig config = HubSettings.of(surroundings.environment());
+    Path pulled =
+        new HubCache(config.cacheFolder())
+            .find(ModelName.parse(model))
+            .orElseThrow(() ->
+                new FailureException(
+                    "there is no file or folder '%s', nor was a model of that name pulled; get it with ./kvasir pull %s"
+                        .formatted(model, model)));
+    return Files.isDirectory(pulled) ? new FolderModel(pulled) : new GgufModel(pulled);
   }
 
   private static ModelLocation ofFile(Path file) {

@@ -1,6 +1,8 @@
 package io.kvasir.cli;
 
+import io.kvasir.model.UnsupportedModelException;
 import io.kvasir.model.file.ModelFormatException;
+import io.kvasir.model.hub.HubException;
 import io.kvasir.model.json.JsonException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -20,6 +22,8 @@ final class Sentence {
       case FailureException e -> said;
       case ModelFormatException e -> said;
       case JsonException e -> said;
+      case UnsupportedModelException e -> said;
+      case HubException e -> said;
       case NoSuchFileException e -> "there is no file '" + e.getFile() + "'";
       case AccessDeniedException e -> "no permission to use '" + e.getFile() + "'";
       case FileSystemException e -> "cannot use '" + e.getFile() + "': " + reason(e);
