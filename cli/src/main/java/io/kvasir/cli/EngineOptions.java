@@ -3,6 +3,7 @@ package io.kvasir.cli;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.format.KvFormat;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -78,6 +79,17 @@ final class EngineOptions {
     } catch (IllegalArgumentException e) {
       throw new UsageException("--kv-format: " + e.getMessage());
     }
+  }
+
+  /// The engine's set-up.
+  EngineConfig engineConfig() {
+    KvFormat format = kvFormat(KvFormat.F16);
+    EngineConfig config =
+        EngineConfig.DEFAULT
+            .withContextTokens(context)
+            .withBlockTokens(blockTokens())
+            .withFormats(format, format);
+    return noKvCache ? config.withoutCache() : config;
   }
 
   int blockTokens() {

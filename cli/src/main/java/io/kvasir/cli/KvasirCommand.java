@@ -77,9 +77,11 @@ final class KvasirCommand implements Callable<Integer> {
 
   private static Map<String, Object> commands(Surroundings surroundings) {
     Map<String, Object> commands = new LinkedHashMap<>();
+    commands.put("run", new RunCommand(surroundings));
     commands.put("logits", new LogitsCommand(surroundings));
     commands.put("pull", new PullCommand(surroundings));
     commands.put("tokenize", new TokenizeCommand(surroundings));
+    commands.put("template", new TemplateCommand(surroundings));
     return commands;
   }
 

@@ -15,7 +15,12 @@ final class ModelTokenizer {
     if (model != null && Files.isRegularFile(Path.of(model).resolve("tokenizer.json"))) {
       return Tokenizer.fromFolder(Path.of(model));
     }
-    return switch (ModelLocation.resolve(model, surroundings)) {
+    return open(ModelLocation.resolve(model, surroundings));
+  }
+
+  /// The tokenizer of a model.
+  static Tokenizer open(ModelLocation location) {
+    return switch (location) {
       case ModelLocation.FolderModel(Path folder) -> Tokenizer.fromFolder(folder);
       case ModelLocation.GgufModel(Path file) -> {
         try (GgufFile gguf = GgufFile.open(file)) {

@@ -1,9 +1,11 @@
 package io.kvasir.cli;
 
+import io.kvasir.engine.PromptTooLongException;
 import io.kvasir.model.UnsupportedModelException;
 import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.hub.HubException;
 import io.kvasir.model.json.JsonException;
+import io.kvasir.model.template.TemplateException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -24,6 +26,8 @@ final class Sentence {
       case JsonException e -> said;
       case UnsupportedModelException e -> said;
       case HubException e -> said;
+      case TemplateException e -> "the chat template says: " + said;
+      case PromptTooLongException e -> said;
       case NoSuchFileException e -> "there is no file '" + e.getFile() + "'";
       case AccessDeniedException e -> "no permission to use '" + e.getFile() + "'";
       case FileSystemException e -> "cannot use '" + e.getFile() + "': " + reason(e);

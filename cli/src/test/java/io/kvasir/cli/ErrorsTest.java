@@ -3,6 +3,7 @@ package io.kvasir.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.cli.Shell.Outcome;
+import io.kvasir.model.file.SafetensorsWriter;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -148,5 +149,50 @@ class ErrorsTest {
 
   private String out(String name) {
     return folder.resolve(name).toString();
+  }
+
+  @Test
+  void tokensBelowOne_areRefused() {
+    assertOneSentence(Shell.run("run", "-p", "Hi", "-n", "-1"), 2, "-n", "'-1'", "at least 1");
+  }
+
+  @Test
+  void samplingOutOfRange_isRefused() {
+    assertOneSentence(Shell.run("run", "-p", "Hi", "--temp", "-2"), 2, "temperature", "-2");
+    assertOneSentence(Shell.run("run", "-p", "Hi", "--top-p", "1.5"), 2, "top-p", "1.5");
+    assertOneSentence(Shell.run("run", "-p", "Hi", "--temp", "warm"), 2, "--temp", "'warm'");
+  }
+
+  @Test
+  void unknownArchitecture_isNamedWithThoseThatAreSupported() throws IOException {
+    Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"megabrain\"}");
+    new SafetensorsWriter().add("x", new float[1], 1).write(folder.resolve("model.safetensors"));
+    String[] args = {"logits", folder.toString(), "--ids", "1", "--out", out("x")};
+
+    assertOneSentence(Shell.run(args), 1, "megabrain", "llama", "qwen3");
+  }
+
+  @Test
+  void caseWithoutMessages_isRefused() throws IOException {
+    Path template = Files.writeString(folder.resolve("t.jinja"), "{{ messages }}");
+    Path input = Files.writeString(folder.resolve("case.json"), "{\"message\": []}");
+
+    assertOneSentence(
+        Shell.run("template", template.toString(), "--input", input.toString()), 1, "'messages'");
+  }
+
+  @Test
+  void templateWithAnError_namesItsLine() throws IOException {
+    Path template = Files.writeString(folder.resolve("t.jinja"), "one\n{% if %}");
+    Path input = Files.writeString(folder.resolve("case.json"), "{\"messages\": []}");
+
+    assertOneSentence(
+        Shell.run("template", template.toString(), "--input", input.toString()), 1, "line 2");
+  }
+
+  @Test
+  void nameThatWasNotPulled_saysHowToPullIt() {
+    assertOneSentence(
+        Shell.run("run", "some/model", "-p", "Hi"), 1, "'some/model'", "./kvasir pull some/model");
   }
 }

@@ -1,0 +1,130 @@
+package io.kvasir.cli;
+
+import io.kvasir.engine.Outcome;
+import io.kvasir.engine.Request;
+import io.kvasir.engine.SamplingOptions;
+import io.kvasir.engine.Session;
+import io.kvasir.engine.TextStream;
+import io.kvasir.model.json.Json;
+import io.kvasir.model.template.ChatTemplate;
+import io.kvasir.model.template.TemplateInput;
+import io.kvasir.model.tokenizer.Detokenizer;
+import java.time.ZoneId;
+import java.time.ZonedDateTime;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// A conversation with a model: what was said, and the session that keeps its keys and values.
+///
+/// A model without a chat template gets the messages as they are. Used by one thread.
+final class Conversation implements AutoCloseable {
+  /// How answers are made.
+  ///
+  /// @param maxTokens most tokens of an answer
+  /// @param system the first message, or null for none
+  /// @param raw whether the prompt is continued as it is, without the chat template
+  record Settings(
+      int maxTokens,
+      SamplingOptions sampling,
+      List<String> stops,
+      @Nullable String system,
+      boolean raw) {}
+
+  private final OpenModel model;
+  private final Settings settings;
+  private final List<Json> messages = new ArrayList<>();
+  private Session session;
+
+  Conversation(OpenModel model, Settings settings) {
+    this.model = model;
+    this.settings = settings;
+    this.session = model.engine().openSession();
+    start();
+  }
+
+  private void start() {
+    messages.clear();
+    if (settings.system() != null) {
+      say("system", settings.system());
+    }
+  }
+
+  /// Forgets what was said and frees its cache.
+  void reset() {
+    session.close();
+    session = model.engine().openSession();
+    start();
+  }
+
+  /// Messages so far, the system's included.
+  int length() {
+    return messages.size();
+  }
+
+  /// Asks; read the stream to its end, then tell the answer with [#answered].
+  ///
+  /// @throws io.kvasir.engine.PromptTooLongException where the conversation fills the context
+  TextStream ask(String text) {
+    say("user", text);
+    ChatTemplate template = settings.raw() ? null : model.template();
+    int[] prompt =
+        template == null
+            ? model.tokenizer().encodeWithSpecials(text)
+            : model.tokenizer().encode(template.render(input()), true);
+    int room = model.engine().contextTokens() - prompt.length;
+    int wanted = Math.max(1, Math.min(settings.maxTokens(), room));
+    try {
+      Request request =
+          new Request(prompt, wanted, settings.sampling(), model.stopTokens(), session);
+      return new TextStream(
+          model.engine().submit(request),
+          new Detokenizer(model.tokenizer(), true),
+          settings.stops());
+    } catch (RuntimeException e) {
+      messages.removeLast();
+      throw e;
+    }
+  }
+
+  /// Adds the model's answer to what was said.
+  void answered(String text) {
+    say("assistant", text);
+  }
+
+  private TemplateInput input() {
+    return new TemplateInput(
+        new Json.Arr(List.copyOf(messages)),
+        null,
+        true,
+        model.tokenizer().specialTokens(),
+        Map.of(),
+        ZonedDateTime.now(ZoneId.systemDefault()));
+  }
+
+  private void say(String role, String content) {
+    Map<String, Json> message = new LinkedHashMap<>();
+    message.put("role", new Json.Str(role));
+    message.put("content", new Json.Str(content));
+    messages.add(new Json.Obj(message));
+  }
+
+  /// The outcome of an answer that was read to its end.
+  ///
+  /// @throws FailureException where a step of the engine failed
+  static Outcome outcome(TextStream answer) {
+    Outcome outcome = answer.outcome();
+    Throwable error = outcome.error();
+    if (error != null) {
+      throw new FailureException("the model could not be run: " + Sentence.of(error), error);
+    }
+    return outcome;
+  }
+
+  @Override
+  public void close() {
+    session.close();
+  }
+}

@@ -1,0 +1,109 @@
+package io.kvasir.cli;
+
+import io.kvasir.compute.Backend;
+import io.kvasir.engine.Engine;
+import io.kvasir.engine.EngineConfig;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.model.template.ChatTemplate;
+import io.kvasir.model.tokenizer.Tokenizer;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// A model with all that a conversation needs: engine, tokenizer and chat template. Owns the engine
+/// and its backend.
+final class OpenModel implements AutoCloseable {
+  private final Path path;
+  private final Backend backend;
+  private final Engine engine;
+  private final Tokenizer tokenizer;
+  private final @Nullable ChatTemplate template;
+  private final KvFormat kvFormat;
+
+  private OpenModel(
+      Path path, Backend backend, Engine engine, Tokenizer tokenizer, KvFormat kvFormat) {
+    this.path = path;
+    this.backend = backend;
+    this.engine = engine;
+    this.tokenizer = tokenizer;
+    this.kvFormat = kvFormat;
+    String source = tokenizer.chatTemplate();
+    this.template = source == null ? null : ChatTemplate.compile(source);
+  }
+
+  /// Opens what MODEL means, as the options say.
+  static OpenModel open(@Nullable String model, EngineOptions options, Surroundings surroundings) {
+    ModelLocation location = ModelLocation.resolve(model, surroundings);
+    EngineConfig config = options.engineConfig();
+    Backend backend = options.openBackend();
+    Engine engine = null;
+    try {
+      Tokenizer tokenizer = ModelTokenizer.open(location);
+      engine = Engine.open(location.path(), backend, config);
+      return new OpenModel(location.path(), backend, engine, tokenizer, config.keyFormat());
+    } catch (RuntimeException | Error e) {
+      if (engine != null) {
+        engine.close();
+      }
+      backend.close();
+      throw e;
+    }
+  }
+
+  Engine engine() {
+    return engine;
+  }
+
+  Tokenizer tokenizer() {
+    return tokenizer;
+  }
+
+  /// The model's chat template, null where it has none.
+  @Nullable ChatTemplate template() {
+    return template;
+  }
+
+  /// The tokens that end an answer.
+  Set<Integer> stopTokens() {
+    Set<Integer> stops = new HashSet<>();
+    for (int id : tokenizer.endOfGenerationIds()) {
+      stops.add(id);
+    }
+    tokenizer.eosId().ifPresent(stops::add);
+    return stops;
+  }
+
+  /// Name of the file or folder.
+  String name() {
+    Path name = path.toAbsolutePath().normalize().getFileName();
+    return name == null ? path.toString() : name.toString();
+  }
+
+  String backendName() {
+    return backend.name();
+  }
+
+  String kvFormat() {
+    return kvFormat.name();
+  }
+
+  /// One line: what runs, on what, with which cache.
+  String description() {
+    return "%s (%s, %s of weights), %s, cache %s in blocks of %d, context %d"
+        .formatted(
+            name(),
+            engine.modelConfig().architecture(),
+            Bytes.text(engine.weightBytes()),
+            backend.description(),
+            kvFormat(),
+            engine.layout().blockTokens(),
+            engine.contextTokens());
+  }
+
+  @Override
+  public void close() {
+    engine.close();
+    backend.close();
+  }
+}
