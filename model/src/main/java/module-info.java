@@ -11,6 +11,7 @@ module io.kvasir.model {
   exports io.kvasir.model.file;
   exports io.kvasir.model.hub;
   exports io.kvasir.model.json;
+  exports io.kvasir.model.plan;
   exports io.kvasir.model.template;
   exports io.kvasir.model.tokenizer;
 }

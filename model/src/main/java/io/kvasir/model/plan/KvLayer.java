@@ -1,0 +1,80 @@
+package io.kvasir.model.plan;
+
+/// What one layer keeps of a sequence.
+///
+/// @param kind how it grows
+/// @param heads query heads; 0 for a layer without attention
+/// @param headDim elements of a query and key head
+/// @param valueDim elements of a value head
+/// @param kvHeads key and value heads that are cached
+/// @param latentDim elements of the one cached row of latent attention, rotated key included; else
+///   0
+/// @param window positions a query sees, itself included; 0 for all
+/// @param stateBytes bytes of recurrent state, whatever the length; 0 for plain attention
+public record KvLayer(
+    Kind kind,
+    int heads,
+    int headDim,
+    int valueDim,
+    int kvHeads,
+    int latentDim,
+    int window,
+    long stateBytes) {
+
+  /// How a layer's part of the cache grows with the sequence.
+  public enum Kind {
+    /// Rows for every token.
+    FULL("full attention"),
+    /// Rows for the last tokens only.
+    WINDOW("sliding window"),
+    /// One latent row for every token (MLA).
+    LATENT("latent (MLA)"),
+    /// A state of fixed size and no rows.
+    STATE("recurrent state"),
+    /// Reads the rows of an earlier layer.
+    SHARED("shared rows");
+
+    private final String label;
+
+    Kind(String label) {
+      this.label = label;
+    }
+
+    /// The kind in words.
+    public String label() {
+      return label;
+    }
+  }
+
+  public KvLayer {
+    boolean attends = kind == Kind.FULL || kind == Kind.WINDOW || kind == Kind.LATENT;
+    if (attends && (heads < 1 || headDim < 1 || valueDim < 1 || kvHeads < 1)) {
+      throw new IllegalArgumentException(
+          "impossible attention: heads=%d headDim=%d valueDim=%d kvHeads=%d"
+              .formatted(heads, headDim, valueDim, kvHeads));
+    }
+    if (attends && (kvHeads > heads || heads % kvHeads != 0)) {
+      throw new IllegalArgumentException(
+          heads + " query heads are no multiple of " + kvHeads + " key-value heads");
+    }
+    if ((kind == Kind.LATENT) != (latentDim > 0) || (kind == Kind.WINDOW) != (window > 0)) {
+      throw new IllegalArgumentException(
+          "latentDim=%d and window=%d do not fit %s".formatted(latentDim, window, kind));
+    }
+  }
+
+  /// Bytes that one cached token takes.
+  public double bytesPerToken(KvBits format) {
+    return switch (kind) {
+      case FULL, WINDOW -> kvHeads * (format.keyRowBytes(headDim) + format.valueRowBytes(valueDim));
+      case LATENT -> format.keyRowBytes(latentDim);
+      case STATE, SHARED -> 0;
+    };
+  }
+
+  /// Tokens held of a sequence of `tokens`, in whole blocks; a window may begin and end inside one.
+  long tokensHeld(long tokens, int blockTokens) {
+    long rounded = (tokens + blockTokens - 1) / blockTokens * blockTokens;
+    return kind == Kind.WINDOW ? Math.min(rounded, (long) window + blockTokens) : rounded;
+  }
+}
