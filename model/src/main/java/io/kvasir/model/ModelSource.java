@@ -2,7 +2,6 @@ package io.kvasir.model;
 
 import io.kvasir.model.file.GgufFile;
 import io.kvasir.model.file.ModelFormatException;
-import io.kvasir.model.file.SafetensorsFile;
 import io.kvasir.model.file.TensorSource;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.json.JsonException;
@@ -41,7 +40,7 @@ record ModelSource(
     }
     if (Files.isDirectory(path)) {
       Json config = readConfig(path);
-      return finish(path, config, SafetensorsFile.open(path), false, contextLimit);
+      return finish(path, config, TensorSource.open(path), false, contextLimit);
     }
     if (path.toString().endsWith(".safetensors")) {
       Path folder = path.toAbsolutePath().getParent();

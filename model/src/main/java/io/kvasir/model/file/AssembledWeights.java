@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// A weight is assembled when first asked for and then kept, in native memory that this object owns
 /// beside the mapped file. May be used by any number of threads at once.
 public final class AssembledWeights implements TensorSource {
+  private static final String WEIGHT = ".weight";
   private static final String MX_BLOCKS = "_blocks";
   private static final String MX_SCALES = "_scales";
 
@@ -53,6 +54,10 @@ public final class AssembledWeights implements TensorSource {
   private static StoredWeight weight(Tensor tensor, TensorSource stored, Set<String> parts) {
     String name = tensor.name();
     if (tensor.type() == TensorType.F8_E4M3 || tensor.type() == TensorType.F8_E5M2) {
+      if (name.endsWith(WEIGHT)) {
+        // How to round activations for FP8 arithmetic, which is not done here.
+        parts.add(name.substring(0, name.length() - WEIGHT.length()) + ".input_scale");
+      }
       for (String suffix : List.of("_scale_inv", "_scale")) {
         Tensor scales = stored.find(name + suffix);
         if (scales != null) {

@@ -134,11 +134,12 @@ class AssembledWeightsTest {
 
   @Test
   void float8_withoutScales_isExact() throws IOException {
-    Tensor codes = codes("w", TensorType.F8_E4M3, 4, 8);
+    Tensor codes = codes("q.weight", TensorType.F8_E4M3, 4, 8);
     Path file = folder.resolve("m.safetensors");
-    new SafetensorsWriter().add(codes).write(file);
+    new SafetensorsWriter().add(codes).add("q.input_scale", new float[] {2}).write(file);
     try (TensorSource model = TensorSource.open(file)) {
-      assertThat(model.get("w").toFloats()).isEqualTo(codes.toFloats());
+      assertThat(model.tensors()).extracting(Tensor::name).containsExactly("q.weight");
+      assertThat(model.get("q.weight").toFloats()).isEqualTo(codes.toFloats());
     }
   }
 

@@ -166,8 +166,21 @@ class HostileGgufTest {
     int refused = 0;
     for (int round = 0; round < 6_000; round++) {
       byte[] mutated = Mutations.mutate(original, random);
-      refused += Mutations.openGguf(mutated, "seed " + seed + " round " + round) ? 0 : 1;
+      refused += read(mutated, seed, round) ? 0 : 1;
     }
     assertThat(refused).as("mutations that were noticed").isBetween(1_500, 6_000);
+  }
+
+  private static boolean read(byte[] bytes, long seed, int round) {
+    try {
+      return GgufFuzzTarget.read(bytes);
+    } catch (RuntimeException | Error e) {
+      throw new AssertionError("seed " + seed + " round " + round, e);
+    }
+  }
+
+  @Test
+  void open_fuzzingCorpus_opensOrIsRefused() throws IOException {
+    FuzzCorpus.forEach("gguf", GgufFuzzTarget::fuzzerTestOneInput);
   }
 }

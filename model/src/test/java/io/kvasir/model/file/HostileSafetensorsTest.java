@@ -37,7 +37,7 @@ class HostileSafetensorsTest {
     int refused = 0;
     for (int round = 0; round < 20_000; round++) {
       byte[] mutated = Mutations.mutate(original, random);
-      refused += Mutations.openSafetensors(mutated, "seed " + seed + " round " + round) ? 0 : 1;
+      refused += read(mutated, seed, round) ? 0 : 1;
     }
     assertThat(refused).as("mutations that were noticed").isBetween(10_000, 20_000);
   }
@@ -62,5 +62,18 @@ class HostileSafetensorsTest {
       assertThat(model.tensors()).hasSize(count);
     }
     assertThat((System.nanoTime() - start) / 1e9).as("seconds").isLessThan(5);
+  }
+
+  private static boolean read(byte[] bytes, long seed, int round) {
+    try {
+      return SafetensorsFuzzTarget.read(bytes);
+    } catch (RuntimeException | Error e) {
+      throw new AssertionError("seed " + seed + " round " + round, e);
+    }
+  }
+
+  @Test
+  void open_fuzzingCorpus_opensOrIsRefused() throws IOException {
+    FuzzCorpus.forEach("safetensors", SafetensorsFuzzTarget::fuzzerTestOneInput);
   }
 }
