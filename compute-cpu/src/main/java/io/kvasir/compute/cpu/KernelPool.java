@@ -14,7 +14,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// One thread at a time calls [#run]; regions do not nest. The claim word holds the generation in
 /// its upper half and the next part in its lower half: a worker that was delayed into a later
-/// generation fails its compare-and-set and cannot run a part of a region that has ended.
+/// generation fails its compare-and-set and cannot run a part of a region that has ended. Region
+/// and part count change only while the word is of a closed generation, whose parts are all taken;
+/// else a delayed worker could pair an old word with the new count and run a part before its time.
 final class KernelPool implements AutoCloseable {
   private static final long SPIN_NANOS = 60_000;
   private static final int SPINS_PER_CLOCK = 64;
@@ -26,6 +28,9 @@ final class KernelPool implements AutoCloseable {
     /// @param worker number of the running thread, for scratch memory; 0 is the caller
     void run(int part, int worker);
   }
+
+  /// A part number that no region reaches.
+  private static final int CLOSED = Integer.MAX_VALUE;
 
   private static final Region NOTHING = (part, worker) -> {};
 
@@ -64,6 +69,7 @@ final class KernelPool implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException("the kernel pool is closed");
     }
+    claim.set(++generation << 32 | CLOSED);
     region = work;
     parts = partCount;
     done.set(0);

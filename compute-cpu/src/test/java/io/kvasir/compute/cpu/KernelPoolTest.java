@@ -3,6 +3,7 @@ package io.kvasir.compute.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.Test;
 
@@ -79,5 +80,24 @@ class KernelPoolTest {
     return Thread.getAllStackTraces().keySet().stream()
         .filter(thread -> thread.getName().startsWith("kvasir-kernel-"))
         .count();
+  }
+
+  @Test
+  void run_delayedWorkers_neverRunAPartTwice() {
+    // More threads than processors, so that workers are often taken away between two reads.
+    try (KernelPool pool = new KernelPool(8)) {
+      int[] runs = new int[64];
+      for (int round = 0; round < 30_000; round++) {
+        int parts = 2 + round * 7 % 40;
+        Arrays.fill(runs, 0);
+        pool.run((part, worker) -> runs[part]++, parts);
+        for (int part = 0; part < parts; part++) {
+          if (runs[part] != 1) {
+            throw new AssertionError(
+                "round " + round + ", part " + part + ": " + runs[part] + " runs");
+          }
+        }
+      }
+    }
   }
 }
