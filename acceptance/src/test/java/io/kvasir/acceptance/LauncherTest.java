@@ -72,6 +72,34 @@ class LauncherTest {
   }
 
   @Test
+  void start_usersCollector_replacesTheLaunchers() throws Exception {
+    house.installedJdk("jdk-25", "25.0.3");
+    assertThat(house.run("x").out()).contains("<-XX:+UseSerialGC>");
+
+    house.environment.put("KVASIR_JAVA_OPTS", "-XX:+UseZGC");
+    assertThat(house.run("x").out()).contains("<-XX:+UseZGC>").doesNotContain("Serial");
+  }
+
+  @Test
+  void start_afterATrainedBuild_usesTheStartUpCache() throws Exception {
+    house.installedJdk("jdk-25", "25.0.3");
+    LauncherHouse.executable(
+        root.resolve("jdks/jdk-25/bin/java"),
+        """
+        #!/bin/sh
+        for argument in "$@"; do
+          case $argument in -XX:AOTCacheOutput=*) echo trained >"${argument#*=}" ;; esac
+          echo "<$argument>"
+        done
+        """);
+    String cache = "<-XX:AOTCache=" + house.house.toRealPath() + "/target/kvasir/start.aot>";
+
+    assertThat(house.run("x").out()).contains(cache);
+    house.environment.put("KVASIR_AOT", "off");
+    assertThat(house.run("x").out()).doesNotContain("AOTCache");
+  }
+
+  @Test
   void start_throughASymbolicLinkFromElsewhere_findsItsHouse() throws Exception {
     house.installedJdk("jdk-25", "25.0.3");
     Path link = Files.createDirectories(root.resolve("elsewhere")).resolve("kv");

@@ -114,8 +114,7 @@ final class RunCommand implements Callable<Integer> {
     return new String(surroundings.in().readAllBytes(), StandardCharsets.UTF_8);
   }
 
-  private void answer(TextStream answer, AnswerReport report)
-      throws InterruptedException {
+  private void answer(TextStream answer, AnswerReport report) throws InterruptedException {
     StringBuilder text = new StringBuilder();
     while (answer.advance()) {
       text.append(answer.text());
