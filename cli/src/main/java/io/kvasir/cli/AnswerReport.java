@@ -4,6 +4,7 @@ import io.kvasir.engine.Outcome;
 import io.kvasir.engine.SamplingOptions;
 import io.kvasir.model.json.Json;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -27,7 +28,9 @@ record AnswerReport(OpenModel model, SamplingOptions sampling, long loadNanos) {
   }
 
   /// One object for programs.
-  Json json(String text, Outcome outcome) {
+  ///
+  /// @param tokenTimes when each token came, in milliseconds; left out where empty
+  Json json(String text, Outcome outcome, List<Json> tokenTimes) {
     Map<String, Json> fields = new LinkedHashMap<>();
     fields.put("text", new Json.Str(text));
     fields.put("finish_reason", new Json.Str(outcome.reason().name().toLowerCase(Locale.ROOT)));
@@ -51,10 +54,13 @@ record AnswerReport(OpenModel model, SamplingOptions sampling, long loadNanos) {
     rates.put("prefill", new Json.Real(rounded(outcome.prefillRate())));
     rates.put("decode", new Json.Real(rounded(outcome.decodeRate())));
     fields.put("tokens_per_second", new Json.Obj(rates));
+    if (!tokenTimes.isEmpty()) {
+      fields.put("token_ms", new Json.Arr(tokenTimes));
+    }
     return new Json.Obj(fields);
   }
 
-  private static Json millis(long nanos) {
+  static Json millis(long nanos) {
     return new Json.Real(rounded(nanos / 1e6));
   }
 

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// A conversation with a model: what was said, and the session that keeps its keys and values.
@@ -26,12 +27,14 @@ final class Conversation implements AutoCloseable {
   /// @param maxTokens most tokens of an answer
   /// @param system the first message, or null for none
   /// @param raw whether the prompt is continued as it is, without the chat template
+  /// @param ignoreEos whether to go on where the model would end its answer
   record Settings(
       int maxTokens,
       SamplingOptions sampling,
       List<String> stops,
       @Nullable String system,
-      boolean raw) {}
+      boolean raw,
+      boolean ignoreEos) {}
 
   private final OpenModel model;
   private final Settings settings;
@@ -78,7 +81,12 @@ final class Conversation implements AutoCloseable {
     int wanted = Math.max(1, Math.min(settings.maxTokens(), room));
     try {
       Request request =
-          new Request(prompt, wanted, settings.sampling(), model.stopTokens(), session);
+          new Request(
+              prompt,
+              wanted,
+              settings.sampling(),
+              settings.ignoreEos() ? Set.of() : model.stopTokens(),
+              session);
       return new TextStream(
           model.engine().submit(request),
           new Detokenizer(model.tokenizer(), true),

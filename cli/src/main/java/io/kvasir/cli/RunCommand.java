@@ -3,10 +3,13 @@ package io.kvasir.cli;
 import io.kvasir.engine.Outcome;
 import io.kvasir.engine.SamplingOptions;
 import io.kvasir.engine.TextStream;
+import io.kvasir.model.json.Json;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -65,6 +68,16 @@ final class RunCommand implements Callable<Integer> {
       description = "Print one JSON object: text, timings, tokens per second, cache bytes.")
   private boolean json;
 
+  @Option(
+      names = "--token-times",
+      description = "With --json: when each token came, in milliseconds after the prompt.")
+  private boolean tokenTimes;
+
+  @Option(
+      names = "--ignore-eos",
+      description = "Go on where the model would end its answer, to measure a fixed length.")
+  private boolean ignoreEos;
+
   RunCommand(Surroundings surroundings) {
     this.surroundings = surroundings;
   }
@@ -73,7 +86,7 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     SamplingOptions sampling = sampler.toOptions();
     Conversation.Settings settings =
-        new Conversation.Settings(tokens, sampling, sampler.stops(), system, raw);
+        new Conversation.Settings(tokens, sampling, sampler.stops(), system, raw, ignoreEos);
     String text = promptText();
     if (text != null && text.isEmpty()) {
       throw new UsageException("the prompt is empty; say something with -p");
@@ -116,7 +129,10 @@ final class RunCommand implements Callable<Integer> {
 
   private void answer(TextStream answer, AnswerReport report) throws InterruptedException {
     StringBuilder text = new StringBuilder();
+    List<Json> times = new ArrayList<>();
+    long start = System.nanoTime();
     while (answer.advance()) {
+      times.add(AnswerReport.millis(System.nanoTime() - start));
       text.append(answer.text());
       if (!json) {
         surroundings.out().print(answer.text());
@@ -127,7 +143,12 @@ final class RunCommand implements Callable<Integer> {
       }
     }
     Outcome outcome = Conversation.outcome(answer);
-    surroundings.out().println(json ? report.json(text.toString(), outcome).toText() : "");
+    surroundings
+        .out()
+        .println(
+            json
+                ? report.json(text.toString(), outcome, tokenTimes ? times : List.of()).toText()
+                : "");
     if (common.verbose()) {
       surroundings.err().println(AnswerReport.line(outcome));
     }
