@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// One kind of attention, run over sequences in steps as an engine would.
 ///
 /// @param mla values are the first `valueDim` elements of the key rows
-@SuppressWarnings("ArrayRecordComponent")
+@SuppressWarnings("ArrayRecordComponent") // rows of a test, never compared
 record AttentionCase(
     int heads,
     int kvHeads,
