@@ -12,16 +12,18 @@ import org.jspecify.annotations.Nullable;
 /// that find nothing to do spin for a short while, because a decode step is some hundred tiny
 /// regions in a row, and then park, so that an idle backend costs nothing.
 ///
-/// One thread at a time calls [#run]; regions do not nest. The claim word holds the generation in
-/// its upper half and the next part in its lower half: a worker that was delayed into a later
-/// generation fails its compare-and-set and cannot run a part of a region that has ended. Region
-/// and part count change only while the word is of a closed generation, whose parts are all taken;
-/// else a delayed worker could pair an old word with the new count and run a part before its time.
+/// One thread at a time calls [#run]; regions do not nest. The claim word holds the generation, the
+/// number of parts and the next part together, so that a worker that was delayed into a later
+/// generation, or sees the region of one and the count of another, fails its compare-and-set.
 final class KernelPool implements AutoCloseable {
   private static final long SPIN_NANOS = 60_000;
   private static final int SPINS_PER_CLOCK = 64;
   private static final int SPINS_BEFORE_PARK = 8192;
   private static final long SHORT_PARK_NANOS = 20_000;
+
+  private static final int COUNT_SHIFT = 20;
+  private static final int GENERATION_SHIFT = 40;
+  private static final int MAX_PARTS = (1 << COUNT_SHIFT) - 1;
 
   /// Work that falls into parts `0 .. n - 1`, each independent of the others.
   interface Region {
@@ -29,16 +31,12 @@ final class KernelPool implements AutoCloseable {
     void run(int part, int worker);
   }
 
-  /// A part number that no region reaches.
-  private static final int CLOSED = Integer.MAX_VALUE;
-
   private static final Region NOTHING = (part, worker) -> {};
 
   private final Worker[] workers;
   private final AtomicLong claim = new AtomicLong();
   private final AtomicInteger done = new AtomicInteger();
   private volatile Region region = NOTHING;
-  private volatile int parts;
   private volatile boolean closed;
   private volatile @Nullable Throwable failure;
   private long generation;
@@ -69,11 +67,12 @@ final class KernelPool implements AutoCloseable {
     if (closed) {
       throw new IllegalStateException("the kernel pool is closed");
     }
-    claim.set(++generation << 32 | CLOSED);
+    if (partCount > MAX_PARTS) {
+      throw new IllegalArgumentException("a region of " + partCount + " parts");
+    }
     region = work;
-    parts = partCount;
     done.set(0);
-    claim.set(++generation << 32);
+    claim.set(++generation << GENERATION_SHIFT | (long) partCount << COUNT_SHIFT);
     for (Worker worker : workers) {
       worker.wake();
     }
@@ -86,8 +85,8 @@ final class KernelPool implements AutoCloseable {
     while (true) {
       long word = claim.get();
       Region work = region;
-      int part = (int) word;
-      if (part >= parts) {
+      int part = (int) word & MAX_PARTS;
+      if (part >= ((int) (word >>> COUNT_SHIFT) & MAX_PARTS)) {
         return;
       }
       if (!claim.compareAndSet(word, word + 1)) {
@@ -155,7 +154,7 @@ final class KernelPool implements AutoCloseable {
     public void run() {
       long seen = 0;
       while (!closed) {
-        long current = claim.get() >>> 32;
+        long current = claim.get() >>> GENERATION_SHIFT;
         if (current == seen) {
           awaitChange(seen);
         } else {
@@ -169,14 +168,14 @@ final class KernelPool implements AutoCloseable {
       long deadline = System.nanoTime() + SPIN_NANOS;
       do {
         for (int i = 0; i < SPINS_PER_CLOCK; i++) {
-          if (claim.get() >>> 32 != seen || closed) {
+          if (claim.get() >>> GENERATION_SHIFT != seen || closed) {
             return;
           }
           Thread.onSpinWait();
         }
       } while (System.nanoTime() - deadline < 0);
       parked = true;
-      while (claim.get() >>> 32 == seen && !closed) {
+      while (claim.get() >>> GENERATION_SHIFT == seen && !closed) {
         LockSupport.park(KernelPool.this);
       }
       parked = false;

@@ -10,14 +10,21 @@ import org.junit.jupiter.api.Test;
 class KernelPoolTest {
 
   @Test
-  void run_manyRegions_everyPartOnce() {
+  void run_manyRegions_everyPartOnceAndNoneLate() {
     try (KernelPool pool = new KernelPool(4)) {
-      for (int round = 0; round < 3000; round++) {
-        int parts = 1 + round % 9;
-        AtomicIntegerArray runs = new AtomicIntegerArray(parts);
-        pool.run((part, worker) -> runs.incrementAndGet(part), parts);
-        for (int i = 0; i < parts; i++) {
-          assertThat(runs.get(i)).as("round %d part %d", round, i).isEqualTo(1);
+      AtomicIntegerArray runs = new AtomicIntegerArray(9);
+      // Two regions in turn: a late worker must neither run a part of the one that ended, nor use
+      // the part count of the other.
+      KernelPool.Region small = (part, worker) -> runs.addAndGet(part, 1);
+      KernelPool.Region large = (part, worker) -> runs.addAndGet(part, 100);
+      for (int round = 0; round < 100_000; round++) {
+        int parts = round % 2 == 0 ? 2 : 9;
+        pool.run(round % 2 == 0 ? small : large, parts);
+        for (int i = 0; i < 9; i++) {
+          int expected = i >= parts ? 0 : round % 2 == 0 ? 1 : 100;
+          if (runs.getAndSet(i, 0) != expected) {
+            throw new AssertionError("round " + round + ", part " + i);
+          }
         }
       }
     }
