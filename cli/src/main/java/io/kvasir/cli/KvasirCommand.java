@@ -80,6 +80,7 @@ final class KvasirCommand implements Callable<Integer> {
     commands.put("run", new RunCommand(surroundings));
     commands.put("logits", new LogitsCommand(surroundings));
     commands.put("pull", new PullCommand(surroundings));
+    commands.put("plan", new PlanCommand(surroundings));
     commands.put("tokenize", new TokenizeCommand(surroundings));
     commands.put("template", new TemplateCommand(surroundings));
     return commands;

@@ -41,6 +41,11 @@ public final class ConfigShape {
     }
   }
 
+  /// The layers alone, from a configuration that need not name the sizes of the weights.
+  static List<KvLayer> layers(Json config) {
+    return new ConfigShape(new ConfigKeys(config)).kv().layers();
+  }
+
   private static TensorType weightType(ConfigKeys keys) {
     if (keys.get("quantization_config").get("quant_method") instanceof Json.Str(String method)) {
       switch (method) {
@@ -77,7 +82,7 @@ public final class ConfigShape {
   /// The layer's type where the configuration has no list of them.
   private String impliedType(int layer) {
     String family = keys.modelType();
-    if (family.startsWith("mamba")) {
+    if (family.startsWith("mamba") && !keys.flag("mixers_by_tensor", false)) {
       return "mamba";
     }
     int interval = keys.sizeOr(0, "full_attention_interval");
@@ -93,7 +98,7 @@ public final class ConfigShape {
           switch (family) {
             case "gemma2", "gpt_oss" -> 2;
             case "gemma3" -> 6;
-            case "cohere2" -> 4;
+            case "cohere2", "exaone4", "olmo3" -> 4;
             default -> 0;
           };
     }
@@ -138,7 +143,8 @@ public final class ConfigShape {
       headDim = keys.sizeOr(headDim, "global_head_dim");
       kvHeads = keys.sizeOr(kvHeads, "num_global_key_value_heads");
     }
-    boolean besideMamba = keys.modelType().equals("falcon_h1");
+    boolean besideMamba =
+        keys.modelType().equals("falcon_h1") && !keys.flag("mixers_by_tensor", false);
     return new KvLayer(
         window > 0 ? Kind.WINDOW : Kind.FULL,
         heads,
