@@ -38,20 +38,22 @@ final class GoldenLogitsTest {
     return cases().map(name -> test(name, new CpuBackend(2)));
   }
 
-  private static Stream<String> cases() {
+  /// The names of all covered cases.
+  static Stream<String> cases() {
     List<String> names = ReferenceData.huggingFaceCases();
     return names.stream().filter(name -> !RECURRENT.contains(name));
   }
 
   private static DynamicTest test(String name, Backend backend) {
     Path folder = ReferenceData.folder("reference/hf").resolve(name);
-    return DynamicTest.dynamicTest(name, () -> check(folder, backend));
+    return DynamicTest.dynamicTest(name, () -> check(folder, folder, backend));
   }
 
-  private static void check(Path folder, Backend backend) {
+  /// Compares a model with the golden values of a folder; closes the backend.
+  static void check(Path path, Path folder, Backend backend) {
     try (backend;
         SafetensorsFile golden = SafetensorsFile.open(folder.resolve("golden.safetensors"));
-        Model model = Model.open(folder, backend, new Transformer.Rows(64, 1), 0)) {
+        Model model = Model.open(path, backend, new Transformer.Rows(64, 1), 0)) {
       int[] ids = ints(golden.get("input_ids"));
       int[] greedy = ints(golden.get("greedy_ids"));
       int total = ids.length + greedy.length;

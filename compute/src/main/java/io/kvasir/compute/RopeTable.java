@@ -26,6 +26,16 @@ public final class RopeTable {
     return inverseFrequencies.length;
   }
 
+  /// The angle by which a position more turns pair `pair`, in radians.
+  public float inverseFrequency(int pair) {
+    return inverseFrequencies[pair];
+  }
+
+  /// The factor of all cosines and sines.
+  public float magnitude() {
+    return magnitude;
+  }
+
   /// Makes positions `0 .. last` available.
   public void ensure(int last) {
     int wanted = last / PAGE_POSITIONS + 1;

@@ -107,17 +107,14 @@ final class ExpertLoader {
     Tensor bias = biasRow(context.role("ffn_gate_up_exps"), e);
     int inner = (int) (both.rows() / 2);
     if (loader.interleavesGateUp()) {
-      both = loader.rearranged(both, 2 * inner, row -> deinterleaved(row, inner));
+      both = loader.rearranged(both, 2 * inner, row -> TensorOrder.deinterleaved(row, inner));
       bias =
           bias == null
               ? null
-              : loader.rearrangedVector(bias, 2 * inner, row -> deinterleaved(row, inner));
+              : loader.rearrangedVector(
+                  bias, 2 * inner, row -> TensorOrder.deinterleaved(row, inner));
     }
     return network(half(both, bias, 0, inner), half(both, bias, inner, 2 * inner), e);
-  }
-
-  private static int deinterleaved(int row, int inner) {
-    return row < inner ? 2 * row : 2 * (row - inner) + 1;
   }
 
   private Linear half(Tensor both, @Nullable Tensor bias, int from, int to) {

@@ -25,8 +25,8 @@ public final class Families {
   private static final List<Family> ALL =
       List.of(
           family("llama", "llama2", "smollm", "yi", "internlm3").ggufInterleaved(),
-          family("mistral", "mistral3").ggufInterleaved(),
-          family("ministral3").ggufInterleaved().with(Families::positionScaledQueries),
+          family("mistral").ggufInterleaved(),
+          family("ministral3", "mistral3").ggufInterleaved().with(Families::positionScaledQueries),
           family("mixtral").ggufInterleaved(),
           family("qwen2").with(Families::qwenWindow),
           family("qwen3").with(Families::qwenWindow),
@@ -173,6 +173,9 @@ public final class Families {
     d.residualScale = (float) d.config.doubleOr("residual_multiplier", 1);
     d.attentionScale = (float) d.config.doubleOr("attention_multiplier", d.attentionScale);
     d.logitScale = (float) (1 / d.config.doubleOr("logits_scaling", 1));
+    if ("nope".equals(d.config.textOr("position_embedding_type", "rope"))) {
+      d.rotates = layer -> false;
+    }
   }
 
   private static void gemma(ModelDraft d) {

@@ -1,6 +1,5 @@
 package io.kvasir.model;
 
-import io.kvasir.compute.Tensor;
 import io.kvasir.model.file.GgufFile;
 import io.kvasir.model.file.GgufMetadata;
 import io.kvasir.model.file.GgufValue;
@@ -10,18 +9,43 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// GGUF metadata in the keys of Hugging Face's `config.json`, so that one reader serves both
-/// ([ModelDraft]). Keys are those of the GGUF specification, prefixed by the architecture's name.
+/// ([ModelDraft]). Keys are those of the GGUF specification, prefixed by the architecture's name;
+/// what a file leaves unsaid is what llama.cpp takes it to mean.
 final class GgufConfig {
+  /// Activations, which files do not state; SwiGLU's where an architecture is not listed.
+  private static final Map<String, String> ACTIVATIONS =
+      Map.of(
+          "falcon", "gelu",
+          "gpt2", "gelu_new",
+          "gptneox", "gelu",
+          "nemotron", "relu2",
+          "phi2", "gelu_new",
+          "starcoder", "gelu_new",
+          "starcoder2", "gelu_pytorch_tanh");
+
+  /// Every n-th layer sees all positions where the file has a window but no pattern.
+  private static final Map<String, Integer> WINDOW_PERIODS =
+      Map.of("gemma2", 2, "gemma3", 6, "cohere2", 4, "exaone4", 4, "olmo2", 4, "gpt-oss", 2);
+
+  /// Architectures whose expert weights are normalized only where the file says so.
+  private static final Set<String> NOT_NORMALIZED =
+      Set.of("deepseek2", "glm4moe", "olmoe", "qwen2moe");
+
+  private static final int GATED_BY_SIGMOID = 2;
+
   private final GgufMetadata metadata;
   private final String architecture;
+  private final GgufFile file;
   private final Map<String, Json> config = new LinkedHashMap<>();
 
-  private GgufConfig(GgufMetadata metadata, String architecture) {
-    this.metadata = metadata;
+  private GgufConfig(GgufFile file, String architecture) {
+    this.metadata = file.metadata();
     this.architecture = architecture;
+    this.file = file;
   }
 
   static Json read(GgufFile file) {
@@ -30,75 +54,130 @@ final class GgufConfig {
       throw new ModelFormatException(
           "'%s' does not say its 'general.architecture'".formatted(file.path()));
     }
-    return new GgufConfig(file.metadata(), architecture).read(file.find("rope_freqs.weight"), file);
+    return new GgufConfig(file, architecture).read();
   }
 
-  private Json read(@Nullable Tensor ropeDivisors, GgufFile file) {
+  private Json read() {
     config.put("model_type", new Json.Str(architecture));
+    String activation = ACTIVATIONS.get(architecture);
+    if (activation != null) {
+      config.put("hidden_act", new Json.Str(activation));
+    }
     integer("hidden_size", "embedding_length");
-    integer("num_hidden_layers", "block_count");
+    integer("vocab_size", "vocab_size");
+    // Layers that predict tokens further ahead are counted, but no part of the model proper.
+    long layers = number("block_count") - number("nextn_predict_layers");
+    config.put("num_hidden_layers", new Json.Int(layers));
     integers("num_attention_heads", "attention.head_count");
     integers("num_key_value_heads", "attention.head_count_kv");
-    integer("head_dim", "attention.key_length");
     integer("max_position_embeddings", "context_length");
     real("rms_norm_eps", "attention.layer_norm_rms_epsilon");
     real("layer_norm_eps", "attention.layer_norm_epsilon");
-    integer("rotary_dim", "rope.dimension_count");
-    integer("sliding_window", "attention.sliding_window");
-    real("attn_logit_softcapping", "attn_logit_softcapping");
-    real("final_logit_softcapping", "final_logit_softcapping");
-    real("logit_scale", "logit_scale");
+    bool("use_parallel_residual", "use_parallel_residual");
+    headSizes();
+    window();
     scales();
     experts();
     latent();
-    rope(ropeDivisors, file);
-    bool("use_parallel_residual", "use_parallel_residual");
+    config.put("rope_parameters", new GgufRope(file, architecture).parameters());
     config.put("tie_word_embeddings", new Json.Bool(file.find("output.weight") == null));
     return new Json.Obj(config);
+  }
+
+  /// Gemma 4 alone has heads of two sizes: its plain keys describe the layers that see everything.
+  private void headSizes() {
+    integer("head_dim", "attention.key_length");
+    integer("rotary_dim", "rope.dimension_count");
+    integer("num_kv_shared_layers", "attention.shared_kv_layers");
+    if (has("attention.key_length_swa")) {
+      integer("global_head_dim", "attention.key_length");
+      integer("head_dim", "attention.key_length_swa");
+      integer("rotary_dim", "rope.dimension_count_swa");
+    }
+  }
+
+  private void window() {
+    long window = number("attention.sliding_window");
+    if (window <= 0) {
+      return;
+    }
+    integer("sliding_window", "attention.sliding_window");
+    config.put("use_sliding_window", new Json.Bool(true));
+    int layers = config.getOrDefault("num_hidden_layers", new Json.Int(0)).asInt();
+    int[] flags = array("attention.sliding_window_pattern");
+    int period =
+        flags != null
+            ? 0
+            : metadata.intOr(
+                key("attention.sliding_window_pattern"),
+                WINDOW_PERIODS.getOrDefault(architecture, 0));
+    List<Json> types = new ArrayList<>();
+    for (int i = 0; i < Math.clamp(layers, 0, 10_000); i++) {
+      boolean slides =
+          flags != null
+              ? i < flags.length && flags[i] != 0
+              : period == 0 || i % period < period - 1;
+      types.add(new Json.Str(slides ? "sliding_attention" : "full_attention"));
+    }
+    config.put("layer_types", new Json.Arr(types));
   }
 
   private void scales() {
     real("embedding_multiplier", "embedding_scale");
     real("residual_multiplier", "residual_scale");
     real("attention_multiplier", "attention.scale");
-    if (architecture.startsWith("granite")) {
-      real("logits_scaling", "logit_scale");
+    real(architecture.startsWith("granite") ? "logits_scaling" : "logit_scale", "logit_scale");
+    if (!metadata.booleanOr(key("rope.scaling.finetuned"), true)) {
+      config.put("position_embedding_type", new Json.Str("nope"));
     }
-    if (has("attention.sliding_window_pattern")) {
-      slidingPattern();
-    }
-    if (architecture.startsWith("qwen") && has("attention.sliding_window")) {
-      config.put("use_sliding_window", new Json.Bool(true));
+    boolean gemma2 = architecture.equals("gemma2");
+    softcap("attn_logit_softcapping", gemma2 ? 50 : 0);
+    softcap("final_logit_softcapping", gemma2 || architecture.equals("gemma4") ? 30 : 0);
+    queryScalar();
+  }
+
+  private void softcap(String name, double fallback) {
+    double cap = metadata.doubleOr(key(name), fallback);
+    if (cap != 0) {
+      config.put(name, new Json.Real(cap));
     }
   }
 
-  /// A number n for "every n-th layer is full", or a flag per layer.
-  private void slidingPattern() {
-    int[] flags = array("attention.sliding_window_pattern");
-    if (flags == null) {
-      integer("sliding_window_pattern", "attention.sliding_window_pattern");
-      return;
+  /// The 27B models of Gemma 2 and 3 scale by the width per head instead of the head size; files do
+  /// not say so, but the number of layers tells.
+  private void queryScalar() {
+    long layers = number("block_count");
+    boolean byWidth =
+        architecture.equals("gemma2") && layers == 46
+            || architecture.equals("gemma3") && layers == 62;
+    double scale = metadata.doubleOr(key("attention.scale"), 0);
+    if (scale > 0) {
+      config.put("query_pre_attn_scalar", new Json.Real(1 / (scale * scale)));
+    } else if (byWidth && number("attention.head_count") > 0) {
+      long scalar = number("embedding_length") / number("attention.head_count");
+      config.put("query_pre_attn_scalar", new Json.Int(scalar));
     }
-    List<Json> types = new ArrayList<>();
-    for (int flag : flags) {
-      types.add(new Json.Str(flag != 0 ? "sliding_attention" : "full_attention"));
-    }
-    config.put("layer_types", new Json.Arr(types));
   }
 
   private void experts() {
-    if (metadata.longOr(key("expert_count"), 0) == 0) {
+    if (number("expert_count") == 0) {
       return;
     }
     integer("num_experts", "expert_count");
     integer("num_experts_per_tok", "expert_used_count");
     integer("first_k_dense_replace", "leading_dense_block_count");
-    real("routed_scaling_factor", "expert_weights_scale");
-    bool("norm_topk_prob", "expert_weights_norm");
+    double scale = metadata.doubleOr(key("expert_weights_scale"), 0);
+    config.put("routed_scaling_factor", new Json.Real(scale == 0 ? 1 : scale));
+    boolean normalize =
+        metadata.booleanOr(key("expert_weights_norm"), !NOT_NORMALIZED.contains(architecture));
+    config.put("norm_topk_prob", new Json.Bool(normalize));
     integer("n_group", "expert_group_count");
     integer("topk_group", "expert_group_used_count");
-    if (metadata.longOr(key("expert_gating_func"), 0) == 2 && architecture.equals("deepseek2")) {
-      config.put("model_type", new Json.Str("deepseek_v3"));
+    if (architecture.equals("deepseek2")) {
+      boolean sigmoid = number("expert_gating_func") == GATED_BY_SIGMOID;
+      config.put("model_type", new Json.Str(sigmoid ? "deepseek_v3" : "deepseek_v2"));
+      boolean limited = number("expert_group_count") > 1;
+      config.put("topk_method", new Json.Str(limited ? "group_limited_greedy" : "greedy"));
     }
   }
 
@@ -108,46 +187,12 @@ final class GgufConfig {
     }
     integer("kv_lora_rank", "attention.kv_lora_rank");
     boolean absorbed = has("attention.key_length_mla");
-    long keyLength =
-        metadata.longOr(key(absorbed ? "attention.key_length_mla" : "attention.key_length"), 0);
-    long valueLength =
-        metadata.longOr(key(absorbed ? "attention.value_length_mla" : "attention.value_length"), 0);
-    long rope = metadata.longOr(key("rope.dimension_count"), 0);
+    long keyLength = number(absorbed ? "attention.key_length_mla" : "attention.key_length");
+    long valueLength = number(absorbed ? "attention.value_length_mla" : "attention.value_length");
+    long rope = number("rope.dimension_count");
     config.put("qk_rope_head_dim", new Json.Int(rope));
     config.put("qk_nope_head_dim", new Json.Int(keyLength - rope));
     config.put("v_head_dim", new Json.Int(valueLength));
-  }
-
-  private void rope(@Nullable Tensor divisors, GgufFile file) {
-    Map<String, Json> rope = new LinkedHashMap<>();
-    put(rope, "rope_theta", "rope.freq_base");
-    put(rope, "factor", "rope.scaling.factor");
-    put(rope, "attention_factor", "rope.scaling.attn_factor");
-    put(rope, "original_max_position_embeddings", "rope.scaling.original_context_length");
-    String rule = metadata.stringOr(key("rope.scaling.type"), "default");
-    if (rule.equals("none")) {
-      rule = "default";
-    }
-    if (divisors != null) {
-      rope.put("frequency_divisors", numbers(divisors.toFloats()));
-    }
-    for (String set : List.of("long", "short")) {
-      Tensor factors = file.find("rope_factors_" + set + ".weight");
-      if (factors != null) {
-        rope.put(set + "_factor", numbers(factors.toFloats()));
-        rule = "longrope";
-      }
-    }
-    rope.put("rope_type", new Json.Str(rule));
-    config.put("rope_parameters", new Json.Obj(rope));
-  }
-
-  private static Json numbers(float[] values) {
-    List<Json> numbers = new ArrayList<>();
-    for (float value : values) {
-      numbers.add(new Json.Real(value));
-    }
-    return new Json.Arr(numbers);
   }
 
   private String key(String name) {
@@ -158,9 +203,18 @@ final class GgufConfig {
     return metadata.has(key(name));
   }
 
+  /// A number, or the first of a list; 0 where the file does not say.
+  private long number(String name) {
+    int[] values = array(name);
+    if (values != null) {
+      return values.length == 0 ? 0 : values[0];
+    }
+    return metadata.longOr(key(name), 0);
+  }
+
   private void integer(String target, String name) {
     if (has(name)) {
-      config.put(target, new Json.Int(metadata.longOr(key(name), 0)));
+      config.put(target, new Json.Int(number(name)));
     }
   }
 
@@ -183,12 +237,8 @@ final class GgufConfig {
   }
 
   private void real(String target, String name) {
-    put(config, target, name);
-  }
-
-  private void put(Map<String, Json> map, String target, String name) {
     if (has(name)) {
-      map.put(target, new Json.Real(metadata.doubleOr(key(name), 0)));
+      config.put(target, new Json.Real(metadata.doubleOr(key(name), 0)));
     }
   }
 

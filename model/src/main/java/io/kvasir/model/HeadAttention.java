@@ -164,7 +164,7 @@ final class HeadAttention implements AttentionBlock {
       Tensor bias = loader.bias(context.role("attn_qkv"));
       Tensor fused = WeightLoader.checked(stored, q + 2L * kv, context.width());
       if (grouped && !context.gguf()) {
-        IntUnaryOperator order = ungroup(attention);
+        IntUnaryOperator order = TensorOrder.ungrouped(attention);
         fused = loader.rearranged(fused, q + 2 * kv, order);
         bias = bias == null ? null : loader.rearrangedVector(bias, q + 2 * kv, order);
       }
@@ -178,21 +178,6 @@ final class HeadAttention implements AttentionBlock {
         WeightLoader loader, Tensor fused, @Nullable Tensor bias, int from, int to) {
       Tensor slice = bias == null ? null : bias.reshape(bias.elements(), 1).sliceRows(from, to);
       return loader.linear(fused.sliceRows(from, to), slice);
-    }
-
-    /// Where row `i` of (all queries, all keys, all values) lies among groups of one kv head each.
-    private static IntUnaryOperator ungroup(AttentionConfig attention) {
-      int dim = attention.headDim();
-      int perGroup = attention.heads() / attention.kvHeads();
-      int q = attention.heads() * dim;
-      int kv = attention.kvHeads() * dim;
-      return row -> {
-        int part = row < q ? 0 : row < q + kv ? 1 : 2;
-        int head = part == 0 ? row / dim : (row - q - (part - 1) * kv) / dim;
-        int group = part == 0 ? head / perGroup : head;
-        int slot = part == 0 ? head % perGroup : perGroup + part - 1;
-        return (group * (perGroup + 2) + slot) * dim + row % dim;
-      };
     }
   }
 }

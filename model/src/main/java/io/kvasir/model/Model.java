@@ -31,8 +31,7 @@ public final class Model implements AutoCloseable {
     Arena arena = Arena.ofShared();
     try {
       RoleTensors tensors =
-          new RoleTensors(
-              source.tensors().tensors(), source.isGguf() ? null : source.family().files().names());
+          RoleTensors.of(source.tensors().tensors(), source.family(), source.isGguf());
       WeightLoader loader = new WeightLoader(backend, tensors, source, source.model(), arena);
       Transformer transformer = new Transformer(source.model(), loader, source, backend, rows);
       return new Model(source, arena, transformer);

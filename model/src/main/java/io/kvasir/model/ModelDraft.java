@@ -158,7 +158,7 @@ final class ModelDraft {
     return new RopeConfig(table, interleavedRope);
   }
 
-  private double ropeBase(boolean sliding) {
+  double ropeBase(boolean sliding) {
     if (sliding && config.has("rope_local_base_freq")) {
       return config.get("rope_local_base_freq").asDouble();
     }

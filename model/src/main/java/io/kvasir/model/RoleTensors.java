@@ -31,16 +31,28 @@ final class RoleTensors {
   private final Set<String> unknown = new HashSet<>();
   private final Set<String> taken = new HashSet<>();
 
-  /// @param names the family's own module paths, for Hugging Face names; null for GGUF names
-  RoleTensors(List<Tensor> tensors, @Nullable Map<String, String> names) {
+  private RoleTensors() {}
+
+  /// The tensors of a Hugging Face folder, or of a GGUF file.
+  static RoleTensors of(List<Tensor> tensors, Family family, boolean gguf) {
+    RoleTensors roles = new RoleTensors();
+    Set<String> twinNorms =
+        gguf
+            ? GgufNames.layersWithTwinNorms(tensors.stream().map(Tensor::name).toList())
+            : Set.of();
     for (Tensor tensor : tensors) {
-      String role = names == null ? tensor.name() : TensorNames.role(tensor.name(), names);
+      String name = tensor.name();
+      String role =
+          gguf
+              ? GgufNames.role(name, family, twinNorms)
+              : TensorNames.role(name, family.files().names());
       if (role == null) {
-        unknown.add(tensor.name());
+        roles.unknown.add(name);
       } else {
-        byRole.put(role, tensor);
+        roles.byRole.put(role, tensor);
       }
     }
+    return roles;
   }
 
   boolean has(String role) {
@@ -75,15 +87,26 @@ final class RoleTensors {
   void checkAllTaken(int layers) {
     for (Map.Entry<String, Tensor> entry : byRole.entrySet()) {
       String role = entry.getKey();
-      if (!taken.contains(role) && !ignorable(role, LAYER_ROLE, layers)) {
+      if (!taken.contains(role) && !ignorableRole(role, layers)) {
         throw unexpected(entry.getValue().name());
       }
     }
     for (String name : unknown) {
-      if (!ignorable(name, LAYER_NAME, layers)) {
+      if (!ignorableName(name, layers)) {
         throw unexpected(name);
       }
     }
+  }
+
+  /// Whether a model of `layers` layers does without the weight of this role.
+  static boolean ignorableRole(String role, int layers) {
+    return ignorable(role, LAYER_ROLE, layers);
+  }
+
+  /// Whether a model of `layers` layers does without a weight that has this Hugging Face name and
+  /// no role.
+  static boolean ignorableName(String name, int layers) {
+    return ignorable(name, LAYER_NAME, layers);
   }
 
   private static boolean ignorable(String name, Pattern layerPattern, int layers) {
@@ -92,7 +115,7 @@ final class RoleTensors {
     return beyond || IGNORED.matcher(name).matches();
   }
 
-  private static ModelFormatException unexpected(String name) {
+  static ModelFormatException unexpected(String name) {
     return new ModelFormatException(
         "the model has a weight '%s' that its architecture does not use; it may be of a newer variant that is not supported yet"
             .formatted(name));

@@ -6,11 +6,8 @@ import io.kvasir.compute.Linear;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.Weight;
-import io.kvasir.compute.quant.TensorType;
 import io.kvasir.model.file.ModelFormatException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -131,38 +128,12 @@ final class WeightLoader {
 
   /// `[..., a, b]` to `[..., b, a]`, element by element.
   Tensor transposed(Tensor tensor) {
-    TensorType type = tensor.type();
-    if (type.blockElements() != 1) {
-      throw new UnsupportedModelException(tensor + " cannot be transposed");
-    }
-    int size = type.blockBytes();
-    long[] shape = tensor.shape();
-    long a = shape[shape.length - 2];
-    long b = shape[shape.length - 1];
-    MemorySegment target = arena.allocate(Math.max(1, tensor.data().byteSize()), 64);
-    for (long matrix = 0; matrix < tensor.elements(); matrix += a * b) {
-      for (long i = 0; i < a; i++) {
-        for (long j = 0; j < b; j++) {
-          long from = (matrix + i * b + j) * size;
-          long to = (matrix + j * a + i) * size;
-          MemorySegment.copy(tensor.data(), from, target, to, size);
-        }
-      }
-    }
-    shape[shape.length - 2] = b;
-    shape[shape.length - 1] = a;
-    return new Tensor(tensor.name(), type, shape, target.asSlice(0, tensor.data().byteSize()));
+    return TensorOrder.transposed(tensor, arena);
   }
 
   /// A copy whose row `i` is row `source(i)` of the original.
   Tensor rearranged(Tensor tensor, int rows, IntUnaryOperator source) {
-    long rowBytes = tensor.rowBytes();
-    MemorySegment target = arena.allocate(rows * rowBytes, 64);
-    for (int row = 0; row < rows; row++) {
-      MemorySegment.copy(
-          tensor.data(), source.applyAsInt(row) * rowBytes, target, row * rowBytes, rowBytes);
-    }
-    return new Tensor(tensor.name(), tensor.type(), new long[] {rows, tensor.columns()}, target);
+    return TensorOrder.rearranged(tensor, rows, source, arena);
   }
 
   /// A copy of a vector, rearranged likewise.
@@ -173,8 +144,6 @@ final class WeightLoader {
 
   /// A new f32 matrix.
   Tensor floats(String name, float[] values, long... shape) {
-    MemorySegment target = arena.allocate(4L * values.length, 64);
-    MemorySegment.copy(values, 0, target, ValueLayout.JAVA_FLOAT, 0, values.length);
-    return new Tensor(name, TensorType.F32, shape, target);
+    return TensorOrder.floats(name, values, arena, shape);
   }
 }
