@@ -1,0 +1,174 @@
+package io.kvasir.bench;
+
+import io.kvasir.compute.quant.TensorType;
+import io.kvasir.model.file.GgufValue;
+import io.kvasir.model.file.GgufWriter;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.SplittableRandom;
+
+/// Writes a Llama-architecture GGUF with random weights of a real model's shape, to measure speed
+/// without a download: time per token does not depend on what the weights are.
+///
+/// ```
+/// java -cp ... io.kvasir.bench.RandomModel llama-3.2-1b Q8_0 out.gguf
+/// ```
+public final class RandomModel {
+  private RandomModel() {}
+
+  /// Sizes of a model.
+  private record Shape(
+      String architecture,
+      int layers,
+      int width,
+      int heads,
+      int kvHeads,
+      int headDim,
+      int inner,
+      int vocabulary,
+      boolean headNorms) {}
+
+  private static Shape shape(String name) {
+    return switch (name) {
+      case "llama-3.2-1b" -> new Shape("llama", 16, 2048, 32, 8, 64, 8192, 128_256, false);
+      case "qwen3-0.6b" -> new Shape("qwen3", 28, 1024, 16, 8, 128, 3072, 151_936, true);
+      case "tiny" -> new Shape("llama", 2, 256, 4, 2, 64, 512, 512, false);
+      default ->
+          throw new IllegalArgumentException(
+              "unknown shape '" + name + "'; known are llama-3.2-1b, qwen3-0.6b, tiny");
+    };
+  }
+
+  /// @param args shape, weight type, file
+  public static void main(String[] args) throws IOException {
+    if (args.length != 3) {
+      throw new IllegalArgumentException("usage: RandomModel SHAPE TYPE OUT.gguf");
+    }
+    TensorType type = TensorType.valueOf(args[1].toUpperCase(Locale.ROOT));
+    long bytes = write(shape(args[0]), type, Path.of(args[2]));
+    System.out.printf(Locale.ROOT, "%s: %.2f GB%n", args[2], bytes / 1e9);
+  }
+
+  private static long write(Shape s, TensorType type, Path file) throws IOException {
+    GgufWriter writer = new GgufWriter();
+    String a = s.architecture() + ".";
+    writer.put("general.architecture", s.architecture());
+    writer.put("general.name", "random weights");
+    writer.put(a + "block_count", s.layers());
+    writer.put(a + "context_length", 131_072);
+    writer.put(a + "embedding_length", s.width());
+    writer.put(a + "feed_forward_length", s.inner());
+    writer.put(a + "attention.head_count", s.heads());
+    writer.put(a + "attention.head_count_kv", s.kvHeads());
+    writer.put(a + "attention.key_length", s.headDim());
+    writer.put(a + "attention.value_length", s.headDim());
+    writer.put(a + "rope.dimension_count", s.headDim());
+    writer.put(a + "rope.freq_base", 500_000f);
+    writer.put(a + "attention.layer_norm_rms_epsilon", 1e-5f);
+    writer.put(a + "vocab_size", s.vocabulary());
+    vocabulary(writer, s.vocabulary());
+    matrix(writer, "token_embd", type, s.vocabulary(), s.width());
+    norm(writer, "output_norm", s.width());
+    for (int i = 0; i < s.layers(); i++) {
+      layer(writer, s, type, "blk." + i + ".");
+    }
+    return writer.write(file);
+  }
+
+  private static void layer(GgufWriter writer, Shape s, TensorType type, String block) {
+    norm(writer, block + "attn_norm", s.width());
+    matrix(writer, block + "attn_q", type, s.heads() * s.headDim(), s.width());
+    matrix(writer, block + "attn_k", type, s.kvHeads() * s.headDim(), s.width());
+    matrix(writer, block + "attn_v", type, s.kvHeads() * s.headDim(), s.width());
+    matrix(writer, block + "attn_output", type, s.width(), s.heads() * s.headDim());
+    if (s.headNorms()) {
+      norm(writer, block + "attn_q_norm", s.headDim());
+      norm(writer, block + "attn_k_norm", s.headDim());
+    }
+    norm(writer, block + "ffn_norm", s.width());
+    matrix(writer, block + "ffn_gate", type, s.inner(), s.width());
+    matrix(writer, block + "ffn_up", type, s.inner(), s.width());
+    matrix(writer, block + "ffn_down", type, s.width(), s.inner());
+  }
+
+  private static void norm(GgufWriter writer, String name, int width) {
+    writer.add(
+        name + ".weight",
+        TensorType.F32,
+        new long[] {width},
+        channel -> {
+          ByteBuffer bytes = ByteBuffer.allocate(4 * width).order(ByteOrder.LITTLE_ENDIAN);
+          for (int i = 0; i < width; i++) {
+            bytes.putFloat(1);
+          }
+          channel.write(bytes.flip());
+        });
+  }
+
+  private static void matrix(
+      GgufWriter writer, String name, TensorType type, int rows, int columns) {
+    writer.add(
+        name + ".weight",
+        type,
+        new long[] {rows, columns},
+        channel -> {
+          SplittableRandom random = new SplittableRandom(name.hashCode());
+          int rowBytes = Math.toIntExact(type.bytes(columns));
+          byte[] bytes = new byte[rowBytes];
+          ByteBuffer row = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+          for (int r = 0; r < rows; r++) {
+            random.nextBytes(bytes);
+            scale(row, type, random);
+            channel.write(row.clear());
+          }
+        });
+  }
+
+  /// Puts small scales over random codes, so that activations stay finite.
+  private static void scale(ByteBuffer row, TensorType type, SplittableRandom random) {
+    short scale = Float.floatToFloat16(0.0004f);
+    int block = type.blockBytes();
+    for (int at = 0; at < row.capacity(); at += block) {
+      switch (type) {
+        case Q8_0, Q4_0 -> row.putShort(at, scale);
+        case Q4_K -> row.putShort(at, scale).putShort(at + 2, scale);
+        case Q6_K -> row.putShort(at + 208, scale);
+        case BF16 -> row.putShort(at, bf16((float) (random.nextGaussian() * 0.02)));
+        case F16 -> row.putShort(at, Float.floatToFloat16((float) (random.nextGaussian() * 0.02)));
+        case F32 -> row.putFloat(at, (float) (random.nextGaussian() * 0.02));
+        default -> throw new IllegalArgumentException("no random weights of type " + type);
+      }
+    }
+  }
+
+  private static short bf16(float value) {
+    return (short) (Float.floatToRawIntBits(value) >>> 16);
+  }
+
+  /// A byte-level vocabulary padded to the model's size, so that other engines load the file too.
+  private static void vocabulary(GgufWriter writer, int size) {
+    List<String> tokens = new ArrayList<>();
+    for (int i = 0; tokens.size() < 256; i++) {
+      // Byte-level BPE's printable alphabet: visible Latin-1 characters, then code points from 256
+      // on.
+      boolean visible = i >= 33 && i <= 126 || i >= 161 && i <= 255 && i != 173 || i >= 256;
+      if (visible) {
+        tokens.add(Character.toString(i));
+      }
+    }
+    while (tokens.size() < size) {
+      tokens.add("<t" + tokens.size() + ">");
+    }
+    writer.put("tokenizer.ggml.model", "gpt2");
+    writer.put("tokenizer.ggml.pre", "default");
+    writer.put("tokenizer.ggml.tokens", GgufValue.ofStrings(tokens));
+    writer.put("tokenizer.ggml.merges", GgufValue.ofStrings(List.of("a b")));
+    writer.put("tokenizer.ggml.bos_token_id", 0);
+    writer.put("tokenizer.ggml.eos_token_id", 1);
+  }
+}
