@@ -198,7 +198,7 @@ final class BlobDownload {
           throw e;
         } catch (IOException e) {
           failed = answered ? cut(e) : HubErrors.forNetwork(e, task.uri());
-          passing = answered || HubErrors.isPassing(e);
+          passing = answered || HubErrors.isInterruption(e);
         }
         if (Thread.interrupted()) {
           throw new InterruptedException();

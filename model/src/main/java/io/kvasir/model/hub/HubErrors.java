@@ -8,6 +8,7 @@ import java.net.UnknownHostException;
 import java.net.http.HttpHeaders;
 import java.net.http.HttpTimeoutException;
 import java.nio.channels.UnresolvedAddressException;
+import java.security.cert.CertificateException;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
@@ -196,6 +197,12 @@ final class HubErrors {
     return !(failure instanceof HubException)
         && !isUnknownHost(failure)
         && !has(failure, SSLException.class);
+  }
+
+  /// True where a connection that worked before may work again in a moment: all but certificates
+  /// that are not trusted.
+  static boolean isInterruption(IOException failure) {
+    return !(failure instanceof HubException) && !has(failure, CertificateException.class);
   }
 
   /// True where a server asks to come again.

@@ -1,0 +1,64 @@
+package io.kvasir.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.model.plan.FileShape;
+import io.kvasir.model.plan.KvBits;
+import io.kvasir.model.plan.ModelShape;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+
+/// The planner, which knows configurations only, and the cache layout of the loaded model agree.
+class PlanAgreementTest {
+
+  @Test
+  void bytesPerToken_referenceModels_areThoseOfTheLayout() throws IOException {
+    Path cases =
+        Path.of(System.getProperty("kvasir.root", ".."))
+            .toAbsolutePath()
+            .resolve("../shared/reference/hf")
+            .normalize();
+    Assumptions.assumeTrue(
+        Files.isDirectory(cases), "[no-reference-data] " + cases + " is not there");
+    List<String> wrong = new ArrayList<>();
+    int compared = 0;
+    try (DirectoryStream<Path> folders = Files.newDirectoryStream(cases, Files::isDirectory)) {
+      for (Path folder : folders) {
+        ModelShape planned = FileShape.read(folder);
+        try (ModelSource source = ModelSource.open(folder, 0)) {
+          long laidOut =
+              source.model().kvLayout(16, KvFormat.F16, KvFormat.F16).payloadBytesPerToken();
+          double expected = planned.kv().bytesPerToken(KvBits.named("f16"));
+          compared++;
+          if (laidOut != expected) {
+            wrong.add(folder.getFileName() + ": laid out " + laidOut + ", planned " + expected);
+          }
+        } catch (UnsupportedModelException e) {
+          // Recurrent hybrids: the planner knows them, the transformer does not.
+        }
+      }
+    }
+    assertThat(compared).isGreaterThanOrEqualTo(40);
+    assertThat(wrong).isEmpty();
+  }
+
+  @Test
+  void bytesPerToken_defaultModelAsGguf_isThatOfTheLayout() {
+    Path file =
+        Path.of(System.getProperty("kvasir.root", ".."))
+            .resolve("models/kvasir-stories/kvasir-stories-27m-Q8_0.gguf");
+    try (ModelSource source = ModelSource.open(file, 0)) {
+      assertThat(
+              (double)
+                  source.model().kvLayout(16, KvFormat.F16, KvFormat.F16).payloadBytesPerToken())
+          .isEqualTo(FileShape.read(file).kv().bytesPerToken(KvBits.named("f16")));
+    }
+  }
+}
