@@ -3,6 +3,7 @@ package io.kvasir.cli;
 import io.kvasir.engine.Outcome;
 import io.kvasir.engine.SamplingOptions;
 import io.kvasir.model.json.Json;
+import io.kvasir.model.plan.Sizes;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -24,7 +25,7 @@ record AnswerReport(OpenModel model, SamplingOptions sampling, long loadNanos) {
         outcome.prefillRate(),
         outcome.completionTokens(),
         outcome.decodeRate(),
-        Bytes.text(outcome.cacheBytes()));
+        Sizes.bytes(outcome.cacheBytes()));
   }
 
   /// One object for programs.

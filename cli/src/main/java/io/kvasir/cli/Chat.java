@@ -5,6 +5,7 @@ import io.kvasir.engine.Outcome;
 import io.kvasir.engine.PromptTooLongException;
 import io.kvasir.engine.TextStream;
 import io.kvasir.kvcache.KvCacheStats;
+import io.kvasir.model.plan.Sizes;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -126,8 +127,8 @@ final class Chat {
             "cache: %d of %d blocks used, %s of %s, %d tokens",
             cache.usedBlocks(),
             cache.capacityBlocks(),
-            Bytes.text(cache.usedBytes()),
-            Bytes.text(cache.capacityBlocks() * cache.blockBytes()),
+            Sizes.bytes(cache.usedBytes()),
+            Sizes.bytes(cache.capacityBlocks() * cache.blockBytes()),
             cache.tokens()));
   }
 

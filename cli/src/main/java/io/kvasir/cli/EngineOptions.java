@@ -5,6 +5,8 @@ import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.compute.cpu.CpuBackend;
 import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.format.KvFormat;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -71,11 +73,24 @@ final class EngineOptions {
 
   /// The format of keys and values.
   KvFormat kvFormat(KvFormat fallback) {
+    List<KvFormat> formats = kvFormats(fallback);
+    if (formats.size() > 1) {
+      throw new UsageException("--kv-format takes one format here, not '" + kvFormat + "'");
+    }
+    return formats.getFirst();
+  }
+
+  /// Formats of keys and values to compare, written with commas between them.
+  List<KvFormat> kvFormats(KvFormat fallback) {
     if (kvFormat == null) {
-      return fallback;
+      return List.of(fallback);
     }
     try {
-      return KvFormat.named(kvFormat);
+      List<KvFormat> formats = new ArrayList<>();
+      for (String name : kvFormat.split(",", -1)) {
+        formats.add(KvFormat.named(name.strip()));
+      }
+      return formats;
     } catch (IllegalArgumentException e) {
       throw new UsageException("--kv-format: " + e.getMessage());
     }
@@ -83,7 +98,11 @@ final class EngineOptions {
 
   /// The engine's set-up.
   EngineConfig engineConfig() {
-    KvFormat format = kvFormat(KvFormat.F16);
+    return engineConfig(kvFormat(KvFormat.F16));
+  }
+
+  /// The engine's set-up with keys and values in `format`.
+  EngineConfig engineConfig(KvFormat format) {
     EngineConfig config =
         EngineConfig.DEFAULT
             .withContextTokens(context)

@@ -78,11 +78,14 @@ final class KvasirCommand implements Callable<Integer> {
   private static Map<String, Object> commands(Surroundings surroundings) {
     Map<String, Object> commands = new LinkedHashMap<>();
     commands.put("run", new RunCommand(surroundings));
-    commands.put("logits", new LogitsCommand(surroundings));
-    commands.put("pull", new PullCommand(surroundings));
+    commands.put("inspect", new InspectCommand(surroundings));
     commands.put("plan", new PlanCommand(surroundings));
+    commands.put("bench", new BenchCommand(surroundings));
+    commands.put("pull", new PullCommand(surroundings));
     commands.put("tokenize", new TokenizeCommand(surroundings));
     commands.put("template", new TemplateCommand(surroundings));
+    commands.put("logits", new LogitsCommand(surroundings));
+    commands.put("quantize", new QuantizeCommand(surroundings));
     return commands;
   }
 

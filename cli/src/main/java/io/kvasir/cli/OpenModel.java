@@ -4,6 +4,7 @@ import io.kvasir.compute.Backend;
 import io.kvasir.engine.Engine;
 import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.model.plan.Sizes;
 import io.kvasir.model.template.ChatTemplate;
 import io.kvasir.model.tokenizer.Tokenizer;
 import java.nio.file.Path;
@@ -94,7 +95,7 @@ final class OpenModel implements AutoCloseable {
         .formatted(
             name(),
             engine.modelConfig().architecture(),
-            Bytes.text(engine.weightBytes()),
+            Sizes.bytes(engine.weightBytes()),
             backend.description(),
             kvFormat(),
             engine.layout().blockTokens(),

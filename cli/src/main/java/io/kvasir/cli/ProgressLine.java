@@ -30,17 +30,22 @@ final class ProgressLine implements AutoCloseable {
   /// Ends the line's life and writes a line that stays.
   synchronized void keep(String text) {
     if (shown) {
-      close();
+      clear();
       err.println(text);
     }
   }
 
-  @Override
-  public synchronized void close() {
+  /// Takes the line away.
+  synchronized void clear() {
     if (dirty) {
       err.print(CLEAR);
       err.flush();
       dirty = false;
     }
+  }
+
+  @Override
+  public void close() {
+    clear();
   }
 }

@@ -6,6 +6,7 @@ import io.kvasir.model.hub.HubException;
 import io.kvasir.model.hub.ModelName;
 import io.kvasir.model.hub.Progress;
 import io.kvasir.model.hub.Puller;
+import io.kvasir.model.plan.Sizes;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -61,7 +62,7 @@ final class PullCommand implements Callable<Integer> {
       case DOWNLOADING -> line.show(file + "  " + share(event));
       case RETRYING -> line.show(file + "  trying again: " + event.note());
       case VERIFYING -> line.show(file + "  checking " + percent(event));
-      case DONE -> line.keep(file + "  " + Bytes.text(event.totalBytes()));
+      case DONE -> line.keep(file + "  " + Sizes.bytes(event.totalBytes()));
     }
   }
 
@@ -69,8 +70,8 @@ final class PullCommand implements Callable<Integer> {
     String speed =
         event.bytesPerSecond() <= 0
             ? ""
-            : "  " + Bytes.text((long) event.bytesPerSecond()) + "/s  " + remaining(event);
-    return percent(event) + " of " + Bytes.text(event.totalBytes()) + speed;
+            : "  " + Sizes.bytes((long) event.bytesPerSecond()) + "/s  " + remaining(event);
+    return percent(event) + " of " + Sizes.bytes(event.totalBytes()) + speed;
   }
 
   private static String percent(Progress event) {

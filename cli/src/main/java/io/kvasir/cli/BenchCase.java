@@ -1,0 +1,26 @@
+package io.kvasir.cli;
+
+/// One thing to measure.
+///
+/// @param prompt tokens computed at once in each sequence; 0 to measure decoding
+/// @param generate tokens decoded in each sequence; 0 to measure a prompt
+/// @param depth tokens that each sequence's cache holds before
+/// @param batch sequences at once
+record BenchCase(int prompt, int generate, int depth, int batch) {
+
+  /// The name in tables, such as `pp512 @ d4096`.
+  String name() {
+    String what = prompt > 0 ? "pp" + prompt : "tg" + generate;
+    return depth == 0 ? what : what + " @ d" + depth;
+  }
+
+  /// Tokens that are counted, over all sequences.
+  int tokens() {
+    return batch * (prompt + generate);
+  }
+
+  /// Most positions of a sequence: decoding starts from one token, and a prompt ends with one.
+  int positions() {
+    return depth + Math.max(prompt, 1) + generate + 2;
+  }
+}

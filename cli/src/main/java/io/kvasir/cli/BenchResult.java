@@ -1,0 +1,89 @@
+package io.kvasir.cli;
+
+import io.kvasir.model.json.Json;
+import io.kvasir.model.plan.Sizes;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/// One line of the benchmark.
+///
+/// @param rates tokens per second of each repetition
+record BenchResult(Subject subject, String kvFormat, BenchCase measured, List<Double> rates) {
+
+  /// What was measured.
+  record Subject(
+      String model, long bytes, long parameters, String device, int threads, int blockTokens) {}
+
+  static final String HEAD =
+      """
+      | model | size | params | device | threads | kv | batch | test | tokens/s |
+      |---|---:|---:|---|---:|---|---:|---|---:|\
+      """;
+
+  /// A row under [#HEAD].
+  String row() {
+    return String.format(
+        Locale.ROOT,
+        "| %s | %s | %s | %s | %d | %s | %d | %s | %.2f ± %.2f |",
+        subject.model(),
+        Sizes.bytes(subject.bytes()),
+        parameters(),
+        subject.device(),
+        subject.threads(),
+        kvFormat,
+        measured.batch(),
+        measured.name(),
+        mean(),
+        deviation());
+  }
+
+  private String parameters() {
+    double millions = subject.parameters() / 1e6;
+    return millions < 1000
+        ? String.format(Locale.ROOT, "%.1f M", millions)
+        : String.format(Locale.ROOT, "%.1f B", millions / 1000);
+  }
+
+  double mean() {
+    double sum = 0;
+    for (double rate : rates) {
+      sum += rate;
+    }
+    return sum / rates.size();
+  }
+
+  /// The standard deviation of the sample, 0 for a single repetition.
+  double deviation() {
+    double mean = mean();
+    double sum = 0;
+    for (double rate : rates) {
+      sum += (rate - mean) * (rate - mean);
+    }
+    return rates.size() < 2 ? 0 : Math.sqrt(sum / (rates.size() - 1));
+  }
+
+  Json json() {
+    Map<String, Json> fields = new LinkedHashMap<>();
+    fields.put("model", new Json.Str(subject.model()));
+    fields.put("model_bytes", new Json.Int(subject.bytes()));
+    fields.put("parameters", new Json.Int(subject.parameters()));
+    fields.put("device", new Json.Str(subject.device()));
+    fields.put("threads", new Json.Int(subject.threads()));
+    fields.put("kv_format", new Json.Str(kvFormat));
+    fields.put("block_tokens", new Json.Int(subject.blockTokens()));
+    fields.put("test", new Json.Str(measured.name()));
+    fields.put("n_prompt", new Json.Int(measured.prompt()));
+    fields.put("n_gen", new Json.Int(measured.generate()));
+    fields.put("n_depth", new Json.Int(measured.depth()));
+    fields.put("batch", new Json.Int(measured.batch()));
+    fields.put("tokens_per_second", new Json.Real(mean()));
+    fields.put("deviation", new Json.Real(deviation()));
+    List<Json> samples = new ArrayList<>();
+    rates.forEach(rate -> samples.add(new Json.Real(rate)));
+    fields.put("samples", new Json.Arr(samples));
+    return new Json.Obj(fields);
+  }
+}

@@ -1,0 +1,85 @@
+package io.kvasir.cli;
+
+import io.kvasir.compute.quant.TensorType;
+import io.kvasir.model.ModelConversion;
+import io.kvasir.model.plan.ConfigShape;
+import io.kvasir.model.plan.Sizes;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/// `kvasir quantize`: writes a model as GGUF in another number format.
+@Command(
+    name = "quantize",
+    description = {
+      "Write a model as a GGUF file with its matrices in another number format, such as q8_0,",
+      "q4_0, mxfp4 or f16. Norms, biases and routers stay f32."
+    })
+final class QuantizeCommand implements Callable<Integer> {
+  private final Surroundings surroundings;
+
+  @Mixin CommonOptions common = new CommonOptions();
+
+  @Parameters(
+      index = "0",
+      paramLabel = "IN",
+      description = "A GGUF file, a Hugging Face folder or a pulled name.")
+  private String in = "";
+
+  @Parameters(index = "1", paramLabel = "OUT", description = "The GGUF file to write.")
+  private Path out = Path.of("");
+
+  @Parameters(index = "2", paramLabel = "TYPE", description = "The number format, such as q8_0.")
+  private String type = "";
+
+  @Option(names = "--force", description = "Replace OUT where it exists.")
+  private boolean force;
+
+  QuantizeCommand(Surroundings surroundings) {
+    this.surroundings = surroundings;
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    TensorType target = target();
+    if (Files.exists(out) && !force) {
+      throw new FailureException("'" + out + "' exists; give another OUT, or --force");
+    }
+    Path source = ModelLocation.resolve(in, surroundings).path();
+    long bytes;
+    try (ProgressLine line = new ProgressLine(surroundings)) {
+      bytes =
+          ModelConversion.convert(
+              source,
+              out,
+              target,
+              (name, index, count) -> line.show("%d of %d  %s".formatted(index + 1, count, name)));
+    }
+    surroundings
+        .out()
+        .println("%s: %s in %s".formatted(out, Sizes.bytes(bytes), type.toLowerCase(Locale.ROOT)));
+    return Main.OK;
+  }
+
+  private TensorType target() {
+    TensorType target;
+    try {
+      target = ConfigShape.weightFormat(type);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(String.valueOf(e.getMessage()));
+    }
+    if (!ModelConversion.targets().contains(target)) {
+      throw new UsageException(
+          "models cannot be written as '%s'; choose one of %s"
+              .formatted(type, ModelConversion.targets())
+              .toLowerCase(Locale.ROOT));
+    }
+    return target;
+  }
+}
