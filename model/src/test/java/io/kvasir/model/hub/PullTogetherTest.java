@@ -39,7 +39,7 @@ class PullTogetherTest {
 
   @Test
   void pull_twoProcesses_secondWaitsAndFindsItDone() throws Exception {
-    hub.slowness = Duration.ofMillis(80);
+    hub.slowness = Duration.ofMillis(120);
     Process first = startProcess();
     while (hub.contentBytes.get() == 0) {
       assertThat(first.isAlive()).isTrue();
