@@ -20,7 +20,12 @@ sealed interface RegexNode {
   record Sequence(List<RegexNode> items) implements RegexNode {
     @Override
     public boolean nullable() {
-      return items.stream().allMatch(RegexNode::nullable);
+      for (RegexNode item : items) {
+        if (!item.nullable()) {
+          return false;
+        }
+      }
+      return true;
     }
   }
 
@@ -28,7 +33,12 @@ sealed interface RegexNode {
   record Choice(List<RegexNode> items) implements RegexNode {
     @Override
     public boolean nullable() {
-      return items.stream().anyMatch(RegexNode::nullable);
+      for (RegexNode item : items) {
+        if (item.nullable()) {
+          return true;
+        }
+      }
+      return false;
     }
   }
 

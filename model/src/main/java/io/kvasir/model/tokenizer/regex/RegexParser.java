@@ -103,26 +103,32 @@ final class RegexParser {
     return node;
   }
 
-  /// Reads `{n}`, `{n,}`, `{,m}` or `{n,m}` as min << 32 | max; -1 where '{' stands for itself.
+  /// Reads `{n}`, `{n,}`, `{,m}` or `{n,m}` as min << 32 | max; -1, and nothing read, where '{'
+  /// stands for itself.
   private long interval() {
-    int end = pattern.indexOf('}', at);
-    if (end < 0) {
+    int start = at++;
+    int low = number();
+    boolean open = take(',');
+    int high = open ? number() : low;
+    if (!take('}') || low < 0 && (!open || high < 0)) {
+      at = start;
       return -1;
     }
-    String inside = pattern.substring(at + 1, end);
-    if (!inside.matches("[0-9]{1,9}|[0-9]{1,9},[0-9]{0,9}|,[0-9]{1,9}")) {
-      return -1;
+    int min = Math.max(low, 0);
+    int max = high < 0 ? RegexNode.Repeat.UNBOUNDED : high;
+    if (min > MAX_REPEAT || high > MAX_REPEAT || min > max) {
+      throw error("a repetition is out of range (at most " + MAX_REPEAT + ")");
     }
-    int comma = inside.indexOf(',');
-    String low = comma < 0 ? inside : inside.substring(0, comma);
-    String high = comma < 0 ? inside : inside.substring(comma + 1);
-    int min = low.isEmpty() ? 0 : Integer.parseInt(low);
-    int max = high.isEmpty() ? RegexNode.Repeat.UNBOUNDED : Integer.parseInt(high);
-    if (min > MAX_REPEAT || max != RegexNode.Repeat.UNBOUNDED && max > MAX_REPEAT || min > max) {
-      throw error("repetition {" + inside + "} is out of range (at most " + MAX_REPEAT + ")");
-    }
-    at = end + 1;
     return (long) min << 32 | max;
+  }
+
+  /// Reads a number, the largest int for one beyond it; -1 where no digit stands.
+  private int number() {
+    long value = -1;
+    while (at < pattern.length() && pattern.charAt(at) >= '0' && pattern.charAt(at) <= '9') {
+      value = Math.min(Math.max(value, 0) * 10 + pattern.charAt(at++) - '0', Integer.MAX_VALUE);
+    }
+    return (int) value;
   }
 
   private RegexNode atom() {

@@ -146,7 +146,7 @@ final class UnicodeProperty {
   ///
   /// @throws RegexSyntaxException where no property has that name
   static CodePointSet named(String name) {
-    String key = name.toLowerCase(Locale.ROOT).replaceAll("[ _-]", "");
+    String key = name.toLowerCase(Locale.ROOT).replace(" ", "").replace("_", "").replace("-", "");
     int equals = key.indexOf('=');
     if (equals >= 0) {
       key = key.substring(equals + 1);
@@ -157,7 +157,7 @@ final class UnicodeProperty {
     }
     IntPredicate rule = find(key, name);
     if (rule == null && key.startsWith("is")) {
-      rule = find(key.substring(2), name.replaceFirst("(?i)is", ""));
+      rule = find(key.substring(2), name.substring(negated ? 3 : 2));
     }
     if (rule == null) {
       throw new RegexSyntaxException("unknown character property \\p{" + name + "}");
