@@ -145,7 +145,7 @@ final class OracleFiles {
     List<Json> vocab = new ArrayList<>();
     for (int id = 0; id < tokens.size(); id++) {
       String token = tokens.get(id);
-      double score = id < 3 ? 0 : -4 - Math.log(1 + (id * 7919L % 31_991)) - 0.1 * token.length();
+      double score = id < 3 ? 0 : -4 - Math.log(1.0 + id * 7919 % 2_999) - 0.1 * token.length();
       vocab.add(new Json.Arr(List.of(new Json.Str(token), new Json.Real(score))));
     }
     Map<String, Json> fields = new LinkedHashMap<>();
