@@ -18,15 +18,14 @@ public final class TokenizerFuzzTarget {
 
   /// Answers whether the text was accepted.
   static boolean read(String text) {
-    Tokenizer tokenizer;
     try {
-      tokenizer = Tokenizer.fromJson(Json.parse(text), null);
+      Tokenizer tokenizer = Tokenizer.fromJson(Json.parse(text), null);
+      // A vocabulary without a token for a character, and without an unknown token, is refused here.
+      tokenizer.decode(tokenizer.encode(TEXT, true));
+      tokenizer.encodeWithSpecials(TEXT);
+      return true;
     } catch (JsonException | ModelFormatException e) {
       return false;
     }
-    int[] ids = tokenizer.encode(TEXT, true);
-    tokenizer.decode(ids);
-    tokenizer.encodeWithSpecials(TEXT);
-    return true;
   }
 }
