@@ -10,8 +10,8 @@ import io.kvasir.compute.quant.TensorType;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.model.Model;
 import io.kvasir.model.ModelConversion;
-import io.kvasir.model.ModelConversion.Progress;
 import io.kvasir.model.Transformer;
+import io.kvasir.model.file.Quantizer;
 import io.kvasir.model.file.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -79,8 +79,9 @@ final class GoldenGgufTest {
 
   private Path converted(Path source, String name, TensorType type) throws IOException {
     Path file = temporary.resolve(name + "-" + type + ".gguf");
-    long bytes = ModelConversion.convert(source, file, type, Progress.SILENT);
-    assertThat(bytes).isEqualTo(Files.size(file));
+    Quantizer.Report report =
+        ModelConversion.convert(source, file, new Quantizer(type, done -> {}));
+    assertThat(report.fileBytes()).isEqualTo(Files.size(file));
     return file;
   }
 

@@ -3,8 +3,8 @@ package io.kvasir.model;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.RopeTable;
 import io.kvasir.model.AttentionConfig.LatentConfig;
+import io.kvasir.model.file.GgufPlan.Part;
 import io.kvasir.model.file.GgufValue;
-import io.kvasir.model.file.GgufWriter;
 import io.kvasir.model.json.Json;
 import java.util.Arrays;
 import java.util.List;
@@ -24,20 +24,21 @@ final class GgufHeader {
   private final ModelDraft draft;
   private final ModelConfig model;
   private final String architecture;
-  private final Map<String, PlannedWeight> weights = new TreeMap<>();
-  private final GgufWriter writer;
+  private final Map<String, Part> weights = new TreeMap<>();
+  private final Map<String, GgufValue> metadata;
 
   /// @param draft as built; see [ModelDraft#build]
-  GgufHeader(ModelDraft draft, ModelConfig model, List<PlannedWeight> weights, GgufWriter writer) {
+  GgufHeader(
+      ModelDraft draft, ModelConfig model, List<Part> weights, Map<String, GgufValue> metadata) {
     this.draft = draft;
     this.model = model;
     this.architecture = GgufNames.architecture(draft.family);
-    this.writer = writer;
+    this.metadata = metadata;
     weights.forEach(weight -> this.weights.put(weight.name(), weight));
   }
 
   void write() {
-    writer.put("general.architecture", architecture);
+    metadata.put("general.architecture", GgufValue.of(architecture));
     put("vocab_size", dimension("token_embd.weight", 0));
     put("context_length", draft.maxPositions);
     put("embedding_length", draft.width);
@@ -48,7 +49,7 @@ final class GgufHeader {
         rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
         (float) draft.normEpsilon);
     if (Set.of("gptneox", "stablelm").contains(architecture)) {
-      writer.put(key("use_parallel_residual"), draft.parallel);
+      metadata.put(key("use_parallel_residual"), GgufValue.of(draft.parallel));
     }
     heads();
     window();
@@ -121,7 +122,7 @@ final class GgufHeader {
     if (period >= 0) {
       put(pattern, period);
     } else {
-      writer.put(key(pattern), GgufValue.ofBooleans(flags));
+      metadata.put(key(pattern), GgufValue.ofBooleans(flags));
     }
   }
 
@@ -182,7 +183,7 @@ final class GgufHeader {
         put("expert_shared_feed_forward_length", shared);
       }
     }
-    writer.put(key("expert_weights_norm"), moe.normalize());
+    metadata.put(key("expert_weights_norm"), GgufValue.of(moe.normalize()));
     if (Set.of("deepseek2", "glm4moe").contains(architecture)) {
       put("leading_dense_block_count", dense);
       put("expert_gating_func", moe.sigmoid() ? SIGMOID : SOFTMAX);
@@ -220,12 +221,12 @@ final class GgufHeader {
     String rule = rules.textOr("rope_type", rules.textOr("type", "default"));
     switch (rule) {
       case "linear" -> {
-        writer.put(key("rope.scaling.type"), "linear");
+        metadata.put(key("rope.scaling.type"), GgufValue.of("linear"));
         put("rope.scaling.factor", (float) rules.doubleOr("factor", 1));
       }
       case "yarn" -> yarn(rules, table);
       case "longrope", "su" -> {
-        writer.put(key("rope.scaling.type"), "longrope");
+        metadata.put(key("rope.scaling.type"), GgufValue.of("longrope"));
         put("rope.scaling.attn_factor", table.magnitude());
         original(rules);
       }
@@ -245,7 +246,7 @@ final class GgufHeader {
             "factor",
             draft.maxPositions
                 / rules.doubleOr("original_max_position_embeddings", draft.maxPositions));
-    writer.put(key("rope.scaling.type"), "yarn");
+    metadata.put(key("rope.scaling.type"), GgufValue.of("yarn"));
     put("rope.scaling.factor", (float) factor);
     original(rules);
     if (rules.has("beta_fast")) {
@@ -299,7 +300,7 @@ final class GgufHeader {
 
   /// A dimension of a weight, -1 where the model has no such weight.
   private int dimension(String name, int index) {
-    PlannedWeight weight = weights.get(name);
+    Part weight = weights.get(name);
     return weight == null ? -1 : Math.toIntExact(weight.shape()[index]);
   }
 
@@ -308,11 +309,11 @@ final class GgufHeader {
   }
 
   private void put(String name, int value) {
-    writer.put(key(name), value);
+    metadata.put(key(name), GgufValue.of(value));
   }
 
   private void put(String name, float value) {
-    writer.put(key(name), value);
+    metadata.put(key(name), GgufValue.of(value));
   }
 
   /// One number where all layers have the same, else one each.
@@ -321,7 +322,7 @@ final class GgufHeader {
     if (same) {
       put(name, values[0]);
     } else {
-      writer.put(key(name), GgufValue.ofInts(values));
+      metadata.put(key(name), GgufValue.ofInts(values));
     }
   }
 }

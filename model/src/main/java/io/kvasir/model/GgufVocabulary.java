@@ -1,7 +1,6 @@
 package io.kvasir.model;
 
 import io.kvasir.model.file.GgufValue;
-import io.kvasir.model.file.GgufWriter;
 import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.json.JsonException;
@@ -32,27 +31,28 @@ final class GgufVocabulary {
   private final Path folder;
   private final Json tokenizer;
   private final Json settings;
-  private final GgufWriter writer;
+  private final Map<String, GgufValue> metadata;
   private final List<String> tokens = new ArrayList<>();
   private final List<Integer> kinds = new ArrayList<>();
   private final Map<String, Integer> ids = new HashMap<>();
+  private float @Nullable [] scores;
 
-  private GgufVocabulary(Path folder, Json tokenizer, GgufWriter writer) {
+  private GgufVocabulary(Path folder, Json tokenizer, Map<String, GgufValue> metadata) {
     this.folder = folder;
     this.tokenizer = tokenizer;
     this.settings = read(folder.resolve("tokenizer_config.json"));
-    this.writer = writer;
+    this.metadata = metadata;
   }
 
   /// @param rows rows of the embedding: the vocabulary is filled up to as many tokens
   /// @throws UnsupportedModelException where GGUF has no name for how this tokenizer works
-  static void write(Path folder, int rows, GgufWriter writer) {
+  static void write(Path folder, int rows, Map<String, GgufValue> metadata) {
     Json tokenizer = read(folder.resolve("tokenizer.json"));
     if (tokenizer.isNull()) {
       return;
     }
     try {
-      new GgufVocabulary(folder, tokenizer, writer).write(rows);
+      new GgufVocabulary(folder, tokenizer, metadata).write(rows);
     } catch (JsonException e) {
       throw new ModelFormatException(
           "the tokenizer of '%s' is not usable: %s".formatted(folder, e.getMessage()), e);
@@ -86,9 +86,13 @@ final class GgufVocabulary {
     while (tokens.size() < rows) {
       put(tokens.size(), "[PAD" + tokens.size() + "]", UNUSED);
     }
-    writer.put("tokenizer.ggml.tokens", GgufValue.ofStrings(tokens));
+    metadata.put("tokenizer.ggml.tokens", GgufValue.ofStrings(tokens));
     int[] types = kinds.stream().mapToInt(Integer::intValue).toArray();
-    writer.put("tokenizer.ggml.token_type", GgufValue.ofInts(types));
+    metadata.put("tokenizer.ggml.token_type", GgufValue.ofInts(types));
+    if (scores != null) {
+      float[] all = Arrays.copyOf(scores, tokens.size());
+      metadata.put("tokenizer.ggml.scores", GgufValue.ofFloats(all));
+    }
     specials();
     templates();
   }
@@ -103,16 +107,17 @@ final class GgufVocabulary {
     fillGaps();
     List<String> merges = merges(model);
     if (bytes) {
-      writer.put("tokenizer.ggml.model", "gpt2");
-      writer.put("tokenizer.ggml.pre", GgufPreTokenizer.name(tokenizer, folder));
-      writer.put("tokenizer.ggml.merges", GgufValue.ofStrings(merges));
+      metadata.put("tokenizer.ggml.model", GgufValue.of("gpt2"));
+      metadata.put("tokenizer.ggml.pre", GgufValue.of(GgufPreTokenizer.name(tokenizer, folder)));
+      metadata.put("tokenizer.ggml.merges", GgufValue.ofStrings(merges));
       return;
     }
-    writer.put("tokenizer.ggml.model", "llama");
-    writer.put("tokenizer.ggml.pre", "default");
-    writer.put("tokenizer.ggml.scores", GgufValue.ofFloats(scores(merges)));
-    writer.put(
-        "tokenizer.ggml.add_space_prefix", GgufPreTokenizer.addsSpacePrefix(tokenizer, settings));
+    metadata.put("tokenizer.ggml.model", GgufValue.of("llama"));
+    metadata.put("tokenizer.ggml.pre", GgufValue.of("default"));
+    scores = scores(merges);
+    metadata.put(
+        "tokenizer.ggml.add_space_prefix",
+        GgufValue.of(GgufPreTokenizer.addsSpacePrefix(tokenizer, settings)));
   }
 
   private static int kind(String token, String unknown, boolean byteFallback) {
@@ -137,33 +142,34 @@ final class GgufVocabulary {
 
   /// Scores that make the same merges come first: minus the rank of the merge that makes a token.
   private float[] scores(List<String> merges) {
-    float[] scores = new float[tokens.size()];
-    Arrays.fill(scores, -1e6f);
+    float[] ranked = new float[tokens.size()];
+    Arrays.fill(ranked, -1e6f);
     for (int rank = merges.size() - 1; rank >= 0; rank--) {
       Integer id = ids.get(merges.get(rank).replaceFirst(" ", ""));
       if (id != null) {
-        scores[id] = -rank - 1;
+        ranked[id] = -rank - 1;
       }
     }
-    for (int id = 0; id < scores.length; id++) {
-      scores[id] = kinds.get(id) == NORMAL ? scores[id] : 0;
+    for (int id = 0; id < ranked.length; id++) {
+      ranked[id] = kinds.get(id) == NORMAL ? ranked[id] : 0;
     }
-    return scores;
+    return ranked;
   }
 
   private void unigram(Json model) {
     List<Json> vocabulary = model.get("vocab").asList();
     int unknown = model.intOr("unk_id", -1);
-    float[] scores = new float[vocabulary.size()];
-    for (int id = 0; id < scores.length; id++) {
+    float[] stated = new float[vocabulary.size()];
+    for (int id = 0; id < stated.length; id++) {
       List<Json> entry = vocabulary.get(id).asList();
       put(id, entry.getFirst().asString(), id == unknown ? UNKNOWN : NORMAL);
-      scores[id] = (float) entry.getLast().asDouble();
+      stated[id] = (float) entry.getLast().asDouble();
     }
-    writer.put("tokenizer.ggml.model", "t5");
-    writer.put("tokenizer.ggml.scores", GgufValue.ofFloats(scores));
-    writer.put(
-        "tokenizer.ggml.add_space_prefix", GgufPreTokenizer.addsSpacePrefix(tokenizer, settings));
+    scores = stated;
+    metadata.put("tokenizer.ggml.model", GgufValue.of("t5"));
+    metadata.put(
+        "tokenizer.ggml.add_space_prefix",
+        GgufValue.of(GgufPreTokenizer.addsSpacePrefix(tokenizer, settings)));
   }
 
   private void addedTokens() {
@@ -207,17 +213,17 @@ final class GgufVocabulary {
     for (Map.Entry<String, String> key : keys.entrySet()) {
       Integer id = specialId(key.getKey(), generation, config);
       if (id != null && id >= 0 && id < tokens.size()) {
-        writer.put("tokenizer.ggml." + key.getValue() + "_token_id", id);
+        metadata.put("tokenizer.ggml." + key.getValue() + "_token_id", GgufValue.of(id));
       }
     }
     for (String flag : List.of("add_bos_token", "add_eos_token")) {
       if (settings.has(flag)) {
-        writer.put("tokenizer.ggml." + flag, settings.get(flag).asBoolean());
+        metadata.put("tokenizer.ggml." + flag, GgufValue.of(settings.get(flag).asBoolean()));
       }
     }
     if (!settings.has("add_bos_token")) {
       boolean frames = tokenizer.get("post_processor").toText().contains("bos");
-      writer.put("tokenizer.ggml.add_bos_token", frames || beginsWithBos());
+      metadata.put("tokenizer.ggml.add_bos_token", GgufValue.of(frames || beginsWithBos()));
     }
   }
 
@@ -262,9 +268,9 @@ final class GgufVocabulary {
     Json stated = settings.get("chat_template");
     try {
       if (Files.isRegularFile(separate)) {
-        writer.put("tokenizer.chat_template", Files.readString(separate));
+        metadata.put("tokenizer.chat_template", GgufValue.of(Files.readString(separate)));
       } else if (stated instanceof Json.Str(String text)) {
-        writer.put("tokenizer.chat_template", text);
+        metadata.put("tokenizer.chat_template", GgufValue.of(text));
       }
     } catch (IOException e) {
       throw new ModelFormatException("cannot read '%s': %s".formatted(separate, e.getMessage()), e);
@@ -273,7 +279,7 @@ final class GgufVocabulary {
       for (Json one : several) {
         String name = one.textOr("name", "default");
         String key = "tokenizer.chat_template" + (name.equals("default") ? "" : "." + name);
-        writer.put(key, one.textOr("template", ""));
+        metadata.put(key, GgufValue.of(one.textOr("template", "")));
       }
     }
   }

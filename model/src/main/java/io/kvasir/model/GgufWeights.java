@@ -3,11 +3,11 @@ package io.kvasir.model;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.quant.TensorType;
 import io.kvasir.model.AttentionConfig.LatentConfig;
-import io.kvasir.model.PlannedWeight.Piece;
+import io.kvasir.model.file.GgufPlan.Part;
+import io.kvasir.model.file.GgufPlan.Piece;
 import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.file.StoredWeight;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -38,7 +38,7 @@ final class GgufWeights {
   private final boolean groupedQkv;
   private final Map<String, StoredWeight> roles = new LinkedHashMap<>();
   private final Map<String, Map<Integer, StoredWeight>> experts = new LinkedHashMap<>();
-  private final List<PlannedWeight> plan = new ArrayList<>();
+  private final List<Part> plan = new ArrayList<>();
   private final boolean twinNorms;
 
   /// @param tied whether the output matrix is the embedding
@@ -68,7 +68,7 @@ final class GgufWeights {
   }
 
   /// All weights of the file to write.
-  List<PlannedWeight> plan() {
+  List<Part> plan() {
     for (Map.Entry<String, StoredWeight> entry : roles.entrySet()) {
       Matcher expert = SINGLE_EXPERT.matcher(entry.getKey());
       if (expert.matches()) {
@@ -126,23 +126,14 @@ final class GgufWeights {
 
   /// Plans a weight that is made in one piece.
   private void add(String role, StoredWeight weight, long[] shape, Change change) {
-    Piece piece = arena -> change.apply(assembled(weight, arena), arena);
-    add(role, weight.type(), shape, List.of(piece));
+    Piece piece = arena -> change.apply(weight.assembled(arena), arena);
+    add(role, weight.type(), shape, weight.storedBytes(), List.of(piece));
   }
 
-  private void add(String role, TensorType type, long[] shape, List<Piece> pieces) {
+  private void add(
+      String role, TensorType type, long[] shape, long storedBytes, List<Piece> pieces) {
     String name = GgufNames.name(role, family, twinNorms);
-    plan.add(new PlannedWeight(name, type, shape, pieces));
-  }
-
-  private static Tensor assembled(StoredWeight weight, Arena arena) {
-    if (weight instanceof StoredWeight.Whole(Tensor tensor)) {
-      return tensor;
-    }
-    long bytes = Tensor.byteSize(weight.name(), weight.type(), weight.shape());
-    MemorySegment target = arena.allocate(Math.max(1, bytes), 64).asSlice(0, bytes);
-    weight.assemble(target);
-    return new Tensor(weight.name(), weight.type(), weight.shape(), target);
+    plan.add(new Part(name, type, shape, storedBytes, pieces));
   }
 
   /// The shape with its last two dimensions swapped.
@@ -257,14 +248,21 @@ final class GgufWeights {
     StoredWeight first = numbered.values().iterator().next();
     long[] one = first.shape();
     List<Piece> pieces = new ArrayList<>();
+    long bytes = 0;
     for (int e = 0; e < numbered.size(); e++) {
       StoredWeight expert = numbered.get(e);
       if (expert == null || !Arrays.equals(expert.shape(), one)) {
         throw new ModelFormatException(
             "expert %d of '%s' is missing or of another shape".formatted(e, role));
       }
-      pieces.add(arena -> assembled(expert, arena));
+      pieces.add(expert::assembled);
+      bytes += expert.storedBytes();
     }
-    add(role + ".weight", first.type(), new long[] {numbered.size(), one[0], one[1]}, pieces);
+    add(
+        role + ".weight",
+        first.type(),
+        new long[] {numbered.size(), one[0], one[1]},
+        bytes,
+        pieces);
   }
 }

@@ -2,12 +2,12 @@ package io.kvasir.model.file;
 
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.quant.TensorType;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /// What a GGUF file is to be made of: metadata, and tensors under their GGUF names.
 ///
@@ -25,21 +25,17 @@ public interface GgufPlan {
   /// A tensor of the new file.
   ///
   /// @param name its GGUF name
-  /// @param type the number format in which it is stored now; only for reports and to copy what
-  ///   need not be changed
+  /// @param type the number format in which it is stored now; where the file to write has it too,
+  ///   the bytes are copied
   /// @param shape outermost dimension first
   /// @param storedBytes the bytes that it takes now
-  /// @param rows its rows, all outer dimensions counted as one
-  /// @param whole the same values as a tensor, which is copied as it is where the format stays;
-  ///   null where there is none
+  /// @param pieces what it consists of, row after row
   @SuppressWarnings("ArrayRecordComponent") // short-lived, never compared
-  record Part(
-      String name,
-      TensorType type,
-      long[] shape,
-      long storedBytes,
-      Rows rows,
-      @Nullable Tensor whole) {
+  record Part(String name, TensorType type, long[] shape, long storedBytes, List<Piece> pieces) {
+
+    public Part {
+      pieces = List.copyOf(pieces);
+    }
 
     /// `tensor` as it is.
     public static Part of(Tensor tensor) {
@@ -48,8 +44,7 @@ public interface GgufPlan {
           tensor.type(),
           tensor.shape(),
           tensor.data().byteSize(),
-          (row, target) -> tensor.decodeRow(row, target, 0),
-          tensor);
+          List.of(arena -> tensor));
     }
 
     /// `weight` under another name.
@@ -59,16 +54,18 @@ public interface GgufPlan {
           weight.type(),
           weight.shape(),
           weight.storedBytes(),
-          weight::decodeRow,
-          weight instanceof StoredWeight.Whole(Tensor tensor) ? tensor : null);
+          List.of(arena -> weight.assembled(arena)));
     }
   }
 
-  /// Where the values of a tensor come from.
+  /// Some rows of a tensor, made when they are written and forgotten after, so that a model larger
+  /// than memory can be converted; a stack of experts has one for each.
   @FunctionalInterface
-  interface Rows {
-    /// Decodes row `row` into `target`, which has a row's length.
-    void decode(long row, float[] target);
+  interface Piece {
+    /// The rows in the number format of the part.
+    ///
+    /// @param arena memory for what has to be put together; it lives until the rows are written
+    Tensor make(Arena arena);
   }
 
   /// The plan that copies an open GGUF file, made one where it is split.

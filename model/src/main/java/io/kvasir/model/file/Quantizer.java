@@ -4,6 +4,7 @@ import io.kvasir.compute.Tensor;
 import io.kvasir.compute.quant.TensorType;
 import io.kvasir.compute.quant.WeightEncoder;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
@@ -138,54 +139,69 @@ public final class Quantizer {
     return name.contains("norm")
         || name.endsWith(".bias")
         || name.contains("ffn_gate_inp")
+        || name.startsWith("position_embd")
         || name.contains("ssm_")
         || name.startsWith("rope_");
   }
 
   private TensorReport encode(GgufPlan.Part part, TensorType target, WritableByteChannel channel)
       throws IOException {
-    double error = 0;
-    Tensor whole = part.whole();
-    if (whole != null && whole.type() == target) {
-      TensorContent.of(whole.data()).writeTo(channel);
-    } else {
-      error = encodeRows(part, target, channel);
+    Change change = new Change();
+    for (GgufPlan.Piece piece : part.pieces()) {
+      try (Arena arena = Arena.ofConfined()) {
+        Tensor rows = piece.make(arena);
+        if (rows.type() == target) {
+          TensorContent.of(rows.data()).writeTo(channel);
+        } else {
+          encodeRows(rows, target, channel, change);
+        }
+      }
     }
     long bytes = Tensor.byteSize(part.name(), target, part.shape());
     TensorReport report =
-        new TensorReport(part.name(), part.type(), target, part.storedBytes(), bytes, error);
+        new TensorReport(
+            part.name(), part.type(), target, part.storedBytes(), bytes, change.relative());
     progress.accept(report);
     return report;
   }
 
-  /// Answers the relative error.
-  private static double encodeRows(
-      GgufPlan.Part part, TensorType target, WritableByteChannel channel) throws IOException {
-    long[] shape = part.shape();
-    int columns = shape.length == 0 ? 1 : Math.toIntExact(shape[shape.length - 1]);
+  /// How far encoded values are from the original ones.
+  private static final class Change {
+    private double squares;
+    private double squaredErrors;
+
+    void add(float value, float encoded) {
+      double error = (double) encoded - value;
+      squares += (double) value * value;
+      squaredErrors += error * error;
+    }
+
+    double relative() {
+      return squares == 0 ? 0 : Math.sqrt(squaredErrors / squares);
+    }
+  }
+
+  private static void encodeRows(
+      Tensor rows, TensorType target, WritableByteChannel channel, Change change)
+      throws IOException {
+    int columns = Math.toIntExact(rows.columns());
     int rowBytes = Math.toIntExact(target.bytes(columns));
-    long rows = columns == 0 ? 0 : Tensor.byteSize(part.name(), target, shape) / rowBytes;
     float[] values = new float[columns];
     float[] back = new float[columns];
     ByteBuffer buffer = ByteBuffer.allocate(rowBytes);
     MemorySegment encoded = MemorySegment.ofBuffer(buffer);
     WeightEncoder encoder = target.encoder();
-    double squares = 0;
-    double squaredErrors = 0;
-    for (long row = 0; row < rows; row++) {
-      part.rows().decode(row, values);
+    for (long row = 0; row < rows.rows(); row++) {
+      rows.decodeRow(row, values, 0);
       encoder.encode(values, 0, columns, encoded, 0);
       target.codec().decode(encoded, 0, back, 0, columns);
       for (int i = 0; i < columns; i++) {
-        double error = (double) back[i] - values[i];
-        squares += (double) values[i] * values[i];
-        squaredErrors += error * error;
+        change.add(values[i], back[i]);
       }
       buffer.clear();
       while (buffer.hasRemaining()) {
         channel.write(buffer);
       }
     }
-    return squares == 0 ? 0 : Math.sqrt(squaredErrors / squares);
   }
 }

@@ -2,6 +2,7 @@ package io.kvasir.model.file;
 
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.quant.TensorType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -32,6 +33,19 @@ public sealed interface StoredWeight {
   ///
   /// @param target as many bytes as type and shape take
   void assemble(MemorySegment target);
+
+  /// The assembled tensor; one that needs no assembling is used where it lies.
+  ///
+  /// @param arena memory for what has to be put together
+  default Tensor assembled(Arena arena) {
+    if (this instanceof Whole(Tensor tensor)) {
+      return tensor;
+    }
+    long bytes = Tensor.byteSize(name(), type(), shape());
+    MemorySegment target = arena.allocate(Math.max(1, bytes), 64).asSlice(0, bytes);
+    assemble(target);
+    return new Tensor(name(), type(), shape(), target);
+  }
 
   /// A tensor that needs no assembling.
   record Whole(Tensor tensor) implements StoredWeight {

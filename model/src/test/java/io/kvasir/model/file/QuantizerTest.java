@@ -93,7 +93,7 @@ class QuantizerTest {
   }
 
   private static GgufPlan.Part part(String name, long... shape) {
-    return new GgufPlan.Part(name, TensorType.F32, shape, 0, (row, target) -> {}, null);
+    return new GgufPlan.Part(name, TensorType.F32, shape, 0, List.of());
   }
 
   @Test
