@@ -1,7 +1,6 @@
 package io.kvasir.model.tokenizer;
 
 import io.kvasir.model.file.ModelFormatException;
-import io.kvasir.model.tokenizer.regex.Regex;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -146,11 +145,13 @@ final class GgufTokenizerReader {
     }
     MergeModel.Options options =
         new MergeModel.Options("", "", !pattern.byteLevel(), false, -1, pattern.wholeWordsFirst());
-    return new MergeModel(vocabulary, new MergeModel.Merges(left, right), options, true);
+    MergeModel model =
+        new MergeModel(vocabulary, new MergeModel.Merges(left, right), options, true);
+    return pattern.byteLevel() ? model : new NewlineModel(vocabulary, model);
   }
 
   private static Normalizer escapedSpaces() {
-    return new Normalizer.Replace(Regex.literal(" "), SPACE);
+    return new Normalizer.Substitute(" ", SPACE);
   }
 
   private Kind sentencePiece() {

@@ -108,11 +108,13 @@ final class JsonModelReader {
         ids.add(id);
       }
     }
+    int unknownId = model.intOr("unk_id", -1);
+    if (unknownId < -1 || unknownId >= entries.size()) {
+      throw new ModelFormatException("unk_id " + unknownId + " is no token of " + entries.size());
+    }
     UnigramModel.Unknown unknown =
         new UnigramModel.Unknown(
-            model.intOr("unk_id", -1),
-            UnigramModel.Unknown.score(least),
-            model.booleanOr("byte_fallback", false));
+            unknownId, UnigramModel.Unknown.score(least), model.booleanOr("byte_fallback", false));
     return new UnigramModel(
         vocabulary, new PrefixIndex(keys.toArray(String[]::new), ids.toArray()), scores, unknown);
   }

@@ -31,10 +31,14 @@ final class JsonSpellingReader {
       case "ByteLevel" -> steps.add(new TokenSpelling.Alphabet());
       case "ByteFallback" -> steps.add(new TokenSpelling.Bytes());
       case "Fuse" -> fused = true;
-      case "Replace" ->
-          steps.add(
-              new TokenSpelling.Replace(
-                  JsonStageReader.pattern(json.get("pattern")), json.get("content").asString()));
+      case "Replace" -> {
+        String content = json.get("content").asString();
+        String literal = JsonStageReader.literal(json.get("pattern"));
+        steps.add(
+            literal == null
+                ? new TokenSpelling.Replace(JsonStageReader.pattern(json.get("pattern")), content)
+                : new TokenSpelling.Substitute(literal, content));
+      }
       case "Metaspace" -> {
         boolean dropFirst = JsonStageReader.prepend(json) != PreTokenizer.Prepend.NEVER;
         String replacement = json.stringOr("replacement", "▁");

@@ -6,6 +6,7 @@ import io.kvasir.model.tokenizer.regex.Regex;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Reads the sections `normalizer`, `pre_tokenizer` and `post_processor` of a `tokenizer.json`.
 final class JsonStageReader {
@@ -46,8 +47,13 @@ final class JsonStageReader {
           new Normalizer.Strip(
               json.booleanOr("strip_left", true), json.booleanOr("strip_right", true));
       case "StripAccents" -> new Normalizer.StripAccents();
-      case "Replace" ->
-          new Normalizer.Replace(pattern(json.get("pattern")), json.get("content").asString());
+      case "Replace" -> {
+        String content = json.get("content").asString();
+        String literal = literal(json.get("pattern"));
+        yield literal == null
+            ? new Normalizer.Replace(pattern(json.get("pattern")), content)
+            : new Normalizer.Substitute(literal, content);
+      }
       case "Prepend" -> new Normalizer.Surround(json.get("prepend").asString(), "");
       case "Append" -> new Normalizer.Surround("", json.get("append").asString());
       case "ByteLevel" -> new Normalizer.ByteSpelling();
@@ -181,6 +187,12 @@ final class JsonStageReader {
     };
   }
 
+  /// The text of a pattern that is literal text and not empty, else null.
+  static @Nullable String literal(Json json) {
+    Json text = json.has("String") ? json.get("String") : json;
+    return text instanceof Json.Str(String literal) && !literal.isEmpty() ? literal : null;
+  }
+
   static Regex pattern(Json json) {
     if (json instanceof Json.Str(String literal)) {
       return Regex.literal(literal);
@@ -201,8 +213,8 @@ final class JsonStageReader {
       case "TemplateProcessing" -> template(json, inner);
       case "BertProcessing", "RobertaProcessing" ->
           new TokenizerParts.Frame(
-              joined(List.of(json.get("cls").asList().get(1).asInt()), inner.before()),
-              joined(inner.behind(), List.of(json.get("sep").asList().get(1).asInt())));
+              joined(List.of(secondId(json.get("cls"))), inner.before()),
+              joined(inner.behind(), List.of(secondId(json.get("sep")))));
       case "Sequence" -> {
         TokenizerParts.Frame frame = inner;
         for (Json processor : json.get("processors").asList()) {
@@ -217,6 +229,15 @@ final class JsonStageReader {
           throw new ModelFormatException(
               "tokenizer post-processor \"" + type + "\" is not supported");
     };
+  }
+
+  /// The id of a token that is written as a pair of text and id.
+  private static int secondId(Json pair) {
+    List<Json> items = pair.asList();
+    if (items.size() != 2) {
+      throw new ModelFormatException("a token and its id are expected: " + pair.toText());
+    }
+    return items.get(1).asInt();
   }
 
   private static TokenizerParts.Frame template(Json json, TokenizerParts.Frame inner) {

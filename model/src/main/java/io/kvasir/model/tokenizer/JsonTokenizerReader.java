@@ -125,6 +125,14 @@ final class JsonTokenizerReader {
     int eos = idOfRole("eos_token", vocabulary);
     List<Integer> before = flagged("add_bos_token", FLAGS_RULE.contains(name), bos, frame.before());
     List<Integer> behind = flagged("add_eos_token", FLAGS_RULE.contains(name), eos, frame.behind());
+    for (List<Integer> side : List.of(before, behind)) {
+      for (int id : side) {
+        if (!vocabulary.has(id)) {
+          throw new ModelFormatException(
+              "the post-processor adds id " + id + ", which is no token");
+        }
+      }
+    }
     return new TokenizerParts.Frame(before, behind);
   }
 

@@ -83,6 +83,14 @@ sealed interface Normalizer permits Normalizer.Chain, Normalizer.Form, Normalize
     }
   }
 
+  /// Every occurrence of `from`, which is not empty, becomes `to`.
+  record Substitute(String from, String to) implements Rewrite {
+    @Override
+    public String apply(String text) {
+      return text.replace(from, to);
+    }
+  }
+
   /// `prefix` before and `suffix` behind text that is not empty.
   record Surround(String prefix, String suffix) implements Rewrite {
     @Override

@@ -20,6 +20,9 @@ record TokenSpelling(List<Step> steps, String stripped, int stripLimit) {
   /// Matches of a pattern become `content`.
   record Replace(Regex pattern, String content) implements Step {}
 
+  /// Every occurrence of `from`, which is not empty, becomes `to`.
+  record Substitute(String from, String to) implements Step {}
+
   /// The replacement stands for a space; in the first token it may stand for nothing.
   record Spaces(String replacement, boolean dropFirst) implements Step {}
 
@@ -53,6 +56,7 @@ record TokenSpelling(List<Step> steps, String stripped, int stripLimit) {
     for (Step step : steps) {
       switch (step) {
         case Replace(Regex pattern, String content) -> text = pattern.replaceAll(text, content);
+        case Substitute(String from, String to) -> text = text.replace(from, to);
         case Spaces(String replacement, boolean dropFirst) ->
             text = text.replace(replacement, first && dropFirst ? "" : " ");
         case Bytes b -> {

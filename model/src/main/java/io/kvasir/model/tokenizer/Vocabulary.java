@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// that was added last. Built by one thread, then immutable.
 final class Vocabulary {
   /// More tokens than any model has; a hostile id must not decide how much is allocated.
-  static final int MAX_SIZE = 1 << 24;
+  static final int MAX_SIZE = 1 << 22;
 
   /// So many tokens in one chain mean a file made to collide.
   private static final int MAX_PROBES = 20_000;

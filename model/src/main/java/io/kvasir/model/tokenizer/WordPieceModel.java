@@ -13,6 +13,7 @@ final class WordPieceModel implements SubwordModel {
 
   /// @param startPrefix what tokens at the start of a word are written with, or empty
   /// @param continuingPrefix what tokens within a word are written with, or empty
+  /// @param unknownId the token for words that do not work out, or -1 to drop them
   /// @param longestWord the number of code points from which on a word is unknown
   WordPieceModel(
       Vocabulary vocabulary,
@@ -43,7 +44,7 @@ final class WordPieceModel implements SubwordModel {
   @Override
   public void encode(String piece, IdList out) {
     if (piece.codePointCount(0, piece.length()) > longestWord) {
-      out.add(unknownId);
+      addUnknown(out);
       return;
     }
     IdList found = new IdList();
@@ -61,12 +62,18 @@ final class WordPieceModel implements SubwordModel {
         }
       }
       if (best < 0) {
-        out.add(unknownId);
+        addUnknown(out);
         return;
       }
       found.add(best);
       at = bestEnd;
     }
     out.addAll(found.toArray());
+  }
+
+  private void addUnknown(IdList out) {
+    if (unknownId >= 0) {
+      out.add(unknownId);
+    }
   }
 }
