@@ -11,8 +11,22 @@ final class Kernels {
   private static final Map<TensorType, RowDecoder> DECODERS = new EnumMap<>(TensorType.class);
 
   static {
-    if (Lanes.L == 16) {
+    // Narrower vectors have no byte vectors of as many lanes.
+    if (Lanes.L >= 8) {
+      ROW.put(TensorType.F32, new F32RowKernel());
+      ROW.put(TensorType.F16, new F16RowKernel());
+      ROW.put(TensorType.BF16, new Bf16RowKernel());
       ROW.put(TensorType.Q8_0, new Q8RowKernel());
+      ROW.put(TensorType.Q4_0, new Q4RowKernel());
+      ROW.put(TensorType.Q4_K, new Q4KRowKernel());
+      ROW.put(TensorType.Q6_K, new Q6KRowKernel());
+      DECODERS.put(TensorType.F32, BlockDecoders::f32);
+      DECODERS.put(TensorType.F16, BlockDecoders::f16);
+      DECODERS.put(TensorType.BF16, BlockDecoders::bf16);
+      DECODERS.put(TensorType.Q8_0, BlockDecoders::q8);
+      DECODERS.put(TensorType.Q4_0, BlockDecoders::q4);
+      DECODERS.put(TensorType.Q4_K, BlockDecoders::q4K);
+      DECODERS.put(TensorType.Q6_K, BlockDecoders::q6K);
     }
     for (TensorType type : TensorType.values()) {
       DECODERS.putIfAbsent(type, type.codec()::decode);

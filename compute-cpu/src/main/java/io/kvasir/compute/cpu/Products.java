@@ -62,7 +62,7 @@ final class Products {
   private void range(Product p, int from, int to, int worker) {
     Workspace space = workspaces[worker];
     RowKernel kernel = Kernels.row(p.type);
-    if (kernel == null || p.rows > ROW_KERNEL_ROWS) {
+    if (kernel == null || p.rows > ROW_KERNEL_ROWS || p.outputs < kernel.groupSize()) {
       blocks(p, from, to, space);
       return;
     }
@@ -70,9 +70,9 @@ final class Products {
       kernel.multiply(p, 0, from, to, space.lanes);
       return;
     }
-    for (int o = from; o < to; o += DotTile.SIDE) {
+    for (int o = from; o < to; o += kernel.groupSize()) {
       for (int r = 0; r < p.rows; r++) {
-        kernel.multiply(p, r, o, Math.min(to, o + DotTile.SIDE), space.lanes);
+        kernel.multiply(p, r, o, Math.min(to, o + kernel.groupSize()), space.lanes);
       }
     }
   }

@@ -6,7 +6,7 @@ final class Workspace {
   static final int STRIPE = 512;
 
   final DotTile tile = new DotTile();
-  final float[] lanes = new float[4 * Lanes.L];
+  final float[] lanes = new float[RowKernel.SCRATCH];
   final float[] stripe = new float[STRIPE];
   private float[] weights = {};
 

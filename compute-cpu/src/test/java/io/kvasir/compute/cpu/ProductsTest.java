@@ -16,6 +16,7 @@ import io.kvasir.compute.Weight;
 import io.kvasir.compute.quant.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -81,8 +82,7 @@ class ProductsTest {
   @ParameterizedTest
   @EnumSource(TensorType.class)
   void linear_anyBatchAndThreads_sameBitsAsAlone(TensorType type) {
-    int columns =
-        Math.max(96, 3 * type.blockElements()) / type.blockElements() * type.blockElements();
+    int columns = type.isQuantized() ? 3 * type.blockElements() : 107;
     int outputs = 157;
     int rows = 37;
     Linear linear =
@@ -105,6 +105,39 @@ class ProductsTest {
         for (int i = 0; i < count * outputs; i++) {
           Seeds.same(what, i, out.values()[i], alone[i]);
         }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(TensorType.class)
+  void decoder_anyBytes_sameBitsAsCodec(TensorType type) {
+    int count = type.isQuantized() ? 5 * type.blockElements() : 75;
+    Tensor tensor = RandomWeights.of(type, 3, count, random);
+    float[] expected = new float[count];
+    float[] actual = new float[count + 7];
+    for (int row = 0; row < 3; row++) {
+      tensor.decodeRow(row, expected, 0);
+      Kernels.decoder(type).decode(tensor.data(), row * tensor.rowBytes(), actual, 7, count);
+      for (int i = 0; i < count; i++) {
+        Seeds.same(type.name(), i, actual[i + 7], expected[i]);
+      }
+    }
+  }
+
+  @Test
+  void decoder_everyHalf_sameBitsAsCodec() {
+    MemorySegment halves = Arena.ofAuto().allocate(2 << 16, 2);
+    for (int i = 0; i < 1 << 16; i++) {
+      halves.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) i);
+    }
+    for (TensorType type : List.of(TensorType.F16, TensorType.BF16)) {
+      float[] expected = new float[1 << 16];
+      float[] actual = new float[1 << 16];
+      type.codec().decode(halves, 0, expected, 0, 1 << 16);
+      Kernels.decoder(type).decode(halves, 0, actual, 0, 1 << 16);
+      for (int i = 0; i < 1 << 16; i++) {
+        Seeds.same(type.name(), i, actual[i], expected[i]);
       }
     }
   }
