@@ -2,6 +2,7 @@ package io.kvasir.cli;
 
 import io.kvasir.compute.quant.TensorType;
 import io.kvasir.model.ModelConversion;
+import io.kvasir.model.file.Quantizer;
 import io.kvasir.model.plan.ConfigShape;
 import io.kvasir.model.plan.Sizes;
 import java.io.IOException;
@@ -52,18 +53,13 @@ final class QuantizeCommand implements Callable<Integer> {
       throw new FailureException("'" + out + "' exists; give another OUT, or --force");
     }
     Path source = ModelLocation.resolve(in, surroundings).path();
-    long bytes;
+    Quantizer.Report report;
     try (ProgressLine line = new ProgressLine(surroundings)) {
-      bytes =
-          ModelConversion.convert(
-              source,
-              out,
-              target,
-              (name, index, count) -> line.show("%d of %d  %s".formatted(index + 1, count, name)));
+      Quantizer quantizer =
+          new Quantizer(target, done -> line.show(done.name() + "  as " + done.to()));
+      report = ModelConversion.convert(source, out, quantizer);
     }
-    surroundings
-        .out()
-        .println("%s: %s in %s".formatted(out, Sizes.bytes(bytes), type.toLowerCase(Locale.ROOT)));
+    surroundings.out().println(summary(report));
     return Main.OK;
   }
 
@@ -74,12 +70,30 @@ final class QuantizeCommand implements Callable<Integer> {
     } catch (IllegalArgumentException e) {
       throw new UsageException(String.valueOf(e.getMessage()));
     }
-    if (!ModelConversion.targets().contains(target)) {
+    if (!Quantizer.writable().contains(target)) {
       throw new UsageException(
           "models cannot be written as '%s'; choose one of %s"
-              .formatted(type, ModelConversion.targets())
+              .formatted(type, Quantizer.writable())
               .toLowerCase(Locale.ROOT));
     }
     return target;
+  }
+
+  /// What was written, and where the values changed most.
+  private String summary(Quantizer.Report report) {
+    double worst = 0;
+    String where = "";
+    for (Quantizer.TensorReport tensor : report.tensors()) {
+      if (tensor.relativeError() > worst) {
+        worst = tensor.relativeError();
+        where = tensor.name();
+      }
+    }
+    String change =
+        where.isEmpty()
+            ? "no value changed"
+            : String.format(Locale.ROOT, "largest relative error %.4f in %s", worst, where);
+    return "%s: %s in %s, %s"
+        .formatted(out, Sizes.bytes(report.fileBytes()), type.toLowerCase(Locale.ROOT), change);
   }
 }

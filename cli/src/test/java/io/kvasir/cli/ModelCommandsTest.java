@@ -141,7 +141,7 @@ class ModelCommandsTest {
 
     String summary = succeed("quantize", Shell.root().resolve(model).toString(), q4, "q4_0");
 
-    assertThat(summary).contains("q4.gguf", "MiB in q4_0");
+    assertThat(summary).contains("q4.gguf", "MiB in q4_0", "largest relative error 0.");
     assertThat(succeed("run", q4, "-p", "Hi", "-n", "3", "--temp", "0")).isNotBlank();
     assertThat(Shell.run("quantize", q4, q4, "q8_0").err()).contains("exists", "--force");
     Outcome wrong = Shell.run("quantize", q4, folder.resolve("x").toString(), "q99");
