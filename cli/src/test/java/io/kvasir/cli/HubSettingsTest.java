@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.kvasir.model.hub.HubConfig;
+import io.kvasir.model.hub.HubProxy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,5 +54,21 @@ class HubSettingsTest {
         .isInstanceOf(FailureException.class)
         .hasMessageContaining("HF_ENDPOINT")
         .hasMessageContaining("ftp://x");
+  }
+
+  @Test
+  void proxy_isTakenWithItsExceptions() {
+    Map<String, String> environment =
+        Map.of("https_proxy", "http://proxy.corp:3128", "NO_PROXY", "localhost,.corp");
+
+    assertThat(HubSettings.of(environment).proxy())
+        .isEqualTo(new HubProxy("proxy.corp", 3128, List.of("localhost", ".corp")));
+    assertThat(HubSettings.of(Map.of("ALL_PROXY", "proxy")).proxy())
+        .isEqualTo(new HubProxy("proxy", 80, List.of()));
+    assertThat(HubSettings.of(Map.of("ALL_PROXY", "socks5://proxy:1080")).proxy()).isNull();
+    assertThat(HubSettings.of(Map.of()).proxy()).isNull();
+    assertThatThrownBy(() -> HubSettings.of(Map.of("HTTPS_PROXY", "http://a b")))
+        .isInstanceOf(FailureException.class)
+        .hasMessageContaining("http://a b");
   }
 }

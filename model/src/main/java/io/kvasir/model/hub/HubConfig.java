@@ -13,13 +13,15 @@ import org.jspecify.annotations.Nullable;
 /// @param offline true: never touch the network
 /// @param userAgent how requests name this program
 /// @param transfer timeouts, retries, connections
+/// @param proxy how the hub is reached; null for directly
 public record HubConfig(
     URI endpoint,
     @Nullable String token,
     Path cacheFolder,
     boolean offline,
     String userAgent,
-    TransferConfig transfer) {
+    TransferConfig transfer,
+    @Nullable HubProxy proxy) {
 
   /// The public hub.
   public static final URI DEFAULT_ENDPOINT = URI.create("https://huggingface.co");
@@ -52,27 +54,31 @@ public record HubConfig(
   /// Anonymous access to the public hub.
   public static HubConfig of(Path cacheFolder) {
     return new HubConfig(
-        DEFAULT_ENDPOINT, null, cacheFolder, false, "kvasir", TransferConfig.DEFAULT);
+        DEFAULT_ENDPOINT, null, cacheFolder, false, "kvasir", TransferConfig.DEFAULT, null);
   }
 
   public HubConfig withEndpoint(URI other) {
-    return new HubConfig(other, token, cacheFolder, offline, userAgent, transfer);
+    return new HubConfig(other, token, cacheFolder, offline, userAgent, transfer, proxy);
   }
 
   public HubConfig withToken(@Nullable String other) {
-    return new HubConfig(endpoint, other, cacheFolder, offline, userAgent, transfer);
+    return new HubConfig(endpoint, other, cacheFolder, offline, userAgent, transfer, proxy);
   }
 
   public HubConfig withOffline(boolean other) {
-    return new HubConfig(endpoint, token, cacheFolder, other, userAgent, transfer);
+    return new HubConfig(endpoint, token, cacheFolder, other, userAgent, transfer, proxy);
   }
 
   public HubConfig withUserAgent(String other) {
-    return new HubConfig(endpoint, token, cacheFolder, offline, other, transfer);
+    return new HubConfig(endpoint, token, cacheFolder, offline, other, transfer, proxy);
   }
 
   public HubConfig withTransfer(TransferConfig other) {
-    return new HubConfig(endpoint, token, cacheFolder, offline, userAgent, other);
+    return new HubConfig(endpoint, token, cacheFolder, offline, userAgent, other, proxy);
+  }
+
+  public HubConfig withProxy(@Nullable HubProxy other) {
+    return new HubConfig(endpoint, token, cacheFolder, offline, userAgent, transfer, other);
   }
 
   /// Names endpoint and folder; never the token.

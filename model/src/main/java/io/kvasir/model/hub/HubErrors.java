@@ -37,6 +37,13 @@ final class HubErrors {
 
   /// What an answer that is no success means for `file` (null: the repository) of `name`.
   HubException forStatus(HubHttp.Answer answer, ModelName name, @Nullable String file) {
+    if (answer.status() == 407) {
+      return new HubException(
+          Kind.UNREACHABLE,
+          "the proxy between this machine and "
+              + answer.uri().getHost()
+              + " asks for a password, which cannot be given: use one that does not");
+    }
     if (!answer.fromHub()) {
       return new HubException(
           answer.status() == 429 ? Kind.RATE_LIMITED : Kind.SERVER,

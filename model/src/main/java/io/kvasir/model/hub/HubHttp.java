@@ -36,12 +36,13 @@ final class HubHttp implements AutoCloseable {
 
   HubHttp(HubConfig config) {
     this.config = config;
-    client =
+    HttpClient.Builder builder =
         HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
             .followRedirects(HttpClient.Redirect.NEVER)
-            .connectTimeout(config.transfer().connectTimeout())
-            .build();
+            .connectTimeout(config.transfer().connectTimeout());
+    HubProxy proxy = config.proxy();
+    client = (proxy == null ? builder : builder.proxy(proxy.selector())).build();
   }
 
   /// An answer whose body has not been read.

@@ -158,7 +158,8 @@ public final class PlanText {
   private static void notes(MemoryPlan plan, StringBuilder out) {
     PlanRequest request = plan.request();
     if (request.memoryBytes() > 0) {
-      String weights = plan.weights().getFirst().format() + " weights";
+      String format = plan.weights().getFirst().format();
+      String weights = format.startsWith("as ") ? "weights " + format : format + " weights";
       out.append("\n\"users in ").append(Sizes.bytes(request.memoryBytes()));
       out.append("\" gives all of it to the cache; \"beside weights\" takes ");
       out.append(Sizes.bytes(plan.weightBytes())).append(" of ").append(weights);

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -40,6 +41,7 @@ final class FakeHub implements AutoCloseable {
   }
 
   final Map<String, byte[]> files = new LinkedHashMap<>();
+  private final Map<String, String> hashes = new ConcurrentHashMap<>();
   final Map<String, String> wrongHash = new LinkedHashMap<>();
   final ConcurrentLinkedQueue<Seen> seen = new ConcurrentLinkedQueue<>();
   final AtomicLong contentBytes = new AtomicLong();
@@ -110,7 +112,8 @@ final class FakeHub implements AutoCloseable {
     String wrong = wrongHash.get(path);
     return wrong != null
         ? wrong
-        : content.length >= largeBytes ? sha256(content) : gitSha1(content);
+        : hashes.computeIfAbsent(
+            path, p -> content.length >= largeBytes ? sha256(content) : gitSha1(content));
   }
 
   private byte[] content(String path) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.model.hub.Progress.Phase;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -154,6 +155,29 @@ class PullerTest {
     for (FakeHub.Seen request : hub.seen) {
       assertThat(request.authorization()).isEqualTo(request.cdn() ? null : "Bearer hf_secret");
     }
+  }
+
+  @Test
+  void pull_viaProxy_reachesTheHubThroughItAndOtherHostsDirectly() throws IOException {
+    byte[] weights = hub.add("a-Q8_0.gguf", 200_000);
+    HubProxy proxy = new HubProxy("127.0.0.1", hub.endpoint().getPort(), List.of(".localhost"));
+    fixture.config = fixture.config.withEndpoint(URI.create("http://hub.invalid")).withProxy(proxy);
+
+    assertThat(fixture.pull("owner/repo")).hasBinaryContent(weights);
+    assertThat(hub.seen).anyMatch(FakeHub.Seen::cdn);
+  }
+
+  @Test
+  void proxy_directHosts_areMatchedByNameAndSuffix() {
+    HubProxy proxy = new HubProxy("proxy", 3128, List.of("localhost", ".corp.example", " a.b "));
+    assertThat(proxy.isDirect("LOCALHOST")).isTrue();
+    assertThat(proxy.isDirect("x.corp.example")).isTrue();
+    assertThat(proxy.isDirect("corp.example")).isTrue();
+    assertThat(proxy.isDirect("a.b")).isTrue();
+    assertThat(proxy.isDirect("notcorp.example")).isFalse();
+    assertThat(proxy.isDirect("huggingface.co")).isFalse();
+    assertThat(new HubProxy("proxy", 1, List.of("*")).isDirect("huggingface.co")).isTrue();
+    assertThat(new HubProxy("proxy", 1, List.of("", ".")).isDirect("huggingface.co")).isFalse();
   }
 
   @Test
