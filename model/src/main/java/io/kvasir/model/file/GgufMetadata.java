@@ -120,10 +120,11 @@ public final class GgufMetadata {
       throw unexpected(key, "an array of strings", array);
     }
     GgufCursor cursor = new GgufCursor(array.encoded(), file);
+    cursor.enter("metadata", key);
     int count = arrayLength(key, array);
     List<String> texts = new ArrayList<>(count);
     for (int i = 0; i < count; i++) {
-      texts.add(cursor.readString(key));
+      texts.add(cursor.readString());
     }
     return Collections.unmodifiableList(texts);
   }

@@ -40,8 +40,10 @@ final class GgufReader {
   Part read() {
     checkVersion();
     // An entry takes at least a key length, a type and one byte; a tensor at least 24 bytes.
-    long tensorCount = cursor.readCount(24, "tensors");
-    long entryCount = cursor.readCount(13, "metadata entries");
+    cursor.enter("tensors", "");
+    long tensorCount = cursor.readCount(24, "");
+    cursor.enter("metadata entries", "");
+    long entryCount = cursor.readCount(13, "");
     GgufMetadata metadata = readMetadata(entryCount);
     long alignment = alignment(metadata);
     List<TensorLayout.Entry> entries = new ArrayList<>();
@@ -54,12 +56,12 @@ final class GgufReader {
   }
 
   private void checkVersion() {
-    int magic = cursor.readI32("its first four bytes");
+    int magic = cursor.readI32();
     if (magic != MAGIC) {
       throw new ModelFormatException(
           "%s is no GGUF file: it starts with 0x%08x".formatted(file, Integer.reverseBytes(magic)));
     }
-    int version = cursor.readI32("its version");
+    int version = cursor.readI32();
     if ((version & 0xFFFF) == 0 && version != 0) {
       throw new ModelFormatException(
           file
@@ -76,8 +78,10 @@ final class GgufReader {
   private GgufMetadata readMetadata(long count) {
     Map<String, GgufValue> values = new LinkedHashMap<>();
     for (long i = 0; i < count; i++) {
-      String key = cursor.readString("the key of metadata entry " + i);
-      GgufValue value = cursor.readValue(key);
+      cursor.enter("a metadata key", "");
+      String key = cursor.readString();
+      cursor.enter("metadata", key);
+      GgufValue value = cursor.readValue();
       if (values.putIfAbsent(key, value) != null) {
         throw new ModelFormatException(
             "%s is damaged: metadata '%s' is there twice".formatted(file, Excerpt.of(key)));
@@ -97,35 +101,37 @@ final class GgufReader {
   }
 
   private TensorLayout.Entry readEntry(long alignment) {
-    String name = cursor.readString("a tensor name");
-    String what = "tensor '" + Excerpt.of(name) + "'";
-    int dimensions = cursor.readI32(what);
+    cursor.enter("a tensor name", "");
+    String name = cursor.readString();
+    cursor.enter("tensor", name);
+    int dimensions = cursor.readI32();
     if (dimensions < 0 || dimensions > MAX_DIMENSIONS) {
       throw new ModelFormatException(
-          "%s is damaged: %s has %s dimensions"
-              .formatted(file, what, Integer.toUnsignedString(dimensions)));
+          "%s is damaged: tensor '%s' has %s dimensions"
+              .formatted(file, Excerpt.of(name), Integer.toUnsignedString(dimensions)));
     }
     long[] shape = new long[dimensions];
     for (int i = dimensions - 1; i >= 0; i--) {
-      shape[i] = cursor.readI64(what);
+      shape[i] = cursor.readI64();
     }
-    TensorType type = readTensorType(what);
-    long offset = cursor.readI64(what);
+    TensorType type = readTensorType(name);
+    long offset = cursor.readI64();
     if (offset < 0 || offset % alignment != 0) {
       throw new ModelFormatException(
-          "%s is damaged: %s lies at byte %s, no multiple of %d"
-              .formatted(file, what, Long.toUnsignedString(offset), alignment));
+          "%s is damaged: tensor '%s' lies at byte %s, no multiple of %d"
+              .formatted(file, Excerpt.of(name), Long.toUnsignedString(offset), alignment));
     }
     return TensorLayout.entry(name, type, shape, offset, file);
   }
 
-  private TensorType readTensorType(String what) {
-    int id = cursor.readI32(what);
+  private TensorType readTensorType(String name) {
+    int id = cursor.readI32();
     TensorType type = TensorType.findGgml(id);
     if (type == null) {
       throw new ModelFormatException(
-          "%s: %s has the number format %s, which Kvasir does not read: take another quantization"
-              .formatted(file, what, Integer.toUnsignedString(id)));
+          "%s: tensor '%s' has the number format %s, which Kvasir does not read: take another"
+                  .formatted(file, Excerpt.of(name), Integer.toUnsignedString(id))
+              + " quantization");
     }
     return type;
   }

@@ -20,7 +20,8 @@ public final class TokenizerFuzzTarget {
   static boolean read(String text) {
     try {
       Tokenizer tokenizer = Tokenizer.fromJson(Json.parse(text), null);
-      // A vocabulary without a token for a character, and without an unknown token, is refused here.
+      // A vocabulary without a token for a character, and without an unknown token, is refused
+      // here.
       tokenizer.decode(tokenizer.encode(TEXT, true));
       tokenizer.encodeWithSpecials(TEXT);
       return true;
