@@ -29,7 +29,7 @@ final class Chat {
       /stats   what the last answer cost and what the cache holds
       /help    this list
       /exit    leave, as Ctrl-D does
-      Ctrl-C stops an answer. A line that ends with \\ goes on in the next one.\
+      Ctrl-C stops an answer.\
       """;
 
   private final OpenModel model;
