@@ -129,7 +129,7 @@ final class Arithmetic {
               + " bits is larger than the allowed "
               + Limits.MAX_INTEGER_BITS);
     }
-    budget.steps(value.bitLength() >> 8);
+    budget.steps(value.bitLength() >> 4);
     return new Value.Int(value);
   }
 

@@ -61,7 +61,10 @@ final class Attributes {
 
   private @Nullable Value element(Value object, Value key) {
     return switch (object) {
-      case Dict dict -> isHashable(key) ? dict.get(key) : null;
+      case Dict dict -> {
+        budget.steps(key instanceof Str str ? str.text().length() >> 6 : 0);
+        yield isHashable(key) ? dict.get(key) : null;
+      }
       case Value.Sequence s -> {
         int index = position(key, s.items().size());
         yield index < 0 ? null : s.items().get(index);
@@ -106,7 +109,7 @@ final class Attributes {
       case Value.Int i -> NumberMethods.bind(i, name);
       case Value.Bool b -> NumberMethods.bind(b, name);
       case Value.Real r -> NumberMethods.bind(r, name);
-      case Value.Range r -> range(r, name);
+      case Value.Range r -> range(r, name, budget);
       case Value.Namespace n -> {
         Value value = n.attributes().get(name);
         yield value != null && name.startsWith("_") ? unsafe(n, name) : value;
@@ -133,11 +136,13 @@ final class Attributes {
     return ListMethods.bind(sequence, name);
   }
 
-  private static @Nullable Value range(Value.Range range, String name) {
+  private static @Nullable Value range(Value.Range range, String name, Budget budget) {
     return switch (name) {
       case "start" -> Value.Int.of(range.start());
       case "stop" -> Value.Int.of(range.stop());
       case "step" -> Value.Int.of(range.step());
+      case "count", "index" ->
+          ListMethods.bind(Value.Sequence.tuple(Iteration.list(range, budget)), name);
       default -> null;
     };
   }

@@ -12,6 +12,7 @@ final class BraceFormat {
   private final List<Value> positional;
   private final Map<String, Value> named;
   private int automatic;
+  private boolean numbered;
 
   BraceFormat(Rendering runtime, List<Value> positional, Map<String, Value> named) {
     this.runtime = runtime;
@@ -147,6 +148,10 @@ final class BraceFormat {
 
   private Value first(String name) {
     Value key = name.isEmpty() ? Value.Int.of(automatic++) : key(name);
+    numbered |= !name.isEmpty() && !(key instanceof Str);
+    if (numbered && automatic > 0) {
+      throw new TemplateException("a format string cannot mix numbered fields with plain '{}'");
+    }
     if (key instanceof Str) {
       Value value = named.get(name);
       if (value == null) {

@@ -41,10 +41,10 @@ final class Budget {
 
   /// Takes `count` items of a list or dictionary that is about to be built.
   void items(long count) {
-    if (count > Long.MAX_VALUE / 8) {
+    if (count > Integer.MAX_VALUE) {
       throw tooManySteps();
     }
-    characters(8 * count);
+    characters(Limits.CHARACTERS_PER_ITEM * count);
     steps(count >> 2);
   }
 

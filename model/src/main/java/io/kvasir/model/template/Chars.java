@@ -54,7 +54,8 @@ final class Chars {
     return isDigit(c)
         || switch (Character.getType(c)) {
           case Character.LETTER_NUMBER, Character.OTHER_NUMBER -> true;
-          default -> Character.UnicodeScript.of(c) == Character.UnicodeScript.HAN && isHanNumber(c);
+          case Character.OTHER_LETTER -> isHanNumber(c);
+          default -> false;
         };
   }
 

@@ -26,7 +26,7 @@ final class Comparison {
     }
     budget.step();
     return switch (a) {
-      case Str s -> b instanceof Str t && s.text().equals(t.text());
+      case Str s -> b instanceof Str t && equalText(s.text(), t.text());
       case Value.Bool x -> Types.isNumber(b) && numbers(a, b) == 0;
       case Value.Int x -> Types.isNumber(b) && numbers(a, b) == 0;
       case Value.Real(double x) ->
@@ -37,8 +37,7 @@ final class Comparison {
               && s.tuple() == t.tuple()
               && equalItems(s.items(), t.items(), depth);
       case Dict d -> b instanceof Dict e && equalDicts(d, e, depth);
-      case Value.Range r ->
-          b instanceof Value.Range q && Dict.identity(r, 0).equals(Dict.identity(q, 0));
+      case Value.Range r -> b instanceof Value.Range q && Dict.identity(r).equals(Dict.identity(q));
       case Value.View v -> v == b || b instanceof Value.View w && equalViews(v, w, depth);
       case Value.None n -> a == b;
       case Value.Generator g -> a == b;
@@ -46,6 +45,11 @@ final class Comparison {
       case Value.Cycler c -> a == b;
       case Value.Callable c -> a == b;
     };
+  }
+
+  private boolean equalText(String a, String b) {
+    budget.steps(a.length() == b.length() ? a.length() >> 6 : 0);
+    return a.equals(b);
   }
 
   private boolean equalItems(List<Value> a, List<Value> b, int depth) {
@@ -123,6 +127,7 @@ final class Comparison {
       return !isNan(a) && !isNan(b) && holds(operator, numbers(a, b));
     }
     if (a instanceof Str s && b instanceof Str t) {
+      budget.steps(Math.min(s.text().length(), t.text().length()) >> 6);
       return holds(operator, compareText(s.text(), t.text()));
     }
     if (a instanceof Value.Sequence s

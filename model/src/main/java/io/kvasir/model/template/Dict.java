@@ -38,13 +38,13 @@ final class Dict implements Value {
   }
 
   void put(Value key, Value value) {
-    Object identity = identity(key, 0);
+    Object identity = identity(key);
     Entry old = entries.get(identity);
     entries.put(identity, new Entry(old == null ? key : old.key(), value));
   }
 
   @Nullable Value get(Value key) {
-    Entry entry = entries.get(identity(key, 0));
+    Entry entry = entries.get(identity(key));
     return entry == null ? null : entry.value();
   }
 
@@ -54,7 +54,7 @@ final class Dict implements Value {
   }
 
   boolean contains(Value key) {
-    return entries.containsKey(identity(key, 0));
+    return entries.containsKey(identity(key));
   }
 
   int size() {
@@ -68,23 +68,20 @@ final class Dict implements Value {
   /// An object whose `equals` and `hashCode` are Python's `==` and `hash` of `key`.
   ///
   /// @throws TemplateException where the key cannot be hashed, such as a list
-  static Object identity(Value key, int depth) {
-    if (depth > Limits.MAX_VALUE_DEPTH) {
-      throw new TemplateException("tuples are nested deeper than " + Limits.MAX_VALUE_DEPTH);
-    }
+  static Object identity(Value key) {
+    return identity(key, new int[1]);
+  }
+
+  /// @param parts the parts of tuples seen so far, as shared tuples would count without end
+  private static Object identity(Value key, int[] parts) {
     return switch (key) {
       case Str str -> str.text();
       case Bool(boolean value) -> value ? BigInteger.ONE : BigInteger.ZERO;
       case Int(BigInteger value) -> value;
       case Real(double value) -> realIdentity(value);
       case Undefined u -> Undefined.class;
-      case Sequence(List<Value> items, boolean tuple, var names) when tuple -> {
-        List<Object> identities = new ArrayList<>(items.size());
-        for (Value item : items) {
-          identities.add(identity(item, depth + 1));
-        }
-        yield identities;
-      }
+      case Sequence(List<Value> items, boolean tuple, var names) when tuple ->
+          tupleIdentity(items, parts);
       case Sequence list -> throw new TemplateException("unhashable type: 'list'");
       case Dict dict -> throw new TemplateException("unhashable type: 'dict'");
       case View view -> throw new TemplateException("unhashable type: '" + Types.name(view) + "'");
@@ -96,6 +93,19 @@ final class Dict implements Value {
       case Cycler cycler -> new Identity(cycler);
       case Callable callable -> new Identity(callable);
     };
+  }
+
+  private static Object tupleIdentity(List<Value> items, int[] parts) {
+    parts[0] += items.size() + 1;
+    if (parts[0] > Limits.MAX_KEY_PARTS) {
+      throw new TemplateException(
+          "a tuple of more than " + Limits.MAX_KEY_PARTS + " parts cannot be a key");
+    }
+    List<Object> identities = new ArrayList<>(items.size());
+    for (Value item : items) {
+      identities.add(identity(item, parts));
+    }
+    return identities;
   }
 
   private static Object realIdentity(double value) {

@@ -400,48 +400,7 @@ final class ExpressionParser {
     };
   }
 
-  Expr.CallArguments arguments() {
-    tokens.expectOperator("(");
-    List<Expr> positional = new ArrayList<>();
-    List<Expr.Keyword> keywords = new ArrayList<>();
-    Expr star = null;
-    Expr doubleStar = null;
-    while (!tokens.atOperator(")")) {
-      if (tokens.skipOperator("*")) {
-        requireOrder(star == null && doubleStar == null);
-        star = expression();
-      } else if (tokens.skipOperator("**")) {
-        requireOrder(doubleStar == null);
-        doubleStar = expression();
-      } else if (tokens.at(Token.Kind.NAME) && tokens.following().isOperator("=")) {
-        requireOrder(doubleStar == null);
-        String name = tokens.next().text();
-        tokens.next();
-        requireNewKeyword(keywords, name);
-        keywords.add(new Expr.Keyword(name, expression()));
-      } else {
-        requireOrder(star == null && doubleStar == null && keywords.isEmpty());
-        positional.add(expression());
-      }
-      if (!tokens.atOperator(")")) {
-        tokens.expectOperator(",");
-      }
-    }
-    tokens.next();
-    return new Expr.CallArguments(positional, keywords, star, doubleStar);
-  }
-
-  private void requireOrder(boolean inOrder) {
-    if (!inOrder) {
-      throw tokens.error("the arguments of a call are in an order that is not allowed");
-    }
-  }
-
-  private void requireNewKeyword(List<Expr.Keyword> keywords, String name) {
-    for (Expr.Keyword keyword : keywords) {
-      if (keyword.name().equals(name)) {
-        throw tokens.error("the argument '" + name + "' is given twice");
-      }
-    }
+  private Expr.CallArguments arguments() {
+    return new ArgumentParser(tokens, this).parse();
   }
 }

@@ -36,7 +36,7 @@ final class FilterTable {
     add("format", "* **", TextFilters::format);
     add("groupby", "attribute! default case_sensitive", OrderFilters::groupBy);
     add("indent", "width first blank", TextFilters::indent);
-    add("int", "default base", (rt, v, a) -> NumberFilters.toInt(v, a));
+    add("int", "default base", (rt, v, a) -> NumberFilters.toInt(rt, v, a));
     add("items", "", (rt, v, a) -> SequenceFilters.items(v));
     add("join", "d attribute", TextFilters::join);
     add("last", "", (rt, v, a) -> SequenceFilters.last(rt, v));

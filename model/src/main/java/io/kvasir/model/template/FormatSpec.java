@@ -3,11 +3,10 @@ package io.kvasir.model.template;
 import java.math.BigInteger;
 import java.util.Locale;
 
-/// Python's format specification:
-/// `[[fill]align][sign][z][#][0][width][grouping][.precision][type]`.
+/// Python's format specification: `[[fill]align][sign][#][0][width][grouping][.precision][type]`.
 ///
 /// @param fill one code point
-/// @param align one of `< > ^ =`, or 0 for the default of the value
+/// @param align one of `< > ^ =`, `0` for zeros after the sign, or 0 for the default of the value
 /// @param sign one of `+`, `-`, space
 /// @param grouping `,` or `_`, or 0
 /// @param precision -1 when absent
@@ -33,7 +32,6 @@ record FormatSpec(
     budget.characters(width);
     return switch (value) {
       case Str s -> string(s.text());
-      case Value.Bool b when type == 0 && width == 0 -> Repr.str(b, budget);
       case Value.Bool(boolean b) -> whole(b ? BigInteger.ONE : BigInteger.ZERO);
       case Value.Int(BigInteger i) -> whole(i);
       case Value.Real(double d) -> real(d);
@@ -52,7 +50,9 @@ record FormatSpec(
     }
     Str str = new Str(text);
     String cut = precision >= 0 && precision < str.length() ? str.slice(0, precision) : text;
-    return pad("", cut, '<');
+    return align == '0'
+        ? cut + fill.repeat(Math.max(0, width - new Str(cut).length()))
+        : pad("", cut, '<');
   }
 
   private String whole(BigInteger value) {
@@ -66,7 +66,7 @@ record FormatSpec(
           case 'o' -> value.abs().toString(8);
           case 'x' -> value.abs().toString(16);
           case 'X' -> value.abs().toString(16).toUpperCase(Locale.ROOT);
-          case 'c' -> Character.toString(Types.clamp(value));
+          case 'c' -> character(Types.clamp(value));
           default ->
               throw new TemplateException("a whole number cannot be formatted as '" + type + "'");
         };
@@ -76,6 +76,13 @@ record FormatSpec(
     String prefix = alternate && "boxX".indexOf(type) >= 0 && type != 0 ? "0" + type : "";
     boolean decimal = type == 0 || type == 'd' || type == 'n';
     return numeric(value.signum() < 0, prefix, digits, "", decimal ? 3 : 4);
+  }
+
+  private static String character(int codePoint) {
+    if (!Character.isValidCodePoint(codePoint)) {
+      throw new TemplateException(codePoint + " is no Unicode character");
+    }
+    return Character.toString(codePoint);
   }
 
   private String real(double value) {
@@ -116,7 +123,7 @@ record FormatSpec(
     String head = (negative ? "-" : sign == '-' ? "" : String.valueOf(sign)) + prefix;
     String body = digits;
     if (grouping != 0) {
-      boolean zeros = fill.equals("0") && align == '=';
+      boolean zeros = fill.equals("0") && (align == '=' || align == '0');
       int room = zeros ? width - head.length() - rest.length() : 0;
       body = grouped(digits, group, room);
     }
@@ -148,7 +155,7 @@ record FormatSpec(
     return switch (align == 0 ? usual : align) {
       case '<' -> head + body + fill.repeat(missing);
       case '>' -> fill.repeat(missing) + head + body;
-      case '=' -> head + fill.repeat(missing) + body;
+      case '=', '0' -> head + fill.repeat(missing) + body;
       default -> fill.repeat(missing / 2) + head + body + fill.repeat(missing - missing / 2);
     };
   }
@@ -174,11 +181,10 @@ record FormatSpec(
         align = spec.charAt(at++);
       }
       char sign = takeOneOf("+- ", '-');
-      takeOneOf("z", '\0');
       boolean alternate = takeOneOf("#", '\0') != 0;
       if (takeOneOf("0", '\0') != 0) {
         fill = align == 0 ? "0" : fill;
-        align = align == 0 ? '=' : align;
+        align = align == 0 ? '0' : align;
       }
       int width = number();
       char grouping = takeOneOf(",_", '\0');

@@ -80,6 +80,7 @@ final class Globals {
       if (parts.size() != 2) {
         throw new TemplateException("'dict' needs pairs of a key and a value");
       }
+      rt.budget().items(1);
       dict.put(parts.get(0), parts.get(1));
     }
   }

@@ -55,6 +55,7 @@ final class Iteration {
   /// All items; the list itself where the value is a list, which never changes.
   static List<Value> list(Value value, Budget budget) {
     if (value instanceof Value.Sequence sequence) {
+      budget.steps(sequence.items().size());
       return sequence.items();
     }
     int length = Types.length(value);
@@ -78,6 +79,7 @@ final class Iteration {
       case Value.View v -> new Value.Generator(backwards(list(v, budget)), "dict_reverseiterator");
       case Value.Range r ->
           new Value.Generator(counted(r.size(), i -> r.at(r.size() - 1 - i)), "range_iterator");
+      case Value.Undefined u -> new Value.Generator(Collections.emptyIterator(), "reversed");
       default -> null;
     };
   }

@@ -128,6 +128,9 @@ final class Lexer {
 
   private void readComment(int begin) {
     int close = source.indexOf("#}", at);
+    if (close < 0 && at == source.length()) {
+      return;
+    }
     if (close < 0) {
       throw new TemplateException("the comment '{#' has no end '#}'", lineAt(begin));
     }
@@ -163,7 +166,9 @@ final class Lexer {
       }
       tag = source.indexOf("{%", tag + 2);
     }
-    throw new TemplateException("the '{% raw %}' has no '{% endraw %}'", lineAt(begin));
+    if (at < source.length()) {
+      throw new TemplateException("the '{% raw %}' has no '{% endraw %}'", lineAt(begin));
+    }
   }
 
   private void readTag(int begin, boolean block) {

@@ -3,7 +3,7 @@ package io.kvasir.model.template;
 /// What one rendering may use before it is refused.
 ///
 /// @param steps statements, expressions and items handled; each 64 characters copied count as one
-/// @param characters characters (and eight for each list item) produced in all values together
+/// @param characters characters (and some for each list item) produced in all values together
 /// @param outputCharacters length of the rendered text
 /// @param depth nesting of expressions, statements and calls in each other
 record Limits(long steps, long characters, long outputCharacters, int depth) {
@@ -15,6 +15,15 @@ record Limits(long steps, long characters, long outputCharacters, int depth) {
 
   /// Nesting of a template's syntax; Python's compiler stops at 200 parentheses as well.
   static final int MAX_SYNTAX_DEPTH = 200;
+
+  /// What an item of a list counts as: about the memory of a small string in it.
+  static final long CHARACTERS_PER_ITEM = 32;
+
+  /// The parts of a tuple that is a key of a dictionary.
+  static final int MAX_KEY_PARTS = 100;
+
+  /// Generators that read from each other, such as `x | map(...) | select(...)`.
+  static final int MAX_GENERATORS = 100;
 
   /// A template of more characters is refused before it is read.
   static final int MAX_SOURCE = 4 << 20;
@@ -43,6 +52,6 @@ record Limits(long steps, long characters, long outputCharacters, int depth) {
         20_000_000L + 100 * inputCharacters,
         (128L << 20) + 512 * inputCharacters,
         (16L << 20) + 16 * inputCharacters,
-        2_000);
+        800);
   }
 }

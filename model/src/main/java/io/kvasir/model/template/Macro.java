@@ -38,7 +38,7 @@ final class Macro implements Value.Callable {
         for (Stmt.Parameter parameter : definition.parameters()) {
           names.add(new Str(parameter.name()));
         }
-        yield Value.Sequence.list(names);
+        yield Value.Sequence.tuple(names);
       }
       case "catch_kwargs" -> Value.Bool.of(definition.specials().keywords());
       case "catch_varargs" -> Value.Bool.of(definition.specials().positional());

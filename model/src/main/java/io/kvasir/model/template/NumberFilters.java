@@ -29,11 +29,12 @@ final class NumberFilters {
     };
   }
 
-  static Value toInt(Value value, Signature.Bound a) {
+  static Value toInt(Rendering rt, Value value, Signature.Bound a) {
     Value fallback = a.get(0, Value.Int.of(0));
     int base = a.integer(1, 10);
     return switch (value) {
       case Str s -> {
+        rt.budget().steps(s.text().length() >> 2);
         boolean allowed = base == 0 || base >= 2 && base <= 36;
         BigInteger whole = allowed ? NumberText.parseInt(s.text(), base) : null;
         if (whole != null) {

@@ -85,7 +85,7 @@ final class OrderFilters {
     List<Value> items = new ArrayList<>();
     for (Value item : Iteration.list(value, rt.budget())) {
       rt.budget().items(1);
-      if (seen.add(Dict.identity(key.apply(item), 0))) {
+      if (seen.add(Dict.identity(key.apply(item)))) {
         items.add(item);
       }
     }

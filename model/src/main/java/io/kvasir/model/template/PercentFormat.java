@@ -41,12 +41,16 @@ final class PercentFormat {
     return text.with(out.toString());
   }
 
-  /// Lists and dictionaries may stay unused; one plain value may not.
+  /// Lists, dictionaries and the like may stay unused; one plain value may not.
   private static boolean isSeveral(Value values) {
-    return values instanceof Value.Sequence || values instanceof Dict;
+    return Types.length(values) >= 0 && !(values instanceof Str);
   }
 
   private String conversion() {
+    if (at < pattern.length() && pattern.charAt(at) == '%') {
+      at++;
+      return "%";
+    }
     Value named = null;
     if (at < pattern.length() && pattern.charAt(at) == '(') {
       named = byName();
@@ -69,9 +73,6 @@ final class PercentFormat {
       throw new TemplateException("the '%' format ends inside a conversion");
     }
     char type = pattern.charAt(at++);
-    if (type == '%') {
-      return "%";
-    }
     Value value = named == null ? next() : named;
     if (markup) {
       value = Html.escaped(value, budget);

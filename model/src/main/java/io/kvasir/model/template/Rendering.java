@@ -77,13 +77,18 @@ final class Rendering {
 
   /// Applies the filter `name`; `input` comes before the arguments.
   Value filter(String name, Value input, Arguments arguments) {
-    budget.step();
+    budget.steps(1 + scanned(input));
     return FilterTable.get(name).apply(this, input, arguments);
   }
 
   Value test(String name, Value input, Arguments arguments) {
-    budget.step();
+    budget.steps(1 + scanned(input));
     return Value.Bool.of(TestTable.get(name).holds(this, input, arguments));
+  }
+
+  /// The steps that going through a string costs.
+  private static int scanned(Value value) {
+    return value instanceof Str str ? str.text().length() >> 6 : 0;
   }
 
   String str(Value value) {

@@ -23,7 +23,10 @@ final class Repr {
       case Value.Undefined u -> "";
       case Value.Bool(boolean b) -> b ? "True" : "False";
       case Value.None n -> "None";
-      case Value.Int(BigInteger i) -> NumberText.text(i);
+      case Value.Int(BigInteger i) -> {
+        budget.steps(i.bitLength() >> 5);
+        yield NumberText.text(i);
+      }
       case Value.Real(double d) -> NumberText.repr(d);
       case Value.Sequence s -> repr(s, budget);
       case Dict d -> repr(d, budget);
@@ -61,7 +64,7 @@ final class Repr {
       case Value.Undefined u -> out.append("Undefined");
       case Value.Bool(boolean b) -> out.append(b ? "True" : "False");
       case Value.None n -> out.append("None");
-      case Value.Int(BigInteger i) -> out.append(NumberText.text(i));
+      case Value.Int i -> out.append(str(i, budget));
       case Value.Real(double d) -> out.append(NumberText.repr(d));
       case Value.Sequence s -> writeSequence(s, depth);
       case Dict d -> writeDict(d, depth);

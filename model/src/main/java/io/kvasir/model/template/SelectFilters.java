@@ -19,7 +19,8 @@ final class SelectFilters {
   static Value map(Rendering rt, Value value, Arguments a) {
     Step step = mapping(rt, a);
     Iterator<Value> items = itemsIfTrue(value);
-    return new Value.Generator(
+    return Value.Generator.over(
+        value,
         new Iterator<>() {
           @Override
           public boolean hasNext() {
@@ -31,8 +32,7 @@ final class SelectFilters {
             rt.budget().step();
             return step.apply(items.next());
           }
-        },
-        "generator");
+        });
   }
 
   private static Step mapping(Rendering rt, Arguments a) {
@@ -79,7 +79,7 @@ final class SelectFilters {
     Arguments rest = plain ? Arguments.NONE : test.from(1);
     SequenceFilters.Key tested = key;
     Step step = plain ? tested::apply : item -> rt.test(name, tested.apply(item), rest);
-    return new Value.Generator(new Selected(rt, itemsIfTrue(value), step, wanted), "generator");
+    return Value.Generator.over(value, new Selected(rt, itemsIfTrue(value), step, wanted));
   }
 
   /// The items whose test comes out as wanted, found one ahead.

@@ -113,9 +113,6 @@ final class SequenceFilters {
   }
 
   static Value last(Rendering rt, Value value) {
-    if (value instanceof Value.Undefined undefined) {
-      throw undefined.failure();
-    }
     if (value instanceof Value.Sequence sequence) {
       return sequence.items().isEmpty()
           ? Value.Undefined.because("No last item, sequence was empty.")

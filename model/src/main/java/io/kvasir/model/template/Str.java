@@ -1,6 +1,7 @@
 package io.kvasir.model.template;
 
 import java.util.PrimitiveIterator;
+import org.jspecify.annotations.Nullable;
 
 /// A string value. The text is UTF-16; lengths and positions count code points, as in Python.
 /// `markup` marks text that is already escaped for HTML (the result of the `escape` filter).
@@ -8,12 +9,16 @@ final class Str implements Value {
   static final Str EMPTY = new Str("");
 
   private static final int UNKNOWN = -1;
+  private static final int MARK_SHIFT = 6;
 
   private final String text;
   private final boolean markup;
 
   /// Code points; a benign race, every thread computes the same.
   private int length = UNKNOWN;
+
+  /// The UTF-16 offset of every 64th code point of a text with surrogates, once it is asked for.
+  private int @Nullable [] marks;
 
   Str(String text) {
     this(text, false);
@@ -50,14 +55,29 @@ final class Str implements Value {
 
   /// The UTF-16 offset of code point `index`, which lies in 0 ..= length.
   int offset(int index) {
-    return length() == text.length() ? index : text.offsetByCodePoints(0, index);
+    if (length() == text.length()) {
+      return index;
+    }
+    int[] known = marks;
+    if (known == null) {
+      known = findMarks();
+      marks = known;
+    }
+    return text.offsetByCodePoints(known[index >> MARK_SHIFT], index & (1 << MARK_SHIFT) - 1);
+  }
+
+  private int[] findMarks() {
+    int[] found = new int[(length() >> MARK_SHIFT) + 1];
+    for (int i = 1; i < found.length; i++) {
+      found[i] = text.offsetByCodePoints(found[i - 1], 1 << MARK_SHIFT);
+    }
+    return found;
   }
 
   /// The code points `from` ..< `to`.
   String slice(int from, int to) {
     int start = offset(from);
-    int end = length() == text.length() ? to : text.offsetByCodePoints(start, to - from);
-    return text.substring(start, end);
+    return text.substring(start, offset(to));
   }
 
   PrimitiveIterator.OfInt codePoints() {

@@ -24,7 +24,7 @@ final class StringMethods {
 
   static {
     change("capitalize", Strings::capitalize);
-    change("casefold", s -> s.toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT));
+    change("casefold", Strings::foldCase);
     change("lower", s -> s.toLowerCase(Locale.ROOT));
     change("swapcase", Strings::swapCase);
     change("title", Strings::title);
@@ -104,7 +104,10 @@ final class StringMethods {
         : new Builtin(
             method.signature(),
             "builtin_function_or_method",
-            (runtime, arguments) -> method.body().call(runtime, str, arguments));
+            (runtime, arguments) -> {
+              runtime.budget().steps(str.text().length() >> 6);
+              return method.body().call(runtime, str, arguments);
+            });
   }
 
   private static Value expandTabs(Rendering rt, Str s, Signature.Bound a) {

@@ -7,6 +7,9 @@ import java.util.Locale;
 /// What Python's string methods do, on Java strings. Linear in the text, and in a separator, a
 /// prefix or a set of characters.
 final class Strings {
+  private static final int CAPITAL_SIGMA = 0x3a3;
+  private static final int N_AFTER_APOSTROPHE = 0x149;
+
   private Strings() {}
 
   static String strip(String text) {
@@ -67,7 +70,7 @@ final class Strings {
         return parts;
       }
       if (limit >= 0 && parts.size() == limit) {
-        parts.add(stripRight(text.substring(at)));
+        parts.add(text.substring(at));
         return parts;
       }
       int start = at;
@@ -90,7 +93,7 @@ final class Strings {
         return parts.reversed();
       }
       if (limit >= 0 && parts.size() == limit) {
-        parts.add(stripLeft(text.substring(0, at)));
+        parts.add(text.substring(0, at));
         return parts.reversed();
       }
       int end = at;
@@ -218,8 +221,8 @@ final class Strings {
       return text;
     }
     int first = text.codePointAt(0);
-    int rest = Character.charCount(first);
-    return titled(first) + text.substring(rest).toLowerCase(Locale.ROOT);
+    int lowered = Character.toString(first).toLowerCase(Locale.ROOT).length();
+    return titled(first) + text.toLowerCase(Locale.ROOT).substring(lowered);
   }
 
   /// `title()`: the first letter of each run of letters in title case, the others in lower case.
@@ -231,7 +234,7 @@ final class Strings {
       boolean cased =
           Character.isUpperCase(c) || Character.isLowerCase(c) || Character.isTitleCase(c);
       if (inWord) {
-        out.append(Character.toString(c).toLowerCase(Locale.ROOT));
+        out.append(lowered(text, i, c));
       } else {
         out.append(titled(c));
       }
@@ -248,22 +251,38 @@ final class Strings {
     }
     // Letters such as U+00DF have no title case of their own but an upper case of two letters.
     String upper = Character.toString(c).toUpperCase(Locale.ROOT);
-    return upper.length() <= Character.charCount(c)
-        ? upper
-        : upper.charAt(0) + upper.substring(1).toLowerCase(Locale.ROOT);
+    boolean wholeUpper = upper.length() <= Character.charCount(c) || c == N_AFTER_APOSTROPHE;
+    return wholeUpper ? upper : upper.charAt(0) + upper.substring(1).toLowerCase(Locale.ROOT);
+  }
+
+  /// The lower case of the code point at `i`; a capital sigma that ends a word has its own.
+  private static String lowered(String text, int i, int c) {
+    if (c != CAPITAL_SIGMA) {
+      return Character.toString(c).toLowerCase(Locale.ROOT);
+    }
+    boolean after = i > 0 && Character.isLetter(text.codePointBefore(i));
+    boolean before = i + 1 < text.length() && Character.isLetter(text.codePointAt(i + 1));
+    return after && !before ? "\u03c2" : "\u03c3";
   }
 
   static String swapCase(String text) {
     StringBuilder out = new StringBuilder(text.length());
-    text.codePoints()
-        .forEach(c -> {
-          String s = Character.toString(c);
-          out.append(
-              Character.isUpperCase(c)
-                  ? s.toLowerCase(Locale.ROOT)
-                  : Character.isLowerCase(c) ? s.toUpperCase(Locale.ROOT) : s);
-        });
+    for (int i = 0; i < text.length(); ) {
+      int c = text.codePointAt(i);
+      if (Character.isUpperCase(c)) {
+        out.append(lowered(text, i, c));
+      } else {
+        String s = Character.toString(c);
+        out.append(Character.isLowerCase(c) ? s.toUpperCase(Locale.ROOT) : s);
+      }
+      i += Character.charCount(c);
+    }
     return out.toString();
+  }
+
+  /// `casefold()`: lower case for comparing, with letters such as U+00DF written out.
+  static String foldCase(String text) {
+    return text.toUpperCase(Locale.ROOT).toLowerCase(Locale.ROOT).replace('\u03c2', '\u03c3');
   }
 
   /// `expandtabs(size)`.

@@ -302,10 +302,7 @@ final class TemplateParser {
   }
 
   private boolean atTargetEnd(String endWord) {
-    return tokens.at(Token.Kind.BLOCK_END)
-        || tokens.atOperator(")")
-        || tokens.atOperator("=")
-        || tokens.atName(endWord);
+    return tokens.at(Token.Kind.BLOCK_END) || tokens.atOperator(")") || tokens.atName(endWord);
   }
 
   private Stmt.Target singleTarget() {

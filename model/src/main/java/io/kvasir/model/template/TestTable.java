@@ -23,8 +23,8 @@ final class TestTable {
     add("divisibleby", "num!", (rt, v, a) -> divisible(rt, v, a.get(0)));
     add("defined", "", (rt, v, a) -> !(v instanceof Value.Undefined));
     add("undefined", "", (rt, v, a) -> v instanceof Value.Undefined);
-    add("filter", "", (rt, v, a) -> v instanceof Str s && FilterTable.has(s.text()));
-    add("test", "", (rt, v, a) -> v instanceof Str s && has(s.text()));
+    add("filter", "", (rt, v, a) -> isNamed(v) && FilterTable.has(rt.str(v)));
+    add("test", "", (rt, v, a) -> isNamed(v) && has(rt.str(v)));
     add("none", "", (rt, v, a) -> v == Value.None.NONE);
     add("boolean", "", (rt, v, a) -> v instanceof Value.Bool);
     add("false", "", (rt, v, a) -> v instanceof Value.Bool(boolean b) && !b);
@@ -97,12 +97,18 @@ final class TestTable {
     return rt.comparison().equal(rest, Value.Int.of(0));
   }
 
+  /// Whether a value can be a name; what cannot be a key of a dictionary is an error.
+  private static boolean isNamed(Value value) {
+    return Dict.identity(value) instanceof String;
+  }
+
   private static boolean isSequence(Value value) {
     return switch (value) {
       case Str s -> true;
       case Value.Sequence s -> true;
       case Dict d -> true;
       case Value.Range r -> true;
+      case Value.Undefined u -> true;
       default -> false;
     };
   }

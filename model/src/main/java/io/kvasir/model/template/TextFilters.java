@@ -171,7 +171,6 @@ final class TextFilters {
   }
 
   static Value truncate(Rendering rt, Value value, Signature.Bound a) {
-    Str text = string(value, "truncate");
     int length = a.integer(0, 255);
     boolean killWords = a.truth(1, false);
     Str end = new Str(a.text(2, "..."));
@@ -180,9 +179,11 @@ final class TextFilters {
       throw new TemplateException(
           "'truncate' needs a length of at least " + end.length() + ", not " + length);
     }
-    if (text.length() <= (long) length + leeway) {
-      return text;
+    int found = Types.length(value);
+    if (found >= 0 && found <= (long) length + leeway) {
+      return value;
     }
+    Str text = string(value, "truncate");
     String cut = text.slice(0, length - end.length());
     if (!killWords) {
       int space = cut.lastIndexOf(' ');

@@ -41,7 +41,8 @@ final class TimeFormat {
         c = format.charAt(++i);
       }
       String field = field(c, flag);
-      out.append(field == null ? format.substring(start, i + 1) : cased(field, flag));
+      out.append(
+          field == null ? format.substring(start, i + 1) : c == 'p' ? field : cased(field, flag));
     }
     return out.toString();
   }

@@ -109,7 +109,25 @@ sealed interface Value
   /// A sequence that is computed while it is walked, once.
   ///
   /// @param name what Python would call it
-  record Generator(Iterator<Value> iterator, String name) implements Value {}
+  /// @param depth how many generators it reads from, one through the other
+  record Generator(Iterator<Value> iterator, String name, int depth) implements Value {
+    public Generator {
+      if (depth > Limits.MAX_GENERATORS) {
+        throw new TemplateException(
+            "more than " + Limits.MAX_GENERATORS + " generators read from each other");
+      }
+    }
+
+    Generator(Iterator<Value> iterator, String name) {
+      this(iterator, name, 0);
+    }
+
+    /// A generator that reads from `source`.
+    static Generator over(Value source, Iterator<Value> iterator) {
+      int depth = source instanceof Generator generator ? generator.depth() + 1 : 0;
+      return new Generator(iterator, "generator", depth);
+    }
+  }
 
   /// `namespace(...)`: attributes that `set` may change.
   record Namespace(Map<String, Value> attributes) implements Value {}

@@ -35,76 +35,79 @@ final class WordWrap {
     return text.with(String.join(separator, out));
   }
 
+  /// A piece of the line that is not broken unless it is too long: `from` ..< `to`.
+  private record Chunk(int from, int to) {
+    int length() {
+      return to - from;
+    }
+  }
+
   private List<String> wrap(String line) {
-    List<String> chunks = chunks(line);
+    List<Chunk> chunks = chunks(line);
     List<String> lines = new ArrayList<>();
     int next = 0;
     while (next < chunks.size()) {
-      StringBuilder current = new StringBuilder();
-      if (!lines.isEmpty() && isBlank(chunks.get(next))) {
+      if (!lines.isEmpty() && isBlank(line, chunks.get(next))) {
         next++;
       }
-      while (next < chunks.size() && current.length() + chunks.get(next).length() <= width) {
-        current.append(chunks.get(next++));
+      int start = next < chunks.size() ? chunks.get(next).from() : line.length();
+      int end = start;
+      while (next < chunks.size() && chunks.get(next).to() - start <= width) {
+        end = chunks.get(next++).to();
       }
       if (next < chunks.size() && chunks.get(next).length() > width) {
-        next = placeLong(chunks, next, current);
+        Chunk chunk = chunks.get(next);
+        if (breakLong) {
+          end = cut(line, chunk, width - (end - start));
+          chunks.set(next, new Chunk(end, chunk.to()));
+        } else if (end == start) {
+          end = chunk.to();
+          next++;
+        }
       }
-      String text = current.toString();
-      String trimmed = Strings.stripRight(text);
-      // Blanks alone stay only when they are the whole first line's only chunk; Python drops the
-      // last blank chunk of every line.
-      if (!trimmed.isEmpty()) {
-        lines.add(trimmed);
+      String text = Strings.stripRight(line.substring(start, end));
+      if (!text.isEmpty()) {
+        lines.add(text);
       }
     }
     return lines;
   }
 
-  private int placeLong(List<String> chunks, int next, StringBuilder current) {
-    String chunk = chunks.get(next);
-    if (breakLong) {
-      int room = Math.max(1, width - current.length());
-      int cut = Math.min(room, chunk.length());
-      if (breakHyphens && chunk.length() > room) {
-        int hyphen = chunk.lastIndexOf('-', room - 1);
-        if (hyphen > 0 && hasOtherThanHyphen(chunk, hyphen)) {
-          cut = hyphen + 1;
+  /// Where a chunk that is too long is broken when `room` characters are left on the line.
+  private int cut(String line, Chunk chunk, int room) {
+    int end = chunk.from() + Math.max(1, room);
+    if (breakHyphens && room > 0) {
+      for (int at = end - 1; at > chunk.from(); at--) {
+        if (line.charAt(at) == '-' && hasOtherThanHyphen(line, chunk.from(), at)) {
+          return at + 1;
         }
       }
-      current.append(chunk, 0, cut);
-      chunks.set(next, chunk.substring(cut));
-      return next;
     }
-    if (current.isEmpty()) {
-      current.append(chunk);
-      return next + 1;
-    }
-    return next;
+    return Character.isLowSurrogate(line.charAt(end)) ? end + 1 : end;
   }
 
-  private static boolean hasOtherThanHyphen(String chunk, int end) {
-    for (int i = 0; i < end; i++) {
-      if (chunk.charAt(i) != '-') {
+  private static boolean hasOtherThanHyphen(String line, int from, int end) {
+    for (int i = from; i < end; i++) {
+      if (line.charAt(i) != '-') {
         return true;
       }
     }
     return false;
   }
 
-  private static boolean isBlank(String chunk) {
-    return Strings.stripLeft(chunk).isEmpty();
+  private static boolean isBlank(String line, Chunk chunk) {
+    return Chars.isSpace(line.charAt(chunk.from()));
   }
 
   /// Runs of blanks, and words cut after hyphens that stand between letters.
-  private List<String> chunks(String line) {
-    List<String> chunks = new ArrayList<>();
+  private List<Chunk> chunks(String line) {
+    List<Chunk> chunks = new ArrayList<>();
     int start = 0;
     for (int i = 1; i <= line.length(); i++) {
       boolean end = i == line.length();
       boolean border = end || Chars.isSpace(line.charAt(i)) != Chars.isSpace(line.charAt(i - 1));
       if (border || breakHyphens && isHyphenBreak(line, start, i)) {
-        chunks.add(line.substring(start, i));
+        chunks.add(new Chunk(start, i));
         start = i;
       }
     }
