@@ -4,7 +4,9 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.kvasir.compute.cpu {
   requires transitive io.kvasir.compute;
+  requires java.management;
   requires jdk.incubator.vector;
+  requires jdk.management;
   requires static transitive org.jspecify;
 
   exports io.kvasir.compute.cpu;

@@ -79,16 +79,19 @@ final class AttentionCall {
     return group().kv().valueDim() == 0;
   }
 
-  /// Points `rows` at the key plane of the block that holds `position`.
-  void openKeys(KvRows rows, BlockTable table, int position, int head) {
-    open(rows, table, position, layout().keyOffset(spec().cacheLayer(), head));
-    rows.dim = spec().keyDim();
+  /// Where the key plane of kv head `head` starts in a block.
+  long keyOffset(int head) {
+    return layout().keyOffset(spec().cacheLayer(), head);
   }
 
-  /// Points `rows` at the value plane of the block that holds `position`.
-  void openValues(KvRows rows, BlockTable table, int position, int head) {
-    open(rows, table, position, layout().valueOffset(spec().cacheLayer(), head));
-    rows.dim = valuesInKeys() ? spec().keyDim() : spec().valueDim();
+  /// Where the value plane, or the key plane that holds the values, starts in a block.
+  long valueOffset(int head) {
+    return layout().valueOffset(spec().cacheLayer(), head);
+  }
+
+  /// Elements from one value row to the next.
+  int valueRowSize() {
+    return valuesInKeys() ? spec().keyDim() : spec().valueDim();
   }
 
   KvFormat keyFormat() {
@@ -99,11 +102,13 @@ final class AttentionCall {
     return valuesInKeys() ? keyFormat() : group().kv().valueFormat();
   }
 
-  private void open(KvRows rows, BlockTable table, int position, long offset) {
-    int blockTokens = layout().blockTokens();
-    int block = table.block(group().index(), position / blockTokens);
-    rows.memory = storage().segment(block);
-    rows.planeOffset = storage().offset(block) + offset;
-    rows.blockTokens = blockTokens;
+  /// Points `rows` at a plane of the block that holds `position`.
+  ///
+  /// @param offset where the plane starts in a block
+  void open(KvRows rows, BlockTable table, int groupIndex, int position, long offset) {
+    HostStorage blocks = storage();
+    int block = table.block(groupIndex, position / rows.blockTokens);
+    rows.memory = blocks.segment(block);
+    rows.planeOffset = blocks.offset(block) + offset;
   }
 }

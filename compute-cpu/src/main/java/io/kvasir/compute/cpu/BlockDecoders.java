@@ -17,7 +17,7 @@ import jdk.incubator.vector.VectorSpecies;
 
 /// Vector decoders of the common formats for products of many rows, whose cost is shared by the
 /// rows. The layouts are those of the [RowKernel]s of the same formats; bits are those of the
-/// codecs. For vectors of 8 lanes or more.
+/// codecs. Block formats need vectors of 8 lanes or more.
 final class BlockDecoders {
   private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(LE);
@@ -26,7 +26,7 @@ final class BlockDecoders {
   private static final VectorSpecies<Byte> B =
       VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, L * Byte.SIZE)));
   private static final VectorSpecies<Short> S =
-      VectorSpecies.of(short.class, VectorShape.forBitSize(L * Short.SIZE));
+      VectorSpecies.of(short.class, VectorShape.forBitSize(Math.max(64, L * Short.SIZE)));
   private static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
 
   private BlockDecoders() {}

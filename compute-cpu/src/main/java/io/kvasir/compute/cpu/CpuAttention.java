@@ -64,17 +64,21 @@ final class CpuAttention {
     AttentionMetadata batch = call.batch();
     AttentionSpec spec = call.spec();
     KvRows kv = rows[worker];
+    int group = call.group().index();
+    kv.blockTokens = call.layout().blockTokens();
     int end = Math.min(batch.rows(), (part + 1) * SERIAL_STORE_ROWS);
     for (int r = part * SERIAL_STORE_ROWS; r < end; r++) {
       BlockTable table = batch.table(batch.sequenceOfRow(r));
       int position = batch.positions()[r];
-      int slot = position % call.layout().blockTokens();
+      int slot = position % kv.blockTokens;
       for (int head = 0; head < spec.kvHeads(); head++) {
         int row = r * spec.kvHeads() + head;
-        call.openKeys(kv, table, position, head);
+        call.open(kv, table, group, position, call.keyOffset(head));
+        kv.dim = spec.keyDim();
         kv.write(call.keyFormat(), slot, newKeys, row * spec.keyDim());
         if (newValues != null) {
-          call.openValues(kv, table, position, head);
+          call.open(kv, table, group, position, call.valueOffset(head));
+          kv.dim = call.valueRowSize();
           kv.write(call.valueFormat(), slot, newValues, row * spec.valueDim());
         }
       }

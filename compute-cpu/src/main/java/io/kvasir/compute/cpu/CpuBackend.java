@@ -49,6 +49,7 @@ public final class CpuBackend implements Backend {
     if (threads < 1) {
       throw new IllegalArgumentException("a backend needs at least one thread: " + threads);
     }
+    PerformanceCliff.checkVectors();
     pool = new KernelPool(threads);
     Workspace[] workspaces = new Workspace[threads];
     for (int i = 0; i < threads; i++) {
@@ -66,8 +67,12 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String description() {
-    return "cpu: %d-bit vectors, %d threads, %d cores"
-        .formatted(Lanes.bits(), pool.threads(), Runtime.getRuntime().availableProcessors());
+    return "cpu: %d-bit vectors, %d threads, %d cores%s"
+        .formatted(
+            Lanes.bits(),
+            pool.threads(),
+            Runtime.getRuntime().availableProcessors(),
+            PerformanceCliff.checkCompiler() ? ", optimizing compiler off" : "");
   }
 
   @Override
@@ -77,6 +82,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public Weight weight(Tensor tensor) {
+    PerformanceCliff.checkWeight(tensor.type());
     return HostWeight.of(tensor);
   }
 

@@ -55,16 +55,17 @@ final class DotTile {
   void multiply(float[] w, float[] x, int columns) {
     int end = F.loopBound(columns);
     accumulate(w, x, end);
-    if (L == 16) {
-      reduce16();
-    } else {
-      reduceAny();
+    if (L != 16) {
+      reduceEach();
     }
     if (end < columns) {
       addTail(w, x, end, columns);
     }
   }
 
+  /// With 16 lanes the tree of [Lanes#sum] runs over all sixteen accumulators at once. A step takes
+  /// vectors `v` and `v + d` to one that holds the pairwise sums of lanes `d` apart, those of `v`
+  /// in the lanes without bit `d`, so that in the end lane `v` is the sum of vector `v`.
   private void accumulate(float[] w, float[] x, int end) {
     int w0 = wAt[0];
     int w1 = wAt[1];
@@ -117,6 +118,25 @@ final class DotTile {
       a33 = v.fma(b3, a33);
     }
     float[] s = sums;
+    if (L == 16) {
+      a00 = a00.blend(a20, U8).add(a20.blend(a00, U8).rearrange(X8));
+      a01 = a01.blend(a21, U8).add(a21.blend(a01, U8).rearrange(X8));
+      a02 = a02.blend(a22, U8).add(a22.blend(a02, U8).rearrange(X8));
+      a03 = a03.blend(a23, U8).add(a23.blend(a03, U8).rearrange(X8));
+      a10 = a10.blend(a30, U8).add(a30.blend(a10, U8).rearrange(X8));
+      a11 = a11.blend(a31, U8).add(a31.blend(a11, U8).rearrange(X8));
+      a12 = a12.blend(a32, U8).add(a32.blend(a12, U8).rearrange(X8));
+      a13 = a13.blend(a33, U8).add(a33.blend(a13, U8).rearrange(X8));
+      a00 = a00.blend(a10, U4).add(a10.blend(a00, U4).rearrange(X4));
+      a01 = a01.blend(a11, U4).add(a11.blend(a01, U4).rearrange(X4));
+      a02 = a02.blend(a12, U4).add(a12.blend(a02, U4).rearrange(X4));
+      a03 = a03.blend(a13, U4).add(a13.blend(a03, U4).rearrange(X4));
+      a00 = a00.blend(a02, U2).add(a02.blend(a00, U2).rearrange(X2));
+      a01 = a01.blend(a03, U2).add(a03.blend(a01, U2).rearrange(X2));
+      a00 = a00.blend(a01, U1).add(a01.blend(a00, U1).rearrange(X1));
+      a00.intoArray(s, 0);
+      return;
+    }
     a00.intoArray(s, 0);
     a01.intoArray(s, L);
     a02.intoArray(s, 2 * L);
@@ -135,31 +155,7 @@ final class DotTile {
     a33.intoArray(s, 15 * L);
   }
 
-  /// The tree of [Lanes#sum] over sixteen vectors of sixteen lanes at once. A step takes vectors
-  /// `v` and `v + d` to one that holds the pairwise sums of lanes `d` apart, those of `v` in the
-  /// lanes without bit `d`, so that in the end lane `v` is the sum of vector `v`.
-  private void reduce16() {
-    float[] s = sums;
-    for (int v = 0; v < 8; v++) {
-      FloatVector a = FloatVector.fromArray(F, s, v * 16);
-      FloatVector b = FloatVector.fromArray(F, s, v * 16 + 128);
-      a.blend(b, U8).add(b.blend(a, U8).rearrange(X8)).intoArray(s, v * 16);
-    }
-    for (int v = 0; v < 4; v++) {
-      FloatVector a = FloatVector.fromArray(F, s, v * 16);
-      FloatVector b = FloatVector.fromArray(F, s, v * 16 + 64);
-      a.blend(b, U4).add(b.blend(a, U4).rearrange(X4)).intoArray(s, v * 16);
-    }
-    FloatVector a = FloatVector.fromArray(F, s, 0);
-    FloatVector b = FloatVector.fromArray(F, s, 16);
-    FloatVector c = FloatVector.fromArray(F, s, 32);
-    FloatVector d = FloatVector.fromArray(F, s, 48);
-    a = a.blend(c, U2).add(c.blend(a, U2).rearrange(X2));
-    b = b.blend(d, U2).add(d.blend(b, U2).rearrange(X2));
-    a.blend(b, U1).add(b.blend(a, U1).rearrange(X1)).intoArray(s, 0);
-  }
-
-  private void reduceAny() {
+  private void reduceEach() {
     for (int v = 0; v < SIDE * SIDE; v++) {
       float sum = Lanes.sum(sums, v * L);
       sums[v] = sum;

@@ -35,10 +35,7 @@ final class KvRows {
         target[i] = Float.float16ToFloat(bits[i]);
       }
     } else if (format.equals(KvFormat.BF16)) {
-      short[] bits = load(slot, elements);
-      for (int i = 0; i < elements; i++) {
-        target[i] = Float.intBitsToFloat(bits[i] << 16);
-      }
+      BlockDecoders.bf16(memory, planeOffset + 2L * slot * dim, target, 0, elements);
     } else {
       KvPlane plane = new KvPlane(memory, planeOffset, blockTokens, dim);
       for (int i = 0; i < count; i++) {

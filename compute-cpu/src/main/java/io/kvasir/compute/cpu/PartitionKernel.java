@@ -6,6 +6,7 @@ import static io.kvasir.compute.cpu.Lanes.L;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.format.KvFormat;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -41,6 +42,7 @@ final class PartitionKernel {
   private final DotTile dots = new DotTile();
   private final ValueTile valueTile = new ValueTile();
   private final float[] lanes = new float[L];
+
   private float[] tile = {};
   private float[] scores = {};
   private int[] from = {};
@@ -94,10 +96,15 @@ final class PartitionKernel {
   private void scoreTiles(AttentionCall call, AttentionUnit unit, int start, int first, int last) {
     BlockTable table = call.batch().table(unit.sequence);
     int dim = call.spec().keyDim();
+    int group = call.group().index();
+    long offset = call.keyOffset(unit.head);
+    KvFormat format = call.keyFormat();
+    rows.blockTokens = call.layout().blockTokens();
+    rows.dim = dim;
     for (int t = first; t < last; t += TILE) {
       int count = Math.min(TILE, last - t);
-      call.openKeys(rows, table, start + t, unit.head);
-      rows.read(call.keyFormat(), (start + t) % rows.blockTokens, count, tile);
+      call.open(rows, table, group, start + t, offset);
+      rows.read(format, (start + t) % rows.blockTokens, count, tile);
       int queries = unit.rows * call.spec().groupSize();
       for (int q = 0; q < queries; q += DotTile.SIDE) {
         for (int i = 0; i < DotTile.SIDE; i++) {
@@ -163,11 +170,15 @@ final class PartitionKernel {
     v.weights = scores;
     v.weightStride = TOKENS;
     v.acc = acc;
+    v.valueStride = call.valueRowSize();
+    int group = call.group().index();
+    long offset = call.valueOffset(unit.head);
+    KvFormat format = call.valueFormat();
+    rows.dim = v.valueStride;
     for (int t = first; t < last; t += TILE) {
       int count = Math.min(TILE, last - t);
-      call.openValues(rows, table, start + t, unit.head);
-      rows.read(call.valueFormat(), (start + t) % rows.blockTokens, count, tile);
-      v.valueStride = rows.dim;
+      call.open(rows, table, group, start + t, offset);
+      rows.read(format, (start + t) % rows.blockTokens, count, tile);
       v.weightAt = t;
       int q = 0;
       while (q < queries) {
