@@ -61,8 +61,7 @@ class CpuBackendTest {
     KvLayout layout = KvLayout.of(List.of(kv), 16);
     try (CpuBackend backend = new CpuBackend(2);
         KvCache cache =
-            new KvCache(
-                new KvCacheConfig(layout, 64), backend.storage(layout.blockBytes(), 64))) {
+            new KvCache(new KvCacheConfig(layout, 64), backend.storage(layout.blockBytes(), 64))) {
       BlockTable table = cache.open();
       cache.reserve(table, 700);
       cache.commit(table, 699);
