@@ -3,6 +3,8 @@ package io.kvasir.model.template;
 /// Counts what one rendering has used and throws [TemplateException] at the first limit reached.
 /// Every operation that makes a value larger than its inputs asks here before it allocates.
 final class Budget {
+  private static final int LONG_TEXT = 1 << 16;
+
   private final Limits limits;
   private long steps;
   private long characters;
@@ -37,6 +39,14 @@ final class Budget {
           "the template builds more than " + limits.characters() + " characters of values");
     }
     steps(count >> 6);
+  }
+
+  /// Takes what escaping `length` characters may add: six for one. Short texts are left to the
+  /// count of what was built.
+  void escapes(int length) {
+    if (length > LONG_TEXT) {
+      characters(6L * length);
+    }
   }
 
   /// Takes `count` items of a list or dictionary that is about to be built.

@@ -304,7 +304,11 @@ final class Executor {
         Scope inner = new Scope(scope);
         store(target, item, inner);
         if (Types.truth(evaluate(test, inner))) {
-          next = item;
+          // Several targets pass the item on as a tuple of what they were assigned.
+          next =
+              target instanceof Stmt.Several
+                  ? Value.Sequence.tuple(Iteration.list(item, budget))
+                  : item;
         }
       }
       return next != null;

@@ -148,6 +148,7 @@ final class JsonText {
   }
 
   private void quote(String text) {
+    runtime.budget().escapes(text.length());
     out.append('"');
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);

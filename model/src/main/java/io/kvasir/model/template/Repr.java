@@ -139,6 +139,7 @@ final class Repr {
 
   private void writeString(Str str) {
     String text = str.text();
+    budget.escapes(text.length());
     if (str.markup()) {
       out.append("Markup(");
     }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.NoSuchElementException;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -128,16 +129,27 @@ final class SequenceFilters {
         : Value.Undefined.because("No last item, sequence was empty.");
   }
 
+  /// The pairs of a dictionary; what is none fails when it is walked, not before.
   static Value items(Value value) {
-    return switch (value) {
-      case Dict dict ->
-          new Value.Generator(
-              Iteration.of(new Value.View(dict, Value.View.Kind.ITEMS)), "generator");
-      case Value.Undefined u -> new Value.Generator(Iteration.of(u), "generator");
-      default ->
-          throw new TemplateException(
-              "'items' needs a dictionary, not '" + Types.name(value) + "'");
-    };
+    Iterator<Value> pairs =
+        switch (value) {
+          case Dict dict -> Iteration.of(new Value.View(dict, Value.View.Kind.ITEMS));
+          case Value.Undefined u -> Iteration.of(u);
+          default -> new NoPairs(value);
+        };
+    return new Value.Generator(pairs, "generator");
+  }
+
+  private record NoPairs(Value value) implements Iterator<Value> {
+    @Override
+    public boolean hasNext() {
+      throw new TemplateException("'items' needs a dictionary, not '" + Types.name(value) + "'");
+    }
+
+    @Override
+    public Value next() {
+      throw new NoSuchElementException();
+    }
   }
 
   static Value list(Rendering rt, Value value) {

@@ -1,6 +1,7 @@
 package io.kvasir.model.template;
 
 import io.kvasir.model.json.Json;
+import io.kvasir.model.json.JsonException;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.LocalDate;
@@ -36,19 +37,26 @@ public record TemplateInput(
     extra = Map.copyOf(extra);
   }
 
-  /// Reads a case: an object with `messages` and, as wanted, `tools`, `add_generation_prompt`,
-  /// tokens (`bos_token`, ... or an object `special_tokens`), `chat_template_kwargs` and any other
-  /// variable. Around it may stand an object with `now` and the tokens, and the case under `case`.
+  /// Reads a case: an object with `messages` and, as wanted, `tools`, `add_generation_prompt`
+  /// (false when absent), tokens (`bos_token`, ... or an object `special_tokens`),
+  /// `chat_template_kwargs`, `now`, and any other variable.
   ///
-  /// `add_generation_prompt` is false when absent. The clock is `now`, else the case's own `now`.
-  ///
-  /// @param now the clock to use, or null to use the case's own or `clock`
+  /// @param now the clock to use, or null to use the case's own
+  /// @param clock the clock to use where there is neither; its zone is the one of a `now` without
   /// @throws TemplateException where `messages` is missing or a value has the wrong kind
   public static TemplateInput fromJson(
       Json json, @Nullable ZonedDateTime now, ZonedDateTime clock) {
     if (!(json instanceof Json.Obj)) {
       throw new TemplateException("a case must be a JSON object, not " + excerpt(json));
     }
+    try {
+      return read(json, now, clock);
+    } catch (JsonException e) {
+      throw new TemplateException("the case cannot be used: " + e.getMessage());
+    }
+  }
+
+  private static TemplateInput read(Json json, @Nullable ZonedDateTime now, ZonedDateTime clock) {
     Map<String, String> tokens = new LinkedHashMap<>();
     Map<String, Json> extra = new LinkedHashMap<>();
     ZonedDateTime time = clock;

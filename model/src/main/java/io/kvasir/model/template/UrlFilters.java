@@ -4,14 +4,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeSet;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /// Filters for addresses and markup attributes.
 final class UrlFilters {
   private static final String UNRESERVED = "_.-~";
-  private static final Pattern LINK =
-      Pattern.compile("(?:https?://|www\\.)[^\\s<>()]+|[^\\s@<>()]+@[^\\s@<>().]+\\.[^\\s@<>()]+");
 
   private UrlFilters() {}
 
@@ -70,22 +66,46 @@ final class UrlFilters {
     }
     String target = a.present(2) ? " target=\"" + Html.escape(a.text(2)) + "\"" : "";
     int limit = a.present(0) ? Math.max(0, a.integer(0, 0)) : Integer.MAX_VALUE;
-    Matcher matcher = LINK.matcher(Html.escape(text));
+    String attributes = " rel=\"" + String.join(" ", rel) + "\"" + target;
     StringBuilder out = new StringBuilder();
-    while (matcher.find()) {
-      String url = matcher.group();
-      String shown = url.length() > limit ? url.substring(0, limit) + "..." : url;
-      String href =
-          url.toLowerCase(Locale.ROOT).startsWith("www.")
-              ? "https://" + url
-              : url.startsWith("http") ? url : "mailto:" + url;
-      boolean mail = href.startsWith("mailto:");
-      String attributes = mail ? "" : " rel=\"" + String.join(" ", rel) + "\"" + target;
-      String link = "<a href=\"" + href + "\"" + attributes + ">" + shown + "</a>";
-      matcher.appendReplacement(out, Matcher.quoteReplacement(link));
+    String escaped = Html.escape(text);
+    int at = 0;
+    while (at < escaped.length()) {
+      int end = at;
+      boolean space = Chars.isSpace(escaped.charAt(at));
+      while (end < escaped.length() && Chars.isSpace(escaped.charAt(end)) == space) {
+        end++;
+      }
+      appendLinked(out, escaped.substring(at, end), attributes, limit);
+      at = end;
     }
-    matcher.appendTail(out);
     return rt.text(out.toString());
+  }
+
+  /// Appends a word, as a link where it is an address; punctuation around it stays outside.
+  private static void appendLinked(StringBuilder out, String word, String attributes, int limit) {
+    String head = word.startsWith("(") ? "(" : word.startsWith("&lt;") ? "&lt;" : "";
+    String url = word.substring(head.length());
+    int end = url.length();
+    while (end > 0 && ".,)".indexOf(url.charAt(end - 1)) >= 0) {
+      end--;
+    }
+    end = url.startsWith("&gt;", end - 4) ? end - 4 : end;
+    String tail = url.substring(end);
+    url = url.substring(0, end);
+    String lower = url.toLowerCase(Locale.ROOT);
+    boolean web = lower.startsWith("http://") || lower.startsWith("https://");
+    boolean bare = lower.startsWith("www.");
+    int sign = url.indexOf('@');
+    boolean mail = !web && !bare && sign > 0 && url.indexOf('.', sign) > sign + 1;
+    if (!web && !bare && !mail) {
+      out.append(word);
+      return;
+    }
+    String shown = !mail && url.length() > limit ? url.substring(0, limit) + "..." : url;
+    String scheme = mail ? "mailto:" : bare ? "https://" : "";
+    out.append(head).append("<a href=\"").append(scheme).append(url).append('"');
+    out.append(mail ? "" : attributes).append('>').append(shown).append("</a>").append(tail);
   }
 
   static Value xmlAttributes(Rendering rt, Value value, Signature.Bound a) {

@@ -64,6 +64,8 @@ class ChatTemplateTest {
         .hasMessage("'messages' must be an array of messages, not 5");
     assertThatThrownBy(() -> input("{\"messages\": [], \"bos_token\": 5}"))
         .hasMessage("'bos_token' must be a string, not 5");
+    assertThatThrownBy(() -> input("{\"messages\": [], \"add_generation_prompt\": 5}"))
+        .hasMessage("the case cannot be used: expected true or false but found 5");
     assertThatThrownBy(() -> input("{\"messages\": [], \"now\": \"noon\"}"))
         .hasMessageStartingWith("'noon' is no time");
   }

@@ -85,6 +85,9 @@ class FilterTest {
         "one...|one two\nthree",
         "{{ '<a>'|e }} {{ '<p>a  <b>c</b>'|striptags }} {{ 'a b/é'|urlencode }}",
         "&lt;a&gt; a c a%20b/%C3%A9",
+        "{{ 'see http://a.b/c, x@y.z'|urlize }}",
+        "see <a href=\"http://a.b/c\" rel=\"noopener\">http://a.b/c</a>,"
+            + " <a href=\"mailto:x@y.z\">x@y.z</a>",
         "{{ nosuch|default('D') }}{{ empty|default('E', true) }}{{ none_value|d('N') }}",
         "DENone",
         "{{ [1, 2]|join('-') }}{{ 'abc'|first }}{{ 'abc'|last }}{{ ''|first }}",

@@ -35,10 +35,11 @@ class HostileTemplateTest {
 
   @Test
   void growth_isBounded() {
-    String grow = "{% set ns = namespace(s='aaaaaaaa', l=[1]) %}{% for i in range(60) %}";
+    String grow = "{% set ns = namespace(s='aaaaaaa\"', l=[1]) %}{% for i in range(60) %}";
     assertStops(grow + "{% set ns.s = ns.s ~ ns.s %}{% endfor %}", "characters of values");
     assertStops(grow + "{% set ns.s = ns.s + ns.s %}{% endfor %}", "characters of values");
     assertStops(grow + "{% set ns.l = ns.l + ns.l %}{% endfor %}", "characters of values");
+    assertStops(grow + "{% set ns.s = [ns.s]|string|tojson %}{% endfor %}", "characters of values");
     assertStops("{{ 'a' * 10**12 }}", "characters of values");
     assertStops("{{ [1] * 10**12 }}", "characters of values");
     assertStops("{{ ('a' * 100000)|replace('a', 'b' * 100000) }}", "characters of values");
