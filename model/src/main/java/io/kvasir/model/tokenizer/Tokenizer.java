@@ -1,6 +1,8 @@
 package io.kvasir.model.tokenizer;
 
+import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.json.Json;
+import io.kvasir.model.tokenizer.regex.RegexSyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -69,6 +71,8 @@ public final class Tokenizer {
 
   /// The ids of `text`; no BOS or EOS is added.
   ///
+  /// @throws ModelFormatException where the vocabulary has no token for a character, or a pattern
+  ///   of the model takes too many steps on the text
   /// @param parseSpecial whether special tokens such as `<|im_end|>` are recognised in the text, as
   ///   a rendered chat template needs it; never for text that a user typed
   public int[] encode(String text, boolean parseSpecial) {
@@ -126,7 +130,11 @@ public final class Tokenizer {
             out.add(id);
           }
         };
-    recognition.raw().split(Utf8.wellFormed(text), parseSpecial, true, normalizing);
+    try {
+      recognition.raw().split(Utf8.wellFormed(text), parseSpecial, true, normalizing);
+    } catch (RegexSyntaxException e) {
+      throw new ModelFormatException("the tokenizer cannot cut the text: " + e.getMessage(), e);
+    }
   }
 
   /// The text of `ids`, special tokens included; bytes that are no UTF-8 become U+FFFD, ids that do
