@@ -47,7 +47,14 @@ record ModelSource(
       return open(folder == null ? path : folder, contextLimit);
     }
     GgufFile file = GgufFile.open(path);
-    return finish(path, GgufConfig.read(file), file, true, contextLimit);
+    Json config;
+    try {
+      config = GgufConfig.read(file);
+    } catch (RuntimeException e) {
+      file.close();
+      throw e;
+    }
+    return finish(path, config, file, true, contextLimit);
   }
 
   private static ModelSource finish(
