@@ -3,8 +3,8 @@ package io.kvasir.engine;
 import io.kvasir.kvcache.BlockTable;
 import org.jspecify.annotations.Nullable;
 
-/// A conversation whose cache outlives its requests: the next request that names it computes only what
-/// follows the longest common beginning of its prompt and the tokens already held.
+/// A conversation whose cache outlives its requests: the next request that names it computes only
+/// what follows the longest common beginning of its prompt and the tokens already held.
 ///
 /// At most one request at a time uses a conversation. Close it to free its blocks.
 public final class Session implements AutoCloseable {
