@@ -6,6 +6,7 @@ module io.kvasir.kvcache {
   requires static transitive org.jspecify;
 
   exports io.kvasir.kvcache;
+  exports io.kvasir.kvcache.eviction;
   exports io.kvasir.kvcache.format;
   exports io.kvasir.kvcache.tier;
 }
