@@ -41,6 +41,10 @@ public final class EvictionPolicies {
   private static Map<String, EvictionPolicy.Factory> factories() {
     Map<String, EvictionPolicy.Factory> map = new LinkedHashMap<>();
     map.put("lru", LruPolicy::new);
+    map.put("slru", SlruPolicy::new);
+    map.put("s3-fifo", S3FifoPolicy::new);
+    map.put("w-tinylfu", WTinyLfuPolicy::new);
+    map.put("gdsf", GdsfPolicy::new);
     return Collections.unmodifiableMap(map);
   }
 }

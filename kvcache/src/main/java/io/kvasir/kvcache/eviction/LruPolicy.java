@@ -45,10 +45,6 @@ public final class LruPolicy implements EvictionPolicy {
   /// unless pins have kept a child longer than its parent.
   @Override
   public int victim() {
-    int node = lists.oldest(IDLE);
-    while (node != NONE && !tree.isEvictable(node)) {
-      node = lists.newer(node);
-    }
-    return node;
+    return lists.oldestEvictable(IDLE, tree);
   }
 }

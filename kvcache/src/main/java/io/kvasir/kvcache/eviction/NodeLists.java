@@ -42,9 +42,13 @@ final class NodeLists {
     return oldest[list];
   }
 
-  /// The node after `node` in its list, or [#NONE].
-  int newer(int node) {
-    return newer[node];
+  /// The oldest node of the list that may be forgotten, or [#NONE].
+  int oldestEvictable(int list, PrefixView tree) {
+    int node = oldest[list];
+    while (node != NONE && !tree.isEvictable(node)) {
+      node = newer[node];
+    }
+    return node;
   }
 
   /// The list that holds the node, or -1.
