@@ -172,7 +172,7 @@ final class BenchCommand implements Callable<Integer> {
       long each = layout.blocksFor(wanted.positions(), config.stepTokens());
       blocks = Math.max(blocks, each * wanted.batch());
     }
-    return config.withCacheBytes(blocks * layout.blockBytes());
+    return config.withCacheBytes(blocks * layout.blockBytes()).withoutSharing();
   }
 
   private BenchResult.Subject subject(ModelSummary summary, Backend backend) {

@@ -125,9 +125,9 @@ final class Chat {
         String.format(
             Locale.ROOT,
             "cache: %d of %d blocks used, %s of %s, %d tokens",
-            cache.usedBlocks(),
+            cache.heldBlocks(),
             cache.capacityBlocks(),
-            Sizes.bytes(cache.usedBytes()),
+            Sizes.bytes(cache.heldBytes()),
             Sizes.bytes(cache.capacityBlocks() * cache.blockBytes()),
             cache.tokens()));
   }

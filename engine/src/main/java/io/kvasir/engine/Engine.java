@@ -5,6 +5,8 @@ import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvCacheStats;
 import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.eviction.EvictionPolicies;
+import io.kvasir.kvcache.eviction.EvictionPolicy;
 import io.kvasir.model.Model;
 import io.kvasir.model.ModelConfig;
 import io.kvasir.model.Transformer;
@@ -80,10 +82,12 @@ public final class Engine implements AutoCloseable {
   }
 
   private KvCacheConfig cacheConfig(KvLayout layout, EngineConfig config) {
+    EvictionPolicy.Factory policy = EvictionPolicies.named(config.evictionPolicy());
     if (config.cacheBytes() > 0) {
-      return KvCacheConfig.ofBytes(layout, config.cacheBytes());
+      return KvCacheConfig.ofBytes(layout, config.cacheBytes()).withPolicy(policy);
     }
-    return new KvCacheConfig(layout, (int) layout.blocksFor(contextTokens, config.stepTokens()));
+    return new KvCacheConfig(layout, (int) layout.blocksFor(contextTokens, config.stepTokens()))
+        .withPolicy(policy);
   }
 
   public ModelConfig modelConfig() {
@@ -146,7 +150,12 @@ public final class Engine implements AutoCloseable {
 
   /// A conversation whose cache is kept between requests.
   public Session openSession() {
-    return new Session(this);
+    return openSession("");
+  }
+
+  /// A conversation whose prefixes are shared only with requests of the same salt.
+  public Session openSession(String salt) {
+    return new Session(this, salt);
   }
 
   /// The state of the cache between two steps.

@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.format.KvFormat;
 
 /// How an [Engine] is set up.
@@ -14,6 +15,9 @@ import io.kvasir.kvcache.format.KvFormat;
 ///   into chunks of this size, with decoding sequences in between
 /// @param useCache false to compute every token's keys and values anew in every step, which is only
 ///   good for measuring what the cache saves
+/// @param sharePrefixes whether a prompt uses what earlier and concurrent requests have computed of
+///   its beginning
+/// @param evictionPolicy name of the policy that chooses which cached prefix goes first
 public record EngineConfig(
     int contextTokens,
     int blockTokens,
@@ -21,10 +25,13 @@ public record EngineConfig(
     KvFormat valueFormat,
     long cacheBytes,
     int stepTokens,
-    boolean useCache) {
+    boolean useCache,
+    boolean sharePrefixes,
+    String evictionPolicy) {
 
   public static final EngineConfig DEFAULT =
-      new EngineConfig(0, 64, KvFormat.F16, KvFormat.F16, 0, 512, true);
+      new EngineConfig(
+          0, 64, KvFormat.F16, KvFormat.F16, 0, 512, true, true, EvictionPolicies.defaultName());
 
   public EngineConfig {
     if (contextTokens < 0) {
@@ -40,31 +47,106 @@ public record EngineConfig(
 
   public EngineConfig withContextTokens(int value) {
     return new EngineConfig(
-        value, blockTokens, keyFormat, valueFormat, cacheBytes, stepTokens, useCache);
+        value,
+        blockTokens,
+        keyFormat,
+        valueFormat,
+        cacheBytes,
+        stepTokens,
+        useCache,
+        sharePrefixes,
+        evictionPolicy);
   }
 
   public EngineConfig withBlockTokens(int value) {
     return new EngineConfig(
-        contextTokens, value, keyFormat, valueFormat, cacheBytes, stepTokens, useCache);
+        contextTokens,
+        value,
+        keyFormat,
+        valueFormat,
+        cacheBytes,
+        stepTokens,
+        useCache,
+        sharePrefixes,
+        evictionPolicy);
   }
 
   public EngineConfig withFormats(KvFormat keys, KvFormat values) {
     return new EngineConfig(
-        contextTokens, blockTokens, keys, values, cacheBytes, stepTokens, useCache);
+        contextTokens,
+        blockTokens,
+        keys,
+        values,
+        cacheBytes,
+        stepTokens,
+        useCache,
+        sharePrefixes,
+        evictionPolicy);
   }
 
   public EngineConfig withCacheBytes(long value) {
     return new EngineConfig(
-        contextTokens, blockTokens, keyFormat, valueFormat, value, stepTokens, useCache);
+        contextTokens,
+        blockTokens,
+        keyFormat,
+        valueFormat,
+        value,
+        stepTokens,
+        useCache,
+        sharePrefixes,
+        evictionPolicy);
   }
 
   public EngineConfig withStepTokens(int value) {
     return new EngineConfig(
-        contextTokens, blockTokens, keyFormat, valueFormat, cacheBytes, value, useCache);
+        contextTokens,
+        blockTokens,
+        keyFormat,
+        valueFormat,
+        cacheBytes,
+        value,
+        useCache,
+        sharePrefixes,
+        evictionPolicy);
   }
 
   public EngineConfig withoutCache() {
     return new EngineConfig(
-        contextTokens, blockTokens, keyFormat, valueFormat, cacheBytes, stepTokens, false);
+        contextTokens,
+        blockTokens,
+        keyFormat,
+        valueFormat,
+        cacheBytes,
+        stepTokens,
+        false,
+        sharePrefixes,
+        evictionPolicy);
+  }
+
+  /// Every request computes its whole prompt.
+  public EngineConfig withoutSharing() {
+    return new EngineConfig(
+        contextTokens,
+        blockTokens,
+        keyFormat,
+        valueFormat,
+        cacheBytes,
+        stepTokens,
+        useCache,
+        false,
+        evictionPolicy);
+  }
+
+  public EngineConfig withEvictionPolicy(String value) {
+    return new EngineConfig(
+        contextTokens,
+        blockTokens,
+        keyFormat,
+        valueFormat,
+        cacheBytes,
+        stepTokens,
+        useCache,
+        sharePrefixes,
+        value);
   }
 }

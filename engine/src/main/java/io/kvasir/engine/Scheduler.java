@@ -103,7 +103,7 @@ final class Scheduler {
     for (Sequence sequence : running) {
       promised += need(sequence.request()) - sequence.table().blockCount();
     }
-    return need(request) + promised <= cache.freeBlocks() + heldBySession(request);
+    return need(request) + promised <= cache.availableBlocks() + heldBySession(request);
   }
 
   /// Frees the cache of the session that has been idle longest, other than `wanted`.
@@ -137,13 +137,16 @@ final class Scheduler {
     return cache.layout().blocksFor(tokens, config.stepTokens());
   }
 
-  /// The sequence's table: the session's, rewound to what the prompt shares with it, or a new one.
-  /// The last prompt token is always computed, since its scores are needed.
+  /// The sequence's table: the session's, rewound to what the prompt shares with it, or one that
+  /// holds what the cache knows of the prompt. The last prompt token is always computed, since its
+  /// scores are needed.
   private BlockTable table(Pending pending) {
     Session session = pending.request().session();
     BlockTable held = session == null ? null : session.acquire();
     if (session == null || held == null) {
-      return cache.open();
+      return sharesPrefixes()
+          ? cache.lookup(pending.request().salt(), pending.request().prompt())
+          : cache.open();
     }
     idleSessions.remove(session);
     int[] prompt = pending.request().prompt();
@@ -155,6 +158,10 @@ final class Scheduler {
     }
     cache.truncate(held, shared);
     return held;
+  }
+
+  private boolean sharesPrefixes() {
+    return config.useCache() && config.sharePrefixes();
   }
 
   private void dropCancelled(long nowNanos) {
@@ -182,7 +189,7 @@ final class Scheduler {
     for (int i = 0; i < done.size(); i++) {
       Sequence sequence = done.sequence(i);
       boolean completed = done.completes(i);
-      cache.commit(sequence.table(), done.count(i));
+      cache.commit(sequence.table(), sequence.tokens(), done.count(i));
       if (completed) {
         accept(sequence, chosen[i], nowNanos);
         if (!config.useCache()) {

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// At most one request at a time uses a conversation. Close it to free its blocks.
 public final class Session implements AutoCloseable {
   private final Engine engine;
+  private final String salt;
 
   // Owned by the engine's thread.
   private @Nullable BlockTable table;
@@ -16,8 +17,15 @@ public final class Session implements AutoCloseable {
   private boolean busy;
   private volatile boolean closed;
 
-  Session(Engine engine) {
+  Session(Engine engine, String salt) {
     this.engine = engine;
+    this.salt = salt;
+  }
+
+  /// What keeps the conversation's prefixes apart from others'; empty to share with all that have
+  /// none.
+  public String salt() {
+    return salt;
   }
 
   /// Frees the session's blocks; a request that still runs is cancelled first.

@@ -64,7 +64,7 @@ final class EngineTest {
         Engine engine = Engine.open(model(model), backend, config)) {
       List<Integer> tokens = drain(engine.submit(request));
       engine.verify();
-      assertThat(engine.cacheStats().usedBlocks()).isZero();
+      assertThat(engine.cacheStats().heldBlocks()).isZero();
       return tokens;
     }
   }
@@ -105,7 +105,38 @@ final class EngineTest {
         assertThat(drain(streams.get(i))).as("request %d", i).isEqualTo(alone.get(i));
       }
       engine.verify();
-      assertThat(engine.cacheStats().usedBlocks()).isZero();
+      assertThat(engine.cacheStats().heldBlocks()).isZero();
+    }
+  }
+
+  @Test
+  void answer_prefixCached_isTheColdOne() throws InterruptedException {
+    for (String model : List.of("llama-gqa", "gemma3", "deepseek_v3-mla", "gpt_oss")) {
+      int[] longer = tokens(90, 7);
+      List<Integer> cold = answer(model, CONFIG.withoutSharing(), greedy(longer, 12));
+      Path path = model(model);
+      try (Backend backend = new ReferenceBackend();
+          Engine engine = Engine.open(path, backend, CONFIG.withCacheBytes(1 << 20))) {
+        drain(engine.submit(greedy(longer, 12)));
+        for (int run = 0; run < 2; run++) {
+          TokenStream warm = engine.submit(greedy(longer, 12));
+          assertThat(drain(warm)).as(model).isEqualTo(cold);
+          assertThat(warm.outcome().cachedTokens()).as(model).isEqualTo(89);
+        }
+        // A prompt that leaves the known one inside a block reuses its part of that block.
+        int[] branch = longer.clone();
+        branch[70] = 5;
+        TokenStream branched = engine.submit(greedy(branch, 12));
+        List<Integer> tokens = drain(branched);
+        assertThat(branched.outcome().cachedTokens()).as(model).isEqualTo(70);
+        assertThat(tokens)
+            .as(model)
+            .isEqualTo(answer(model, CONFIG.withoutSharing(), greedy(branch, 12)));
+        TokenStream foreign = engine.submit(greedy(longer, 12).withSalt("another tenant"));
+        assertThat(drain(foreign)).as(model).isEqualTo(cold);
+        assertThat(foreign.outcome().cachedTokens()).as(model).isZero();
+        engine.verify();
+      }
     }
   }
 
@@ -149,7 +180,7 @@ final class EngineTest {
       for (TokenStream stream : streams) {
         assertThat(drain(stream)).hasSize(10);
       }
-      assertThat(engine.cacheStats().usedBlocks()).isZero();
+      assertThat(engine.cacheStats().heldBlocks()).isZero();
     }
   }
 
@@ -166,7 +197,7 @@ final class EngineTest {
       }
       assertThat(stream.outcome().reason()).isEqualTo(FinishReason.CANCELLED);
       engine.verify();
-      assertThat(engine.cacheStats().usedBlocks()).isZero();
+      assertThat(engine.cacheStats().heldBlocks()).isZero();
     }
   }
 

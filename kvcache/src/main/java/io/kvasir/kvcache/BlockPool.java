@@ -1,22 +1,18 @@
 package io.kvasir.kvcache;
 
-import java.util.Arrays;
-
-/// The ids of a fixed number of blocks: which are free, and how many tables hold each that is not.
+/// The ids of a fixed number of blocks: which are free and which are taken.
 ///
 /// Free ids form a stack, so the block freed last is used next, while its bytes may still be in a
-/// cache of the processor. Not thread-safe; owned by one [KvCache].
+/// cache of the processor. Who holds a taken block is the business of tables and of the prefix
+/// tree. Not thread-safe; owned by one [KvCache].
 final class BlockPool {
   private final int[] free;
-  private final int[] references;
+  private final boolean[] taken;
   private int freeCount;
 
   BlockPool(int blockCount) {
-    if (blockCount < 0) {
-      throw new IllegalArgumentException("block count must not be negative: " + blockCount);
-    }
     free = new int[blockCount];
-    references = new int[blockCount];
+    taken = new boolean[blockCount];
     freeCount = blockCount;
     for (int i = 0; i < blockCount; i++) {
       free[i] = blockCount - 1 - i;
@@ -31,42 +27,32 @@ final class BlockPool {
     return freeCount;
   }
 
-  int references(int block) {
-    return references[block];
+  boolean isTaken(int block) {
+    return taken[block];
   }
 
-  /// Takes a free block and gives it its first reference.
+  /// Takes a free block.
   ///
-  /// @throws IllegalStateException where none is free: callers ask [#freeCount] first
+  /// @throws IllegalStateException where none is free: callers make room first
   int take() {
     if (freeCount == 0) {
       throw new IllegalStateException("no free block among " + free.length);
     }
     int block = free[--freeCount];
-    references[block] = 1;
+    taken[block] = true;
     return block;
   }
 
-  /// Adds a reference to a block in use.
-  void retain(int block) {
-    if (references[block] == 0) {
-      throw new IllegalStateException("block " + block + " is free and cannot be shared");
+  /// Gives a block back.
+  void free(int block) {
+    if (!taken[block]) {
+      throw new IllegalStateException("I1: block " + block + " is freed twice");
     }
-    references[block]++;
+    taken[block] = false;
+    free[freeCount++] = block;
   }
 
-  /// Drops a reference; the block is free when it was the last.
-  void release(int block) {
-    if (references[block] == 0) {
-      throw new IllegalStateException("block " + block + " is released twice");
-    }
-    if (--references[block] == 0) {
-      free[freeCount++] = block;
-    }
-  }
-
-  /// Checks that free and used ids partition the pool (I1) and that free ids carry no reference
-  /// (I3).
+  /// Checks that free and taken ids partition the pool (I1).
   void verify() {
     boolean[] isFree = new boolean[free.length];
     for (int i = 0; i < freeCount; i++) {
@@ -76,16 +62,15 @@ final class BlockPool {
       isFree[free[i]] = true;
     }
     for (int block = 0; block < free.length; block++) {
-      if (isFree[block] != (references[block] == 0)) {
+      if (isFree[block] == taken[block]) {
         throw new IllegalStateException(
-            "I3: block %d has %d references and is %sin the free list"
-                .formatted(block, references[block], isFree[block] ? "" : "not "));
+            "I1: block %d is %s".formatted(block, taken[block] ? "taken and free" : "lost"));
       }
     }
   }
 
   @Override
   public String toString() {
-    return "BlockPool[free=" + freeCount + "/" + free.length + "] " + Arrays.toString(references);
+    return "BlockPool[free=" + freeCount + "/" + free.length + "]";
   }
 }

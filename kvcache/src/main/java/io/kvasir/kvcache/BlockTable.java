@@ -8,6 +8,9 @@ import java.util.Arrays;
 /// of the blocks that left its window, so its blocks start at [#firstBlock] rather than at 0.
 /// Holding a table is what keeps its blocks from being freed; it ends with [KvCache#release].
 ///
+/// Blocks that are full belong to nodes of the prefix tree, of which the table knows the last, its
+/// *tip*; those behind are private to the table.
+///
 /// Tables are created and changed by their [KvCache] only, on its owner thread; kernels read them
 /// during a step, in which nothing changes.
 public final class BlockTable {
@@ -17,13 +20,16 @@ public final class BlockTable {
   private final int[] endBlock;
   private int length;
   private int reserved;
+  private int tip;
+  private int ordinal;
   private boolean released;
 
-  BlockTable(KvCache cache, int groups) {
+  BlockTable(KvCache cache, int groups, int tip) {
     this.cache = cache;
     this.blocks = new int[groups][8];
     this.firstBlock = new int[groups];
     this.endBlock = new int[groups];
+    this.tip = tip;
   }
 
   /// Positions whose keys and values are computed: `0 .. length - 1`.
@@ -75,6 +81,43 @@ public final class BlockTable {
     return cache;
   }
 
+  /// The node of the last full block; the root of the sequence's salt where none is full.
+  int tip() {
+    return tip;
+  }
+
+  void setTip(int node) {
+    tip = node;
+  }
+
+  /// Place in the cache's list of live tables.
+  int ordinal() {
+    return ordinal;
+  }
+
+  void setOrdinal(int value) {
+    ordinal = value;
+  }
+
+  /// Takes over all block ids of another table.
+  void copyBlocks(BlockTable source) {
+    for (int group = 0; group < blocks.length; group++) {
+      blocks[group] = source.blocks[group].clone();
+      firstBlock[group] = source.firstBlock[group];
+      endBlock[group] = source.endBlock[group];
+    }
+  }
+
+  /// Becomes what another table is, which ends.
+  void takeOver(BlockTable other) {
+    System.arraycopy(other.blocks, 0, blocks, 0, blocks.length);
+    System.arraycopy(other.firstBlock, 0, firstBlock, 0, firstBlock.length);
+    System.arraycopy(other.endBlock, 0, endBlock, 0, endBlock.length);
+    tip = other.tip;
+    length = other.length;
+    reserved = other.reserved;
+  }
+
   void append(int group, int block) {
     int held = endBlock[group] - firstBlock[group];
     if (held == blocks[group].length) {
@@ -100,8 +143,8 @@ public final class BlockTable {
     return block;
   }
 
-  void replaceLast(int group, int block) {
-    blocks[group][endBlock[group] - 1 - firstBlock[group]] = block;
+  void replace(int group, int index, int block) {
+    blocks[group][index - firstBlock[group]] = block;
   }
 
   /// Starts an empty group at block `index`.

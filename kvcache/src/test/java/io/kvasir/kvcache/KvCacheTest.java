@@ -41,9 +41,9 @@ final class KvCacheTest {
     BlockTable table = cache.open();
     cache.reserve(table, 3);
     cache.commit(table, 3);
-    int free = cache.freeBlocks();
+    int free = cache.availableBlocks();
     assertThat(cache.reserve(table, 13)).isInstanceOf(Reservation.Granted.class);
-    assertThat(cache.freeBlocks()).isEqualTo(free);
+    assertThat(cache.availableBlocks()).isEqualTo(free);
   }
 
   @Test
@@ -54,7 +54,7 @@ final class KvCacheTest {
     // The next query at 64 sees positions 45 to 64 of the window group: blocks 2 and 3.
     assertThat(table.firstBlock(1)).isEqualTo(2);
     assertThat(table.firstBlock(0)).isZero();
-    assertThat(cache.freeBlocks()).isEqualTo(10 - 4 - 2);
+    assertThat(cache.availableBlocks()).isEqualTo(10 - 4 - 2);
     assertThatThrownBy(() -> table.block(1, 1)).isInstanceOf(IndexOutOfBoundsException.class);
   }
 
@@ -72,7 +72,7 @@ final class KvCacheTest {
     BlockTable table = cache.open();
     cache.reserve(table, 4);
     cache.release(table);
-    assertThat(cache.freeBlocks()).isEqualTo(10);
+    assertThat(cache.availableBlocks()).isEqualTo(10);
     assertThatThrownBy(() -> cache.release(table)).isInstanceOf(IllegalStateException.class);
   }
 
@@ -81,9 +81,9 @@ final class KvCacheTest {
     BlockTable table = cache.open();
     cache.reserve(table, 20);
     cache.commit(table, 20);
-    int free = cache.freeBlocks();
+    int free = cache.availableBlocks();
     assertThat(cache.fork(table)).isInstanceOf(KvCache.Forked.Table.class);
-    assertThat(cache.freeBlocks()).isEqualTo(free - 2);
+    assertThat(cache.availableBlocks()).isEqualTo(free - 2);
     assertThat(cache.stats().sharedBlocks()).isEqualTo(2);
   }
 
@@ -129,12 +129,12 @@ final class KvCacheTest {
     BlockTable table = cache.open();
     cache.reserve(table, 4);
     int block = table.removeLast(0);
-    assertThatThrownBy(cache::verify).hasMessageContaining("I5");
+    assertThatThrownBy(cache::verify).hasMessageContaining("I8");
     table.append(0, block);
     int stolen = table.block(1, 0);
-    table.replaceLast(1, block);
-    assertThatThrownBy(cache::verify).hasMessageContaining("I2");
-    table.replaceLast(1, stolen);
+    table.replace(1, 0, block);
+    assertThatThrownBy(cache::verify).hasMessageContaining("I3");
+    table.replace(1, 0, stolen);
   }
 
   @Test

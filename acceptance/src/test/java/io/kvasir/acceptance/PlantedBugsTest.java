@@ -1,0 +1,204 @@
+package io.kvasir.acceptance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.StringWriter;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.net.URI;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import javax.tools.JavaCompiler;
+import javax.tools.JavaFileObject;
+import javax.tools.SimpleJavaFileObject;
+import javax.tools.ToolProvider;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Bugs that a cache could have, planted one at a time into its real sources: each must die in the
+/// random exercise of the cache, with a seed. So the exercise is known to see what it is there for.
+final class PlantedBugsTest {
+  private static final Path ROOT = Path.of(System.getProperty("kvasir.root", ".."));
+  private static final Path MAIN = ROOT.resolve("kvcache/src/main/java");
+  private static final Path EXERCISE =
+      ROOT.resolve("kvcache/src/test/java/io/kvasir/kvcache/CacheExercise.java");
+  private static final int SEEDS = 60;
+  private static final int OPERATIONS = 1_500;
+
+  @TempDir Path folder;
+
+  /// @param name what is wrong
+  /// @param file source file below the package
+  /// @param original text that occurs once
+  /// @param planted what stands there instead
+  record Bug(String name, String file, String original, String planted) {
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  static Stream<Bug> bugs() {
+    return Stream.of(
+        new Bug(
+            "the hash alone decides a hit",
+            "PrefixTree.java",
+            "if (hash[at] == key && parent[at] == node && holds(at, sequence, from)) {\n"
+                + "        return at;",
+            "if (hash[at] == key) {\n        return at;"),
+        new Bug(
+            "the newest child is taken without comparing tokens",
+            "PrefixTree.java",
+            "kind[newest] == INDEXED && holds(newest, sequence, from)",
+            "kind[newest] == INDEXED"),
+        new Bug(
+            "the past is not compared, only the block",
+            "PrefixTree.java",
+            "if (hash[at] == key && parent[at] == node && holds(at, sequence, from)) {\n"
+                + "        return at;",
+            "if (hash[at] == key && holds(at, sequence, from)) {\n        return at;"),
+        new Bug(
+            "a twin's own block is leaked",
+            "PrefixCache.java",
+            "table.replace(group, index, theirs);\n    pool.free(own);",
+            "table.replace(group, index, theirs);"),
+        new Bug("a twin is not pinned", "PrefixCache.java", "pin(twin);\n    unpin(tip);\n", ""),
+        new Bug(
+            "blocks in use are freed early",
+            "PrefixCache.java",
+            "if (!tree.drop(at) || root) {",
+            "tree.drop(at);\n      if (root) {"),
+        new Bug(
+            "a pin stops below the parent",
+            "PrefixCache.java",
+            "at = tree.above(at);\n    }\n  }\n\n  private void acquired",
+            "break;\n    }\n  }\n\n  private void acquired"),
+        new Bug(
+            "the last prompt token is matched",
+            "KvCache.java",
+            "match.find(root, tokens, tokens.length - 1);",
+            "match.find(root, tokens, tokens.length);"),
+        new Bug(
+            "salts share one root",
+            "PrefixTree.java",
+            "Integer known = roots.get(name);",
+            "Integer known = roots.isEmpty() ? null : roots.values().iterator().next();"),
+        new Bug(
+            "a fork writes into the block it shares",
+            "KvCache.java",
+            "storage.copy(source.block(g, full), copy);\n        fork.append(g, copy);",
+            "pool.free(copy);\n        fork.append(g, source.block(g, full));"),
+        new Bug(
+            "a partial hit forgets to copy",
+            "KvCache.java",
+            "storage.copy(tree.block(node, group), copy);",
+            ""),
+        new Bug(
+            "a partial hit is not held while it is copied",
+            "KvCache.java",
+            "    prefixes.hold(node);\n    boolean room",
+            "    boolean room"),
+        new Bug(
+            "a window hit ignores a block that is gone",
+            "PrefixMatch.java",
+            "if (run[group] < pathLength - first && cache.isWindow(group)) {",
+            "if (run[group] < pathLength - first - 1 && cache.isWindow(group)) {"),
+        new Bug(
+            "a window block that a table holds can be evicted",
+            "WindowBlocks.java",
+            "    holders[block]++;\n    tighten(block);",
+            "    holders[block]++;"),
+        new Bug(
+            "an evicted node stays in the index",
+            "PrefixTree.java",
+            "    if (kind[node] == INDEXED) {\n      unindex(node);\n    }\n    int before",
+            "    int before"),
+        new Bug(
+            "idle blocks are counted twice",
+            "PrefixCache.java",
+            "idleBlocks += fullGroups;",
+            "idleBlocks += 2 * fullGroups;"),
+        new Bug(
+            "rewinding keeps writing into the shared block",
+            "KvCache.java",
+            "if (!prefixes.isHeldOnce(node) || room && !tree.isHidden(node)) {",
+            "if (false) {"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("bugs")
+  void exercise_bugPlanted_failsWithASeed(Bug bug) throws Exception {
+    Path file = MAIN.resolve("io/kvasir/kvcache").resolve(bug.file());
+    String source = Files.readString(file);
+    assertThat(source.split(Pattern.quote(bug.original()), -1))
+        .as("the place of the bug \"%s\"", bug)
+        .hasSize(2);
+    String message = exercise(file, source.replace(bug.original(), bug.planted()));
+    assertThat(message).contains("seed ");
+  }
+
+  @Test
+  void exercise_noBugPlanted_passes() throws Exception {
+    Path file = MAIN.resolve("io/kvasir/kvcache/KvCache.java");
+    assertThat(exercise(file, Files.readString(file))).isEmpty();
+  }
+
+  /// Compiles the cache with one file replaced and runs the exercise on it.
+  ///
+  /// @return how it failed; empty where it did not
+  private String exercise(Path replaced, String source) throws Exception {
+    compile(replaced, source);
+    URL[] classes = {folder.toUri().toURL()};
+    try (URLClassLoader loader =
+        new URLClassLoader(classes, ClassLoader.getPlatformClassLoader())) {
+      Method run =
+          loader.loadClass("io.kvasir.kvcache.CacheExercise").getMethod("main", String[].class);
+      run.invoke(null, (Object) new String[] {"0", "" + SEEDS, "" + OPERATIONS});
+      return "";
+    } catch (InvocationTargetException e) {
+      return "" + e.getCause().getMessage();
+    }
+  }
+
+  private void compile(Path replaced, String source) throws IOException {
+    List<JavaFileObject> units = new ArrayList<>();
+    try (Stream<Path> files = Files.walk(MAIN)) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
+        if (!file.endsWith("module-info.java")) {
+          units.add(new Unit(file, file.equals(replaced) ? source : Files.readString(file)));
+        }
+      }
+    }
+    units.add(new Unit(EXERCISE, Files.readString(EXERCISE)));
+    JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+    StringWriter messages = new StringWriter();
+    List<String> options =
+        List.of(
+            "-proc:none", "-d", folder.toString(), "-cp", System.getProperty("java.class.path"));
+    boolean done = compiler.getTask(messages, null, null, options, null, units).call();
+    assertThat(done).as(messages.toString()).isTrue();
+  }
+
+  private static final class Unit extends SimpleJavaFileObject {
+    private final String source;
+
+    Unit(Path file, String source) {
+      super(URI.create("source:///" + file.getFileName()), Kind.SOURCE);
+      this.source = source;
+    }
+
+    @Override
+    public CharSequence getCharContent(boolean ignoreEncodingErrors) {
+      return source;
+    }
+  }
+}

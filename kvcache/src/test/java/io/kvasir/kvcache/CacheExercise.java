@@ -1,0 +1,298 @@
+package io.kvasir.kvcache;
+
+import io.kvasir.kvcache.eviction.EvictionPolicies;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.tier.HostStorage;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/// Random operations on a cache beside a naive model of it, with a content oracle.
+///
+/// The model is a list of sequences, each with its tokens. What the "model" would compute for a
+/// position is a hash of all tokens up to it, so a block that is shared by mistake, freed too early
+/// or copied from the wrong place reads back a value that its sequence does not expect. Tokens are
+/// drawn from few values, so prefixes meet often; some seeds use a hasher that maps everything to
+/// one value.
+///
+/// Failures are [IllegalStateException]s that name the seed and the operation.
+public final class CacheExercise {
+  private static final int BLOCK_TOKENS = 16;
+  private static final int MOST_TOKENS = 260;
+
+  private static final class Shadow {
+    final BlockTable table;
+    final String salt;
+    final long secret;
+    int[] tokens = new int[MOST_TOKENS + 200];
+    int length;
+
+    Shadow(BlockTable table, String salt, long secret) {
+      this.table = table;
+      this.salt = salt;
+      this.secret = secret;
+    }
+  }
+
+  private final SplittableRandom random;
+  private final KvCache cache;
+  private final HostStorage storage;
+  private final List<Shadow> sequences = new ArrayList<>();
+  private final List<PrefixPin> pins = new ArrayList<>();
+  private final int alphabet;
+  private long now;
+  private long secrets = 1;
+  private long hits;
+
+  private CacheExercise(long seed) {
+    random = new SplittableRandom(seed);
+    KvLayout layout = layout(random);
+    int blocks = 6 + random.nextInt(90);
+    storage = new HostStorage(layout.blockBytes(), blocks);
+    List<String> policies = EvictionPolicies.names();
+    BlockHasher hasher =
+        random.nextInt(4) == 0 ? (parent, tokens, from, count) -> 7 : BlockHasher.DEFAULT;
+    KvCacheConfig config =
+        new KvCacheConfig(layout, blocks)
+            .withPolicy(EvictionPolicies.named(policies.get(random.nextInt(policies.size()))))
+            .withClock(() -> now)
+            .withHasher(hasher)
+            .withCachedBlocks(random.nextInt(3) == 0 ? random.nextInt(blocks + 1) : blocks);
+    cache = new KvCache(config, storage);
+    alphabet = 1 + random.nextInt(3);
+  }
+
+  /// Runs one seed.
+  ///
+  /// @return tokens that lookups found, to see that the run was worth something
+  static long run(long seed, int operations) {
+    CacheExercise exercise = new CacheExercise(seed);
+    int operation = 0;
+    try {
+      for (; operation < operations; operation++) {
+        exercise.operate();
+        exercise.check(operation);
+      }
+      exercise.end();
+    } catch (RuntimeException | AssertionError e) {
+      throw new IllegalStateException("seed " + seed + ", operation " + operation + ": " + e, e);
+    }
+    return exercise.hits;
+  }
+
+  private static KvLayout layout(SplittableRandom random) {
+    LayerKv full = new LayerKv(1, 8, 8, 0, KvFormat.F32, KvFormat.F32);
+    int window = 1 + random.nextInt(70);
+    LayerKv sliding = new LayerKv(1, 8, 8, window, KvFormat.F32, KvFormat.F32);
+    return switch (random.nextInt(5)) {
+      case 0, 1 -> KvLayout.of(List.of(full), BLOCK_TOKENS);
+      case 2 -> KvLayout.of(List.of(sliding), BLOCK_TOKENS);
+      default -> KvLayout.of(List.of(sliding, full, sliding), BLOCK_TOKENS);
+    };
+  }
+
+  private void operate() {
+    now += random.nextInt(1000);
+    int choice = random.nextInt(1000);
+    if (choice < 130 || sequences.isEmpty()) {
+      begin();
+    } else if (choice < 620) {
+      append(pick());
+    } else if (choice < 680) {
+      fork(pick());
+    } else if (choice < 760) {
+      truncate(pick());
+    } else if (choice < 800) {
+      pin(pick());
+    } else if (choice < 820 && !pins.isEmpty()) {
+      cache.unpin(pins.remove(random.nextInt(pins.size())));
+    } else if (choice < 822) {
+      cache.reset();
+    } else {
+      release(pick());
+    }
+  }
+
+  private Shadow pick() {
+    return sequences.get(random.nextInt(sequences.size()));
+  }
+
+  private void begin() {
+    if (random.nextInt(8) == 0) {
+      sequences.add(new Shadow(cache.open(), "", secrets++));
+      return;
+    }
+    String salt = random.nextInt(5) == 0 ? "other" : "";
+    int[] prompt = new int[1 + random.nextInt(MOST_TOKENS - 60)];
+    int copied = 0;
+    if (!sequences.isEmpty() && random.nextInt(3) > 0) {
+      Shadow model = pick();
+      copied = Math.min(prompt.length, model.length);
+      System.arraycopy(model.tokens, 0, prompt, 0, copied);
+    }
+    int kept = copied == 0 ? 0 : random.nextInt(copied + 1);
+    for (int i = kept; i < prompt.length; i++) {
+      prompt[i] = random.nextInt(40) == 0 ? random.nextInt(alphabet + 1) : 0;
+    }
+    BlockTable table = cache.lookup(salt, prompt);
+    demand(table.length() < prompt.length, "the last token of the prompt was matched");
+    Shadow shadow = new Shadow(table, salt, 0);
+    shadow.length = table.length();
+    System.arraycopy(prompt, 0, shadow.tokens, 0, prompt.length);
+    hits += table.length();
+    sequences.add(shadow);
+    if (random.nextInt(4) > 0) {
+      compute(shadow, prompt.length - table.length());
+    }
+  }
+
+  private void append(Shadow shadow) {
+    int count = random.nextInt(3) == 0 ? 1 + random.nextInt(60) : 1 + random.nextInt(3);
+    count = Math.min(count, MOST_TOKENS - shadow.length);
+    for (int i = 0; i < count; i++) {
+      shadow.tokens[shadow.length + i] = random.nextInt(40) == 0 ? random.nextInt(alphabet + 1) : 0;
+    }
+    compute(shadow, count);
+  }
+
+  /// Reserves, writes and commits; slots reserved and not committed hold garbage.
+  private void compute(Shadow shadow, int count) {
+    int available = cache.availableBlocks();
+    if (cache.reserve(shadow.table, count)
+        instanceof Reservation.Insufficient(int wanted, int most)) {
+      demand(wanted > most, "refused %d blocks of %d", wanted, most);
+      demand(cache.availableBlocks() >= available, "a refused reservation took blocks");
+      return;
+    }
+    int written = random.nextInt(8) == 0 ? random.nextInt(count + 1) : count;
+    for (int i = 0; i < count; i++) {
+      int position = shadow.length + i;
+      write(shadow.table, position, i < written ? content(shadow, position) : -1);
+    }
+    cache.commit(shadow.table, shadow.tokens, written);
+    shadow.length += written;
+  }
+
+  private void fork(Shadow shadow) {
+    if (cache.fork(shadow.table) instanceof KvCache.Forked.Table(BlockTable table)) {
+      Shadow fork = new Shadow(table, shadow.salt, shadow.secret);
+      fork.length = shadow.length;
+      System.arraycopy(shadow.tokens, 0, fork.tokens, 0, shadow.length);
+      sequences.add(fork);
+    }
+  }
+
+  private void truncate(Shadow shadow) {
+    int length = random.nextInt(shadow.length + 1);
+    int kept = cache.truncate(shadow.table, length);
+    boolean windowed = cache.layout().groups().getFirst().kv().window() > 0;
+    demand(kept <= length, "kept %d of %d", kept, length);
+    demand(windowed || kept > length - BLOCK_TOKENS, "kept only %d of %d", kept, length);
+    shadow.length = kept;
+  }
+
+  private void pin(Shadow shadow) {
+    if (shadow.secret == 0 && !hiddenByReset(shadow)) {
+      Duration time = Duration.ofNanos(random.nextInt(100_000));
+      pins.add(cache.pin(shadow.table, time, random.nextInt(100)));
+    }
+  }
+
+  private boolean hiddenByReset(Shadow shadow) {
+    try {
+      cache.unpin(cache.pin(shadow.table, Duration.ZERO, 0));
+      return false;
+    } catch (IllegalArgumentException e) {
+      return true;
+    }
+  }
+
+  private void release(Shadow shadow) {
+    cache.release(shadow.table);
+    sequences.remove(shadow);
+  }
+
+  /// What a model would compute: a function of all tokens up to the position, and of the sequence
+  /// itself where it is shared with nobody.
+  private static long content(Shadow shadow, int position) {
+    long hash = shadow.salt.hashCode() * 31L + shadow.secret * 0x9e3779b97f4a7c15L;
+    for (int i = 0; i <= position; i++) {
+      hash = (hash ^ shadow.tokens[i]) * 0xbf58476d1ce4e5b9L + 1;
+      hash ^= hash >>> 29;
+    }
+    return hash & Long.MAX_VALUE;
+  }
+
+  private void write(BlockTable table, int position, long value) {
+    for (LayerGroup group : cache.layout().groups()) {
+      int block = table.block(group.index(), position / BLOCK_TOKENS);
+      storage
+          .segment(block)
+          .set(ValueLayout.JAVA_LONG, offset(block, position), value + group.index());
+    }
+  }
+
+  private long offset(int block, int position) {
+    return storage.offset(block) + 8L * (position % BLOCK_TOKENS);
+  }
+
+  private void check(int operation) {
+    cache.verify();
+    if (operation % 16 == 0) {
+      sequences.forEach(this::checkContent);
+    } else if (!sequences.isEmpty()) {
+      checkContent(pick());
+    }
+  }
+
+  private void checkContent(Shadow shadow) {
+    BlockTable table = shadow.table;
+    demand(table.length() == shadow.length, "%s should have %d tokens", table, shadow.length);
+    long[] expected = new long[shadow.length];
+    long hash = shadow.salt.hashCode() * 31L + shadow.secret * 0x9e3779b97f4a7c15L;
+    for (int i = 0; i < shadow.length; i++) {
+      hash = (hash ^ shadow.tokens[i]) * 0xbf58476d1ce4e5b9L + 1;
+      hash ^= hash >>> 29;
+      expected[i] = hash & Long.MAX_VALUE;
+    }
+    for (LayerGroup group : cache.layout().groups()) {
+      for (int p = group.firstVisible(shadow.length); p < shadow.length; p++) {
+        int block = table.block(group.index(), p / BLOCK_TOKENS);
+        long held = storage.segment(block).get(ValueLayout.JAVA_LONG, offset(block, p));
+        demand(
+            held - group.index() == expected[p],
+            "position %d of group %d of %s holds another prefix's content, tokens %s",
+            p,
+            group.index(),
+            table,
+            Arrays.toString(Arrays.copyOf(shadow.tokens, p + 1)));
+      }
+    }
+  }
+
+  private void end() {
+    sequences.forEach(shadow -> cache.release(shadow.table));
+    cache.verify();
+    cache.reset();
+    cache.verify();
+    KvCacheStats stats = cache.stats();
+    demand(stats.freeBlocks() == stats.capacityBlocks(), "blocks leaked: %s", stats);
+    cache.close();
+  }
+
+  private static void demand(boolean holds, String message, Object... values) {
+    if (!holds) {
+      throw new IllegalStateException(message.formatted(values));
+    }
+  }
+
+  /// Runs seeds `from` to `to - 1`; ends with an exception at the first that fails.
+  public static void main(String[] args) {
+    for (long seed = Long.parseLong(args[0]); seed < Long.parseLong(args[1]); seed++) {
+      run(seed, Integer.parseInt(args[2]));
+    }
+  }
+}
