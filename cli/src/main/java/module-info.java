@@ -6,6 +6,7 @@ module io.kvasir.cli {
   requires io.kvasir.engine;
   requires io.kvasir.compute.cpu;
   requires io.kvasir.model;
+  requires io.kvasir.sim;
   requires jdk.management;
   requires info.picocli;
   requires org.jline;

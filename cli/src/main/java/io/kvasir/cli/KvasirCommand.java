@@ -81,6 +81,7 @@ final class KvasirCommand implements Callable<Integer> {
     commands.put("inspect", new InspectCommand(surroundings));
     commands.put("plan", new PlanCommand(surroundings));
     commands.put("bench", new BenchCommand(surroundings));
+    commands.put("sim", new SimCommand(surroundings));
     commands.put("pull", new PullCommand(surroundings));
     commands.put("tokenize", new TokenizeCommand(surroundings));
     commands.put("template", new TemplateCommand(surroundings));

@@ -6,6 +6,7 @@ import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.hub.HubException;
 import io.kvasir.model.json.JsonException;
 import io.kvasir.model.template.TemplateException;
+import io.kvasir.sim.TraceFormatException;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -26,6 +27,7 @@ final class Sentence {
       case JsonException e -> said;
       case UnsupportedModelException e -> said;
       case HubException e -> said;
+      case TraceFormatException e -> said;
       case TemplateException e -> "the chat template says: " + said;
       case PromptTooLongException e -> said;
       case NoSuchFileException e -> "there is no file '" + e.getFile() + "'";

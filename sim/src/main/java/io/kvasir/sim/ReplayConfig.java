@@ -12,7 +12,7 @@ import java.util.List;
 public record ReplayConfig(
     String policy, int blocks, List<TierSpec> tiers, Mode mode, ServiceRates rates) {
   /// Most blocks of a simulated cache.
-  public static final int MAX_BLOCKS = 1 << 24;
+  public static final int MAX_BLOCKS = 1 << 30;
 
   /// How requests share the cache.
   public enum Mode {

@@ -80,6 +80,15 @@ public final class Trace {
     return total;
   }
 
+  /// Blocks of all requests.
+  public long totalBlocks() {
+    long total = 0;
+    for (int request = 0; request < requestCount(); request++) {
+      total += blockCount(request);
+    }
+    return total;
+  }
+
   /// Blocks of the longest request.
   public int largestRequest() {
     int largest = 0;
