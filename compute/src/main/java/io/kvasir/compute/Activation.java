@@ -13,6 +13,8 @@ public enum Activation {
   RELU,
   /// `max(x, 0)^2`
   RELU_SQUARED,
+  /// `sigmoid(x)`, of gates that are no activation of their own
+  SIGMOID,
   /// The gated form of gpt-oss: gate clamped to at most 7, up to [-7, 7], then `(up + 1) * gate *
   /// sigmoid(1.702 gate)`
   CLAMPED_SWIGLU;

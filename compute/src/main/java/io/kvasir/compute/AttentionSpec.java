@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 /// @param softcap `c` of `c * tanh(x / c)` on the scaled logits; 0 for none
 /// @param sinks `[1, H]` logits that take part in each head's softmax without a value
 ///   (StreamingLLM, arXiv 2309.17453, as gpt-oss learns them), or null
+/// @param slopes `[1, H]`: a key `d` positions before the query gets `-d * slope` added to its
+///   logit (ALiBi, arXiv 2108.12409), or null
 public record AttentionSpec(
     int cacheLayer,
     int heads,
@@ -26,7 +28,21 @@ public record AttentionSpec(
     int valueDim,
     float scale,
     float softcap,
-    @Nullable Buffer sinks) {
+    @Nullable Buffer sinks,
+    @Nullable Buffer slopes) {
+
+  /// Attention that takes no account of distance.
+  public AttentionSpec(
+      int cacheLayer,
+      int heads,
+      int kvHeads,
+      int keyDim,
+      int valueDim,
+      float scale,
+      float softcap,
+      @Nullable Buffer sinks) {
+    this(cacheLayer, heads, kvHeads, keyDim, valueDim, scale, softcap, sinks, null);
+  }
 
   public AttentionSpec {
     if (heads <= 0 || kvHeads <= 0 || heads % kvHeads != 0) {

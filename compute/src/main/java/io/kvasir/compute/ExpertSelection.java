@@ -41,6 +41,10 @@ public final class ExpertSelection {
 
   /// Selects from router logits that start at `offset`.
   public void select(float[] logits, int offset) {
+    if (routing.mixerRange() > 0) {
+      mix(logits, offset);
+      return;
+    }
     score(logits, offset);
     for (int e = 0; e < ranked.length; e++) {
       ranked[e] = scores[e] + (bias.length == 0 ? 0 : bias[e]);
@@ -57,6 +61,22 @@ public final class ExpertSelection {
     float factor = routing.normalize() ? routing.scale() / (sum + 1e-20f) : routing.scale();
     for (int i = 0; i < weights.length; i++) {
       weights[i] *= factor * (expertScale.length == 0 ? 1 : expertScale[experts[i]]);
+    }
+  }
+
+  private void mix(float[] logits, int offset) {
+    System.arraycopy(logits, offset, ranked, 0, ranked.length);
+    for (int i = 0; i < experts.length; i++) {
+      System.arraycopy(ranked, 0, scores, 0, scores.length);
+      experts[i] = takeBest(ranked);
+      float best = scores[experts[i]];
+      float sum = 0;
+      for (int e = 0; e < scores.length; e++) {
+        float distance = (best - logits[offset + e]) / Math.max(Math.abs(logits[offset + e]), best);
+        boolean taken = scores[e] == Float.NEGATIVE_INFINITY;
+        sum += taken || distance > routing.mixerRange() ? 0 : (float) Math.exp(scores[e] - best);
+      }
+      weights[i] = routing.scale() / sum;
     }
   }
 

@@ -21,6 +21,9 @@ public interface Ops {
   /// `x[r] *= factors[r]`.
   void scaleRows(Buffer x, int rows, float[] factors);
 
+  /// `x = min(max(x, -limit), limit)`.
+  void clamp(Buffer x, int rows, float limit);
+
   /// `x += factor * delta`.
   void add(Buffer x, Buffer delta, int rows, float factor);
 

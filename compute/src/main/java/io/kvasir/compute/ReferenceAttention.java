@@ -40,18 +40,20 @@ final class ReferenceAttention {
       AttentionSpec spec,
       float[] q,
       float @Nullable [] sinks,
+      float @Nullable [] slopes,
       float[] out) {
     for (int r = 0; r < batch.rows(); r++) {
       for (int h = 0; h < spec.heads(); h++) {
         float sink = sinks == null ? Float.NEGATIVE_INFINITY : sinks[h];
-        attendHead(batch, spec, new Query(q, r, h, sink), out);
+        float slope = slopes == null ? 0 : slopes[h];
+        attendHead(batch, spec, new Query(q, r, h, sink, slope), out);
       }
     }
   }
 
   // Scratch rows, never compared or shown.
   @SuppressWarnings("ArrayRecordComponent")
-  private record Query(float[] q, int row, int head, float sink) {}
+  private record Query(float[] q, int row, int head, float sink, float slope) {}
 
   private void attendHead(AttentionMetadata batch, AttentionSpec spec, Query query, float[] out) {
     int last = batch.positions()[query.row()];
@@ -69,7 +71,8 @@ final class ReferenceAttention {
         dot += (double) query.q()[qOffset + i] * row[i];
       }
       float score = (float) (dot * spec.scale());
-      scores[p - first] = spec.softcap() == 0 ? score : ScalarMath.softcap(score, spec.softcap());
+      score = spec.softcap() == 0 ? score : ScalarMath.softcap(score, spec.softcap());
+      scores[p - first] = score + query.slope() * (p - last);
       max = Math.max(max, scores[p - first]);
     }
     double sum = query.sink() == Float.NEGATIVE_INFINITY ? 0 : Math.exp(query.sink() - max);

@@ -84,6 +84,13 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public void clamp(Buffer x, int rows, float limit) {
+    for (int i = 0; i < rows * x.columns(); i++) {
+      values(x)[i] = Math.clamp(values(x)[i], -limit, limit);
+    }
+  }
+
+  @Override
   public void add(Buffer x, Buffer delta, int rows, float factor) {
     for (int i = 0; i < rows * x.columns(); i++) {
       values(x)[i] += factor * values(delta)[i];
@@ -226,14 +233,29 @@ public final class ReferenceBackend implements Backend {
       Arrays.fill(sum.values(), 0);
       selection.select(logits.values(), r * experts);
       for (int i = 0; i < selection.experts().length; i++) {
-        feedForward(moe.experts().get(selection.experts()[i]), row, part, 1);
-        add(sum, part, 1, selection.weights()[i]);
+        FeedForward expert = moe.experts().get(selection.experts()[i]);
+        float weight = selection.weights()[i];
+        if (moe.routing().weighsInput()) {
+          copyScaled(values(in), r * in.columns(), weight, row.values());
+          feedForward(expert, row, part, 1);
+          add(sum, part, 1, 1);
+          copyScaled(values(in), r * in.columns(), 1, row.values());
+        } else {
+          feedForward(expert, row, part, 1);
+          add(sum, part, 1, weight);
+        }
       }
       if (moe.shared() != null) {
         feedForward(moe.shared(), row, part, 1);
         add(sum, part, 1, sharedFactor(moe, row));
       }
       System.arraycopy(sum.values(), 0, values(out), r * out.columns(), out.columns());
+    }
+  }
+
+  private static void copyScaled(float[] from, int at, float factor, float[] to) {
+    for (int i = 0; i < to.length; i++) {
+      to[i] = factor * from[at + i];
     }
   }
 
@@ -284,7 +306,8 @@ public final class ReferenceBackend implements Backend {
       attention.store(batch, spec, values(k), v == null ? null : values(v));
     }
     float[] sinks = spec.sinks() == null ? null : values(spec.sinks());
-    attention.attend(batch, spec, values(q), sinks, values(out));
+    float[] slopes = spec.slopes() == null ? null : values(spec.slopes());
+    attention.attend(batch, spec, values(q), sinks, slopes, values(out));
   }
 
   @Override

@@ -14,6 +14,7 @@ public final class ScalarMath {
       case GELU_QUICK -> x * sigmoid(Activation.QUICK_SLOPE * x);
       case RELU -> Math.max(x, 0);
       case RELU_SQUARED -> Math.max(x, 0) * Math.max(x, 0);
+      case SIGMOID -> sigmoid(x);
       case CLAMPED_SWIGLU -> {
         float gate = Math.min(x, Activation.CLAMP);
         yield gate * sigmoid(Activation.QUICK_SLOPE * gate);

@@ -19,6 +19,7 @@ final class AttentionCall {
   private @Nullable AttentionSpec spec;
   private float[] q = NO_VALUES;
   private float @Nullable [] sinks;
+  private float @Nullable [] slopes;
   private float[] out = NO_VALUES;
 
   void set(
@@ -26,11 +27,13 @@ final class AttentionCall {
       AttentionSpec newSpec,
       float[] newQ,
       float @Nullable [] newSinks,
+      float @Nullable [] newSlopes,
       float[] newOut) {
     batch = newBatch;
     spec = newSpec;
     q = newQ;
     sinks = newSinks;
+    slopes = newSlopes;
     out = newOut;
   }
 
@@ -50,6 +53,11 @@ final class AttentionCall {
   /// One logit per query head, or null.
   float @Nullable [] sinks() {
     return sinks;
+  }
+
+  /// What query head `r` of kv head `head` loses per position of distance.
+  float slope(int head, int r) {
+    return slopes == null ? 0 : slopes[head * spec().groupSize() + r];
   }
 
   /// `[rows, H * valueDim]`.

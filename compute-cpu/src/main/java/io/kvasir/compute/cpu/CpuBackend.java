@@ -134,6 +134,11 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
+  public void clamp(Buffer x, int rows, float limit) {
+    elementwise.clamp(host(x), rows, limit);
+  }
+
+  @Override
   public void add(Buffer x, Buffer delta, int rows, float factor) {
     elementwise.add(host(x), host(delta), rows, factor);
   }
@@ -228,8 +233,15 @@ public final class CpuBackend implements Backend {
     Arrays.fill(out.values(), at, at + out.columns(), 0f);
     for (int i = 0; i < scratch.selection.experts().length; i++) {
       FeedForward expert = moe.experts().get(scratch.selection.experts()[i]);
-      feedForward(expert, scratch.row, scratch.part, 1);
-      addTo(out.values(), at, scratch.part.values(), scratch.selection.weights()[i]);
+      float weight = scratch.selection.weights()[i];
+      if (moe.routing().weighsInput()) {
+        copyScaled(in.values(), r * in.columns(), weight, scratch.scaled.values());
+        feedForward(expert, scratch.scaled, scratch.part, 1);
+        addTo(out.values(), at, scratch.part.values(), 1);
+      } else {
+        feedForward(expert, scratch.row, scratch.part, 1);
+        addTo(out.values(), at, scratch.part.values(), weight);
+      }
     }
     if (moe.shared() != null) {
       feedForward(moe.shared(), scratch.row, scratch.part, 1);
@@ -239,6 +251,12 @@ public final class CpuBackend implements Backend {
         factor = ScalarMath.sigmoid(scratch.gate.values()[0]);
       }
       addTo(out.values(), at, scratch.part.values(), factor);
+    }
+  }
+
+  private static void copyScaled(float[] from, int at, float factor, float[] to) {
+    for (int i = 0; i < to.length; i++) {
+      to[i] = factor * from[at + i];
     }
   }
 
@@ -282,11 +300,13 @@ public final class CpuBackend implements Backend {
       @Nullable Buffer v,
       Buffer out) {
     Buffer sinks = spec.sinks();
+    Buffer slopes = spec.slopes();
     attentionCall.set(
         batch,
         spec,
         host(q).values(),
         sinks == null ? null : host(sinks).values(),
+        slopes == null ? null : host(slopes).values(),
         host(out).values());
     if (k != null) {
       attention.store(attentionCall, host(k).values(), v == null ? null : host(v).values());

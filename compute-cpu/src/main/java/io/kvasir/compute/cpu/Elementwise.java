@@ -23,7 +23,8 @@ final class Elementwise implements KernelPool.Region {
     NORMALIZE,
     ROTATE,
     ACTIVATE,
-    SOFTCAP
+    SOFTCAP,
+    CLAMP
   }
 
   private final KernelPool pool;
@@ -96,6 +97,12 @@ final class Elementwise implements KernelPool.Region {
     start(Op.SOFTCAP, count);
   }
 
+  void clamp(HostBuffer values, int count, float limit) {
+    x = values;
+    factor = limit;
+    start(Op.CLAMP, count);
+  }
+
   private void start(Op next, int count) {
     op = next;
     rows = count;
@@ -135,12 +142,19 @@ final class Elementwise implements KernelPool.Region {
       }
       case ACTIVATE -> activateRow(r, space);
       case SOFTCAP -> VectorMath.softcap(x.values(), r * columns, (r + 1) * columns, factor);
+      case CLAMP -> clamp(x.values(), r * columns, columns, factor);
     }
   }
 
   private static void scale(float[] x, int at, int count, float factor) {
     for (int i = at; i < at + count; i++) {
       x[i] *= factor;
+    }
+  }
+
+  private static void clamp(float[] x, int at, int count, float limit) {
+    for (int i = at; i < at + count; i++) {
+      x[i] = Math.min(Math.max(x[i], -limit), limit);
     }
   }
 

@@ -12,6 +12,7 @@ final class MoeScratch {
 
   final ExpertSelection selection;
   final HostBuffer row;
+  final HostBuffer scaled;
   final HostBuffer part;
   final HostBuffer gate = HostBuffer.allocate(1, 1);
   private HostBuffer logits;
@@ -25,6 +26,7 @@ final class MoeScratch {
             vector(moe.routing().expertScale()),
             experts);
     row = HostBuffer.allocate(1, inputs);
+    scaled = HostBuffer.allocate(1, moe.routing().weighsInput() ? inputs : 1);
     part = HostBuffer.allocate(1, outputs);
     logits = HostBuffer.allocate(1, experts);
   }

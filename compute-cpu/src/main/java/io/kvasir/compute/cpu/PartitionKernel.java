@@ -18,8 +18,8 @@ import jdk.incubator.vector.VectorOperators;
 /// the chunk of the prompt or the number of threads. Within a partition, for query `q`:
 ///
 /// ```
-/// s[j] = cap(scale * q . k[j])       m = max s        p[j] = e^(s[j] - m)
-/// l = sum p[j]                       acc = sum p[j] v[j]
+/// s[j] = cap(scale * q . k[j]) - slope * distance
+/// m = max s        p[j] = e^(s[j] - m)        l = sum p[j]        acc = sum p[j] v[j]
 /// ```
 ///
 /// Partitions are merged in ascending order by rescaling to the larger maximum (online softmax,
@@ -70,7 +70,10 @@ final class PartitionKernel {
     Arrays.fill(acc, 0, queries * spec.valueDim(), 0f);
     scoreTiles(call, unit, start, first / TILE * TILE, last);
     for (int q = 0; q < queries; q++) {
-      softmax(spec, q);
+      int r = q % spec.groupSize();
+      int position = call.batch().positions()[unit.firstRow + q / spec.groupSize()];
+      score(spec, q, call.slope(unit.head, r), position - start);
+      softmax(q);
     }
     addValueTiles(call, unit, start, first / TILE * TILE, last);
   }
@@ -126,15 +129,14 @@ final class PartitionKernel {
     return call.queryAt(unit.firstRow + query / group, unit.head, query % group);
   }
 
-  /// Turns the scores of a query into weights. Positions that it does not see get weight 0 as far
-  /// as vectors reach; lanes are those of the absolute position.
-  private void softmax(AttentionSpec spec, int query) {
+  /// Turns the products of a query into logits.
+  ///
+  /// @param at the query's own position in the partition; beyond it in earlier ones
+  private void score(AttentionSpec spec, int query, float slope, int at) {
     int base = query * TOKENS;
     int low = base + from[query];
     int high = base + to[query];
     if (low >= high) {
-      max[query] = Float.NEGATIVE_INFINITY;
-      sum[query] = 0;
       return;
     }
     for (int i = low; i < high; i++) {
@@ -142,6 +144,24 @@ final class PartitionKernel {
     }
     if (spec.softcap() != 0) {
       VectorMath.softcap(scores, low, high, spec.softcap());
+    }
+    if (slope != 0) {
+      for (int i = low; i < high; i++) {
+        scores[i] += slope * (i - base - at);
+      }
+    }
+  }
+
+  /// Turns the logits of a query into weights. Positions that it does not see get weight 0 as far
+  /// as vectors reach; lanes are those of the absolute position.
+  private void softmax(int query) {
+    int base = query * TOKENS;
+    int low = base + from[query];
+    int high = base + to[query];
+    if (low >= high) {
+      max[query] = Float.NEGATIVE_INFINITY;
+      sum[query] = 0;
+      return;
     }
     int lowVector = low & -L;
     int highVector = high + L - 1 & -L;

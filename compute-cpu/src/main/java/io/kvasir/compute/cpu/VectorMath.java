@@ -125,6 +125,11 @@ final class VectorMath {
           result[i] = gelu(gate[at + i], result[i]);
         }
       }
+      case SIGMOID -> {
+        for (int i = 0; i < count; i++) {
+          result[i] = 1 / (1 + result[i]);
+        }
+      }
       case RELU -> {
         for (int i = 0; i < count; i++) {
           result[i] = Math.max(gate[at + i], 0);
@@ -155,7 +160,7 @@ final class VectorMath {
   /// What `e` is raised to on the way to the activation of `x`.
   private static float sigmoidArgument(Activation activation, float x) {
     return switch (activation) {
-      case SILU -> -x;
+      case SILU, SIGMOID -> -x;
       case GELU_QUICK -> -Activation.QUICK_SLOPE * x;
       case CLAMPED_SWIGLU -> -Activation.QUICK_SLOPE * Math.min(x, Activation.CLAMP);
       case GELU_TANH -> -TANH_SLOPE * (x + 0.044715f * x * x * x);

@@ -150,7 +150,17 @@ record AttentionCase(
         valueDim,
         (float) (1 / Math.sqrt(keyDim)),
         softcap,
-        sinks ? sinkLogits() : null);
+        sinks ? sinkLogits() : null,
+        sinks && !mla ? slopes() : null);
+  }
+
+  /// A bias by distance goes along with sinks, so that both kinds of case occur with and without.
+  private HostBuffer slopes() {
+    float[] slopes = new float[heads];
+    for (int h = 0; h < heads; h++) {
+      slopes[h] = (float) Math.pow(2, -h - 1);
+    }
+    return new HostBuffer(slopes, 1, heads);
   }
 
   private @Nullable HostBuffer sinkLogits() {

@@ -90,6 +90,7 @@ class CpuOpsTest {
     compareInPlace("scale", (b, v) -> b.scale(v, 70, 1.7f), x, 0);
     compareInPlace("scaleRows", (b, v) -> b.scaleRows(v, 70, factors), x, 0);
     compareInPlace("add", (b, v) -> b.add(v, y, 70, -0.3f), x, 0);
+    compareInPlace("clamp", (b, v) -> b.clamp(v, 70, 0.5f), x, 0);
     compareInPlace("softcap", (b, v) -> b.softcap(v, 70, 2.5f), x, 1e-6);
     HostBuffer out = HostBuffer.allocate(70, 1000);
     compare("gather", (b, r) -> b.gatherRows(x, new int[] {5, 2, 69, 5}, 4, r), out, 0);

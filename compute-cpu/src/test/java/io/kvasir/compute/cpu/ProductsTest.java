@@ -206,11 +206,24 @@ class ProductsTest {
 
   @Test
   void mixtureOfExperts_sharedAndRouted_equalsReferenceAndIsIndependentOfBatch() {
+    mixture(new Routing(3, true, normal(1, 8), normal(1, 8), 4, 2, 2, true, 1.5f));
+  }
+
+  @Test
+  void mixtureOfExperts_weightsOnInputs_equalsReferenceAndIsIndependentOfBatch() {
+    mixture(new Routing(2, true, null, null, 1, 1, 1, false, 1, 0, true));
+  }
+
+  @Test
+  void mixtureOfExperts_sparseMixer_equalsReferenceAndIsIndependentOfBatch() {
+    mixture(new Routing(2, false, null, null, 1, 1, 1, false, 1, 0.5f, false));
+  }
+
+  private void mixture(Routing routing) {
     List<FeedForward> experts = new ArrayList<>();
     for (int e = 0; e < 8; e++) {
       experts.add(feedForward(32, 48));
     }
-    Routing routing = new Routing(3, true, normal(1, 8), normal(1, 8), 4, 2, 2, true, 1.5f);
     MixtureOfExperts moe =
         new MixtureOfExperts(
             linear(TensorType.F32, 8, 32),
