@@ -22,13 +22,10 @@ final class CacheInvisibleTest {
 
   @TestFactory
   Stream<DynamicTest> logits_anyChunkBlockAndThreads_areBitIdentical() {
-    return ReferenceData.huggingFaceCases().stream()
-        .filter(name -> !GoldenLogitsTest.RECURRENT.contains(name))
-        .map(name -> DynamicTest.dynamicTest(name, () -> check(name)));
+    return ReferenceData.cases((folder, name) -> check(folder));
   }
 
-  private static void check(String name) {
-    Path folder = ReferenceData.folder("reference/hf").resolve(name);
+  private static void check(Path folder) {
     int[] ids = ids(folder);
     for (KvFormat format : new KvFormat[] {KvFormat.F32, KvFormat.F16}) {
       float[][] expected = logits(folder, ids, format, new Setup(48, 64, 2));

@@ -31,7 +31,7 @@ final class GoldenGgufTest {
 
   @TestFactory
   Stream<DynamicTest> folder_convertedToF32_matchesGolden() {
-    return tests((folder, name) -> {
+    return ReferenceData.cases((folder, name) -> {
       Path file = converted(folder, name, TensorType.F32);
       GoldenLogitsTest.check(file, folder, new CpuBackend(2));
     });
@@ -39,7 +39,7 @@ final class GoldenGgufTest {
 
   @TestFactory
   Stream<DynamicTest> folder_convertedToQ8_staysClose() {
-    return tests((folder, name) -> {
+    return ReferenceData.cases((folder, name) -> {
       Path file = converted(folder, name, TensorType.Q8_0);
       try (SafetensorsFile golden = SafetensorsFile.open(folder.resolve("golden.safetensors"))) {
         float[] expected = golden.get("logits").toFloats();
@@ -50,7 +50,7 @@ final class GoldenGgufTest {
 
   @TestFactory
   Stream<DynamicTest> file_requantized_computesWithTheValuesItHolds() {
-    return tests((folder, name) -> {
+    return ReferenceData.cases((folder, name) -> {
       Path quantized = converted(folder, name, TensorType.Q4_0);
       Path plain = converted(quantized, name + "-again", TensorType.F32);
       try (SafetensorsFile golden = SafetensorsFile.open(folder.resolve("golden.safetensors"))) {
@@ -64,17 +64,6 @@ final class GoldenGgufTest {
         assertThat(worst).isLessThan(1e-3);
       }
     });
-  }
-
-  /// What is checked of a case.
-  private interface Check {
-    void run(Path folder, String name) throws IOException;
-  }
-
-  private static Stream<DynamicTest> tests(Check check) {
-    Path all = ReferenceData.folder("reference/hf");
-    return GoldenLogitsTest.cases()
-        .map(name -> DynamicTest.dynamicTest(name, () -> check.run(all.resolve(name), name)));
   }
 
   private Path converted(Path source, String name, TensorType type) throws IOException {

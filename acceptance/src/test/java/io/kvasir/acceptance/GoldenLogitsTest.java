@@ -13,8 +13,6 @@ import io.kvasir.model.file.SafetensorsFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
@@ -24,29 +22,14 @@ import org.junit.jupiter.api.TestFactory;
 final class GoldenLogitsTest {
   private static final double TOLERANCE = 5e-4;
 
-  /// Recurrent layers have no keys and values to page.
-  static final Set<String> RECURRENT =
-      Set.of("mamba2", "falcon_h1", "lfm2", "qwen3_next", "qwen3_5");
-
   @TestFactory
   Stream<DynamicTest> architecture_reference_matchesGolden() {
-    return cases().map(name -> test(name, new ReferenceBackend()));
+    return ReferenceData.cases((folder, name) -> check(folder, folder, new ReferenceBackend()));
   }
 
   @TestFactory
   Stream<DynamicTest> architecture_cpu_matchesGolden() {
-    return cases().map(name -> test(name, new CpuBackend(2)));
-  }
-
-  /// The names of all covered cases.
-  static Stream<String> cases() {
-    List<String> names = ReferenceData.huggingFaceCases();
-    return names.stream().filter(name -> !RECURRENT.contains(name));
-  }
-
-  private static DynamicTest test(String name, Backend backend) {
-    Path folder = ReferenceData.folder("reference/hf").resolve(name);
-    return DynamicTest.dynamicTest(name, () -> check(folder, folder, backend));
+    return ReferenceData.cases((folder, name) -> check(folder, folder, new CpuBackend(2)));
   }
 
   /// Compares a model with the golden values of a folder; closes the backend.

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param rope rotary embedding, or null for a layer without positions
 /// @param latent sizes of MLA, or null for plain heads
 /// @param normalizeValues whether value heads are divided by their root mean square (Gemma 4)
+/// @param rules what else happens to projected heads
 /// @param cacheSource the layer whose cached rows this one reads: itself, or an earlier one that it
 ///   shares
 public record AttentionConfig(
@@ -27,6 +28,7 @@ public record AttentionConfig(
     @Nullable RopeConfig rope,
     @Nullable LatentConfig latent,
     boolean normalizeValues,
+    HeadRules rules,
     int cacheSource) {
 
   public AttentionConfig {
@@ -38,6 +40,47 @@ public record AttentionConfig(
     if (heads % kvHeads != 0) {
       throw new IllegalArgumentException(
           "%d query heads are no multiple of %d key-value heads".formatted(heads, kvHeads));
+    }
+  }
+
+  /// What happens to projected queries, keys and values besides rotation.
+  ///
+  /// @param clip bound of every element, 0 for none (OLMo, MPT)
+  /// @param plainNorm whether query and key heads are divided by their root mean square (Llama 4)
+  /// @param normLast whether heads are normalized after the rotation rather than before it
+  ///   (Hunyuan)
+  /// @param alibi `m` of ALiBi's slopes `2^(-m i / H)`, 0 for none (arXiv 2108.12409)
+  /// @param alibiScale factor of the slopes
+  public record HeadRules(
+      float clip, boolean plainNorm, boolean normLast, float alibi, float alibiScale) {
+    public static final HeadRules NONE = new HeadRules(0, false, false, 0, 1);
+
+    HeadRules clip(float value) {
+      return new HeadRules(value, plainNorm, normLast, alibi, alibiScale);
+    }
+
+    HeadRules plainNorm(boolean value) {
+      return new HeadRules(clip, value, normLast, alibi, alibiScale);
+    }
+
+    HeadRules normLast(boolean value) {
+      return new HeadRules(clip, plainNorm, value, alibi, alibiScale);
+    }
+
+    HeadRules alibi(double value, double scale) {
+      return new HeadRules(clip, plainNorm, normLast, (float) value, (float) scale);
+    }
+
+    /// One slope per head. Of a number of heads that is no power of two, those beyond the last such
+    /// power get every other slope of the next one.
+    float[] slopes(int heads) {
+      float[] slopes = new float[heads];
+      int power = Integer.highestOneBit(heads);
+      for (int h = 0; h < heads; h++) {
+        double exponent = h < power ? (h + 1.0) / power : (2 * (h - power) + 1.0) / (2 * power);
+        slopes[h] = (float) (alibiScale * Math.pow(2, -alibi * exponent));
+      }
+      return slopes;
     }
   }
 

@@ -25,7 +25,9 @@ final class ExpertLoader {
   }
 
   MixtureOfExperts load() {
-    boolean shared = loader.tensors().has(context.role("ffn_up_shexp.weight"));
+    boolean shared =
+        loader.tensors().has(context.role("ffn_up_shexp.weight"))
+            || loader.tensors().has(context.role("ffn_gate_up_shexp.weight"));
     boolean sharedGate = loader.tensors().has(context.role("ffn_gate_inp_shexp.weight"));
     return new MixtureOfExperts(
         router(),
@@ -54,7 +56,9 @@ final class ExpertLoader {
         moe.keptGroups(),
         moe.groupTop(),
         moe.normalize(),
-        moe.scale());
+        moe.scale(),
+        moe.mixerRange(),
+        moe.weighsInput());
   }
 
   /// The router; where it scales its input's columns (Gemma 4), the factors are folded into a copy.

@@ -24,27 +24,43 @@ public final class Families {
 
   private static final List<Family> ALL =
       List.of(
-          family("llama", "llama2", "smollm", "yi", "internlm3").ggufInterleaved(),
-          family("mistral").ggufInterleaved(),
+          family("llama", "llama2", "smollm", "yi", "internlm3", "cwm").ggufInterleaved(),
+          family("llama4_text", "llama4")
+              .interleaved()
+              .transposed("ffn_gate_up_exps", "ffn_down_exps")
+              .with(Families::layersWithoutRope)
+              .with(MixtureFamilies::llama4),
+          family("arcee").ggufInterleaved().with(d -> d.activation = Activation.RELU_SQUARED),
+          family("internlm2").groupedQkv().ggufInterleaved(),
+          family("minicpm").ggufInterleaved().with(Families::miniCpm),
+          family("minicpm3").with(Families::latent).with(Families::miniCpm),
+          family("exaone"),
+          family("helium").interleaved(),
+          family("mistral", "ministral").ggufInterleaved(),
           family("ministral3", "mistral3").ggufInterleaved().with(Families::positionScaledQueries),
           family("mixtral").ggufInterleaved(),
-          family("qwen2").with(Families::qwenWindow),
+          family("qwen2", "mimo").with(Families::qwenWindow),
           family("qwen3").with(Families::qwenWindow),
-          family("qwen2_moe", "qwen2moe").with(Families::qwenWindow).with(Families::qwenMoe),
-          family("qwen3_moe", "qwen3moe").with(Families::qwenWindow).with(Families::qwenMoe),
+          family("qwen2_moe", "qwen2moe").with(Families::qwenWindow).with(MixtureFamilies::qwen),
+          family("qwen3_moe", "qwen3moe").with(Families::qwenWindow).with(MixtureFamilies::qwen),
           family("phi3"),
           family("smollm3").ggufInterleaved().with(Families::layersWithoutRope),
           family("granite").ggufInterleaved().with(Families::graniteScales),
-          family("granitemoe", "granite_moe").ggufInterleaved().with(Families::graniteScales),
+          family("granitemoe", "granite_moe", "granitemoeshared")
+              .ggufInterleaved()
+              .with(Families::graniteScales),
           family("olmo2").named(SANDWICH),
           family("olmo3").named(SANDWICH),
-          family("olmoe").with(d -> normalizeExperts(d, false)),
+          family("flex_olmo").named(SANDWICH).with(d -> MixtureFamilies.normalize(d, false)),
+          family("olmo").layerNorm().ggufInterleaved().with(Families::olmo),
+          family("olmoe").with(d -> MixtureFamilies.normalize(d, false)),
           family("gemma").offsetNorm().with(Families::gemma),
           family("gemma2")
               .offsetNorm()
               .named(SANDWICH)
               .with(Families::gemma)
               .with(Families::gemma2),
+          family("vaultgemma").offsetNorm().with(Families::gemma).with(Families::gemma2),
           family("gemma3_text", "gemma3")
               .offsetNorm()
               .named(SANDWICH)
@@ -68,20 +84,52 @@ public final class Families {
           family("deepseek_v2", "deepseek2")
               .interleaved()
               .with(Families::latent)
-              .with(Families::deepseekV2),
-          family("deepseek_v3").interleaved().with(Families::latent).with(Families::deepseekV3),
-          family("ernie4_5", "ernie4_5").interleaved(),
+              .with(MixtureFamilies::deepseekV2),
+          family("deepseek_v3")
+              .interleaved()
+              .with(Families::latent)
+              .with(MixtureFamilies::deepseekV3),
+          family("deepseek").ggufInterleaved().with(MixtureFamilies::deepseekV1),
+          family("youtu").interleaved().with(Families::latent),
+          family("glm4_moe_lite")
+              .interleaved()
+              .with(Families::latent)
+              .with(MixtureFamilies::deepseekV3),
+          family("dots1").with(Families::listedWindow).with(MixtureFamilies::deepseekV3),
+          family("solar_open").with(MixtureFamilies::deepseekV3),
+          family("minimax_m2", "minimax-m2").with(MixtureFamilies::sigmoid),
+          family("bailing_moe", "bailingmoe").ggufInterleaved().with(MixtureFamilies::deepseekV1),
+          family("bailing_moe_v2", "bailingmoe2").with(MixtureFamilies::deepseekV3),
+          family("afmoe").named(SANDWICH).with(MixtureFamilies::afmoe),
+          family("exaone_moe", "exaone-moe").with(MixtureFamilies::exaone),
+          family("phimoe").layerNorm().with(MixtureFamilies::phi),
+          family("hunyuan_v1_dense", "hunyuan-dense").with(Families::hunyuan),
+          family("hunyuan_v1_moe", "hunyuan-moe").with(Families::hunyuan),
+          family("ernie4_5").interleaved(),
+          family("ernie4_5_moe", "ernie4_5-moe").interleaved(),
           family("exaone4").named(SANDWICH).with(Families::exaone4),
-          family("falcon").layerNorm().with(Families::falcon),
-          family("glm", "chatglm").interleaved(),
+          family("falcon").layerNorm().with(OlderFamilies::falcon),
+          family("glm", "chatglm").interleaved().with(OlderFamilies::chatGlm),
           family("glm4").interleaved(),
-          family("glm4_moe", "glm4moe").with(Families::deepseekV3),
+          family("glm4_moe", "glm4moe").with(MixtureFamilies::deepseekV3),
+          family("bloom").layerNorm().groupedQkv().with(OlderFamilies::bloom),
+          family("mpt").layerNorm().with(OlderFamilies::mpt),
+          family("gptj").layerNorm().interleaved().parallelBranches().with(OlderFamilies::gptj),
+          family("opt").layerNorm().with(OlderFamilies::opt),
+          family("gpt_neo").layerNorm().with(OlderFamilies::gptNeo),
+          family("persimmon").layerNorm().groupedQkv().with(OlderFamilies::persimmon),
+          family("baichuan").ggufInterleaved().with(OlderFamilies::baichuan),
+          family("orion").layerNorm(),
+          family("jais2").layerNorm().with(d -> d.activation = Activation.RELU_SQUARED),
+          family("qwen")
+              .named(Map.of("mlp.w1", "ffn_up", "mlp.w2", "ffn_gate"))
+              .with(OlderFamilies::qwen1),
           family("gpt2")
               .layerNorm()
               .transposed("attn_qkv", "attn_output", "ffn_up", "ffn_down")
-              .with(Families::absolutePositions),
-          family("gpt_bigcode", "starcoder").layerNorm().with(Families::bigCode),
-          family("gpt_neox", "gptneox").layerNorm().groupedQkv().with(Families::neox),
+              .with(OlderFamilies::learnedPositions),
+          family("gpt_bigcode", "starcoder").layerNorm().with(OlderFamilies::bigCode),
+          family("gpt_neox", "gptneox").layerNorm().groupedQkv().with(OlderFamilies::neox),
           family("gpt_oss", "gpt-oss")
               .transposed("ffn_gate_up_exps", "ffn_down_exps")
               .interleavedGateUp()
@@ -121,7 +169,9 @@ public final class Families {
       d.queryScaling =
           new QueryScaling(
               (float) rope.get("llama_4_scaling_beta").asDouble(),
-              rope.intOr("original_max_position_embeddings", d.maxPositions));
+              rope.intOr("original_max_position_embeddings", d.maxPositions),
+              0,
+              false);
     }
   }
 
@@ -134,30 +184,6 @@ public final class Families {
     }
   }
 
-  private static void qwenMoe(ModelDraft d) {
-    normalizeExperts(d, d.config.booleanOr("norm_topk_prob", false));
-    int step = d.optional(1, "decoder_sparse_step");
-    List<Integer> dense = new ArrayList<>();
-    d.config.get("mlp_only_layers").asList().forEach(layer -> dense.add(layer.asInt()));
-    d.routed = layer -> !dense.contains(layer) && (layer + 1) % step == 0;
-  }
-
-  private static void normalizeExperts(ModelDraft d, boolean normalize) {
-    MoeConfig m = d.moe;
-    if (m != null) {
-      d.moe =
-          new MoeConfig(
-              m.experts(),
-              m.expertsPerToken(),
-              m.sigmoid(),
-              m.groups(),
-              m.keptGroups(),
-              m.groupTop(),
-              d.config.booleanOr("norm_topk_prob", normalize),
-              m.scale());
-    }
-  }
-
   private static void layersWithoutRope(ModelDraft d) {
     List<Json> flags = d.config.get("no_rope_layers").asList();
     int interval = d.optional(4, "no_rope_layer_interval");
@@ -165,6 +191,37 @@ public final class Families {
         layer -> flags.size() > layer ? flags.get(layer).asInt() != 0 : (layer + 1) % interval != 0;
     if (!d.config.booleanOr("use_sliding_window", false)) {
       d.window = 0;
+    }
+  }
+
+  /// Windows only where the configuration says which layers have one.
+  private static void listedWindow(ModelDraft d) {
+    if (!d.config.has("layer_types")) {
+      d.window = 0;
+    }
+  }
+
+  private static void olmo(ModelDraft d) {
+    d.plainNorms = true;
+    d.rules = d.rules.clip((float) d.config.doubleOr("clip_qkv", 0));
+  }
+
+  private static void hunyuan(ModelDraft d) {
+    d.rules = d.rules.normLast(true);
+  }
+
+  /// Maximal update parametrization in the settings of MiniCPM; GGUF files state the factors.
+  private static void miniCpm(ModelDraft d) {
+    graniteScales(d);
+    if (d.config.has("scale_emb")) {
+      d.embeddingScale = (float) d.config.get("scale_emb").asDouble();
+    }
+    if (d.config.has("scale_depth")) {
+      double depth = d.config.get("scale_depth").asDouble();
+      d.residualScale = (float) (depth / Math.sqrt(d.layerCount));
+    }
+    if (d.config.has("dim_model_base")) {
+      d.logitScale = (float) (d.config.get("dim_model_base").asDouble() / d.width);
     }
   }
 
@@ -214,6 +271,10 @@ public final class Families {
         d.rotaryDim[i] = globalDim;
         d.kvHeads[i] = d.config.booleanOr("attention_k_eq_v", false) ? globalKv : d.kvHeads[i];
       }
+      Json own = d.config.get("per_layer_config").get(Integer.toString(i));
+      d.headDim[i] = own.intOr("head_dim", d.headDim[i]);
+      d.rotaryDim[i] = own.intOr("head_dim", d.rotaryDim[i]);
+      d.kvHeads[i] = own.intOr("num_key_value_heads", d.kvHeads[i]);
     }
   }
 
@@ -241,37 +302,6 @@ public final class Families {
     d.attentionScale = (float) scale;
   }
 
-  private static void deepseekV2(ModelDraft d) {
-    firstLayersDense(d);
-    MoeConfig m = d.moe;
-    if (m != null) {
-      boolean limited = "group_limited_greedy".equals(d.config.textOr("topk_method", "greedy"));
-      int groups = limited ? d.optional(1, "n_group") : 1;
-      int kept = limited ? d.optional(1, "topk_group") : 1;
-      // The published code scales and never normalizes.
-      d.moe =
-          new MoeConfig(m.experts(), m.expertsPerToken(), false, groups, kept, 1, false, m.scale());
-    }
-  }
-
-  private static void deepseekV3(ModelDraft d) {
-    firstLayersDense(d);
-    MoeConfig m = d.moe;
-    if (m != null) {
-      int groups = d.optional(1, "n_group");
-      int kept = d.optional(1, "topk_group");
-      d.moe =
-          new MoeConfig(
-              m.experts(), m.expertsPerToken(), true, groups, kept, 2, m.normalize(), m.scale());
-    }
-  }
-
-  private static void firstLayersDense(ModelDraft d) {
-    int dense = d.optional(0, "first_k_dense_replace");
-    int every = d.optional(1, "moe_layer_freq");
-    d.routed = layer -> layer >= dense && layer % every == 0;
-  }
-
   private static void exaone4(ModelDraft d) {
     if (d.window > 0) {
       if (!d.config.has("layer_types")) {
@@ -279,48 +309,6 @@ public final class Families {
         d.slides = layer -> (layer + 1) % pattern != 0;
       }
       d.rotates = d.slides;
-    }
-  }
-
-  private static void falcon(ModelDraft d) {
-    if (d.config.booleanOr("alibi", false)) {
-      throw new UnsupportedModelException(
-          "this Falcon uses ALiBi positions, which are not supported; Falcon models with rotary positions are");
-    }
-    boolean grouped = d.config.booleanOr("new_decoder_architecture", false);
-    boolean single = d.config.booleanOr("multi_query", true) && !grouped;
-    int kvHeads = grouped ? d.optional(d.heads[0], "num_kv_heads") : single ? 1 : d.heads[0];
-    d.kvHeads = d.filled(d.config.has("num_key_value_heads") ? d.kvHeads[0] : kvHeads);
-    d.groupedQkv = !single;
-    d.parallel = grouped || d.config.booleanOr("parallel_attn", true);
-    if (!d.config.has("activation")) {
-      d.activation = Activation.GELU;
-    }
-  }
-
-  private static void absolutePositions(ModelDraft d) {
-    d.rotates = layer -> false;
-    if (!d.config.has("activation_function")) {
-      d.activation = Activation.GELU_TANH;
-    }
-  }
-
-  private static void bigCode(ModelDraft d) {
-    absolutePositions(d);
-    if (d.config.booleanOr("multi_query", true)) {
-      d.kvHeads = d.filled(1);
-    } else {
-      d.groupedQkv = true;
-    }
-  }
-
-  private static void neox(ModelDraft d) {
-    d.parallel = d.config.booleanOr("use_parallel_residual", true);
-    if (!d.config.has("rotary_pct") && !d.config.has("rope_parameters")) {
-      d.rotaryDim = d.filled(d.headDim[0] / 4);
-    }
-    if (!d.config.has("hidden_act")) {
-      d.activation = Activation.GELU;
     }
   }
 

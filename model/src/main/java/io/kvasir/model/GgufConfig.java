@@ -33,7 +33,15 @@ final class GgufConfig {
 
   /// Architectures whose expert weights are normalized only where the file says so.
   private static final Set<String> NOT_NORMALIZED =
-      Set.of("deepseek2", "glm4moe", "olmoe", "qwen2moe");
+      Set.of(
+          "bailingmoe",
+          "bailingmoe2",
+          "deepseek",
+          "deepseek2",
+          "dots1",
+          "glm4moe",
+          "olmoe",
+          "qwen2moe");
 
   private static final int GATED_BY_SIGMOID = 2;
 
@@ -126,7 +134,9 @@ final class GgufConfig {
     real("embedding_multiplier", "embedding_scale");
     real("residual_multiplier", "residual_scale");
     real("attention_multiplier", "attention.scale");
-    real(architecture.startsWith("granite") ? "logits_scaling" : "logit_scale", "logit_scale");
+    boolean divides = architecture.startsWith("granite") || architecture.startsWith("minicpm");
+    real(divides ? "logits_scaling" : "logit_scale", "logit_scale");
+    quirks();
     if (!metadata.booleanOr(key("rope.scaling.finetuned"), true)) {
       config.put("position_embedding_type", new Json.Str("nope"));
     }
@@ -134,6 +144,45 @@ final class GgufConfig {
     softcap("attn_logit_softcapping", gemma2 ? 50 : 0);
     softcap("final_logit_softcapping", gemma2 || architecture.equals("gemma4") ? 30 : 0);
     queryScalar();
+  }
+
+  /// What some architectures alone state, or take for granted.
+  private void quirks() {
+    real("clip_qkv", "attention.clamp_kqv");
+    switch (architecture) {
+      case "afmoe" -> config.put("mup_enabled", new Json.Bool(true));
+      case "falcon" -> config.put("alibi", new Json.Bool(has("attention.max_alibi_bias")));
+      case "mpt" -> {
+        double bias = metadata.doubleOr(key("attention.max_alibi_bias"), 0);
+        Map<String, Json> attention = new LinkedHashMap<>();
+        attention.put("alibi", new Json.Bool(bias > 0));
+        attention.put("alibi_bias_max", new Json.Real(bias));
+        attention.put("clip_qkv", new Json.Real(metadata.doubleOr(key("attention.clamp_kqv"), 0)));
+        config.put("attn_config", new Json.Obj(attention));
+      }
+      case "minicpm", "minicpm3" -> {
+        if (!has("embedding_scale")) {
+          config.put("scale_emb", new Json.Int(12));
+          config.put("scale_depth", new Json.Real(1.4));
+          config.put("dim_model_base", new Json.Int(256));
+        }
+      }
+      case "llama4" -> llama4();
+      default -> {
+        // Nothing else differs.
+      }
+    }
+  }
+
+  private void llama4() {
+    real("attn_scale", "attention.temperature_scale");
+    integer("floor_scale", "attention.temperature_length");
+    integer("attention_chunk_size", "attention.chunk_size");
+    integer("no_rope_layer_interval", "no_rope_layer_step");
+    // The model of 128 experts does without; files of other writers do not say so.
+    boolean normalized =
+        metadata.booleanOr(key("attention.qk_norm"), number("expert_count") != 128);
+    config.put("use_qk_norm", new Json.Bool(normalized));
   }
 
   private void softcap(String name, double fallback) {

@@ -48,7 +48,8 @@ final class GgufHeader {
     put(
         rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
         (float) draft.normEpsilon);
-    if (Set.of("gptneox", "stablelm").contains(architecture)) {
+    boolean sequentialFalcon = architecture.equals("falcon") && !draft.parallel;
+    if (sequentialFalcon || Set.of("gptneox", "stablelm").contains(architecture)) {
       metadata.put(key("use_parallel_residual"), GgufValue.of(draft.parallel));
     }
     heads();
@@ -142,7 +143,7 @@ final class GgufHeader {
   }
 
   private void scales() {
-    boolean granite = architecture.startsWith("granite");
+    boolean granite = architecture.startsWith("granite") || architecture.startsWith("minicpm");
     if (granite) {
       put("embedding_scale", draft.embeddingScale);
       put("residual_scale", draft.residualScale);
@@ -152,8 +153,19 @@ final class GgufHeader {
     }
     double usual = 1 / Math.sqrt(draft.headDim[0]);
     boolean unusual = Math.abs(draft.attentionScale / usual - 1) > 1e-6;
-    if (granite || unusual && draft.latent == null && !architecture.equals("gemma4")) {
+    boolean granites = architecture.startsWith("granite");
+    if (granites || unusual && draft.latent == null && !architecture.equals("gemma4")) {
       put("attention.scale", draft.attentionScale);
+    }
+    AttentionConfig.HeadRules rules = draft.rules;
+    if (rules.clip() > 0) {
+      put("attention.clamp_kqv", rules.clip());
+    }
+    if (rules.alibi() > 0) {
+      put("attention.max_alibi_bias", rules.alibi());
+    }
+    if (architecture.equals("llama4")) {
+      llama4();
     }
     if (draft.attentionSoftcap > 0) {
       put("attn_logit_softcapping", draft.attentionSoftcap);
@@ -162,6 +174,18 @@ final class GgufHeader {
     if (draft.logitSoftcap > 0 || architecture.equals("gemma4")) {
       put("final_logit_softcapping", draft.logitSoftcap);
     }
+  }
+
+  private void llama4() {
+    put("attention.temperature_scale", draft.queryScaling.beta());
+    put("attention.temperature_length", draft.queryScaling.originalContext());
+    put("attention.chunk_size", draft.optional(8192, "attention_chunk_size"));
+    metadata.put(key("attention.qk_norm"), GgufValue.of(draft.rules.plainNorm()));
+    int step = 1;
+    while (step <= draft.layerCount && draft.rotates.test(step - 1)) {
+      step++;
+    }
+    put("no_rope_layer_step", step);
   }
 
   private void experts() {
@@ -184,14 +208,19 @@ final class GgufHeader {
       }
     }
     metadata.put(key("expert_weights_norm"), GgufValue.of(moe.normalize()));
-    if (Set.of("deepseek2", "glm4moe").contains(architecture)) {
+    boolean always = Set.of("deepseek2", "glm4moe").contains(architecture);
+    if (always || dense > 0) {
       put("leading_dense_block_count", dense);
+    }
+    if (always || moe.sigmoid()) {
       put("expert_gating_func", moe.sigmoid() ? SIGMOID : SOFTMAX);
+    }
+    if (always || moe.scale() != 1) {
       put("expert_weights_scale", moe.scale());
-      if (moe.groups() > 1) {
-        put("expert_group_count", moe.groups());
-        put("expert_group_used_count", moe.keptGroups());
-      }
+    }
+    if (moe.groups() > 1) {
+      put("expert_group_count", moe.groups());
+      put("expert_group_used_count", moe.keptGroups());
     }
   }
 
@@ -209,11 +238,12 @@ final class GgufHeader {
     }
     Json rules = draft.ropeParameters(false);
     put("rope.dimension_count", 2 * table.pairs());
-    put("rope.freq_base", (float) rules.doubleOr("rope_theta", draft.ropeBase(false)));
+    double base = rules.doubleOr("rope_theta", draft.ropeBase(false));
+    put("rope.freq_base", (float) RopeScaling.stretchedBase(rules, base, 2 * table.pairs()));
     RopeTable sliding = table(slidingLayer());
     if (Set.of("gemma3", "gemma4").contains(architecture) && sliding != null) {
-      double base = draft.ropeParameters(true).doubleOr("rope_theta", draft.ropeBase(true));
-      put("rope.freq_base_swa", (float) base);
+      double own = draft.ropeParameters(true).doubleOr("rope_theta", draft.ropeBase(true));
+      put("rope.freq_base_swa", (float) own);
       if (architecture.equals("gemma4")) {
         put("rope.dimension_count_swa", 2 * sliding.pairs());
       }

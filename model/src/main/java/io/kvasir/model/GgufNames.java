@@ -29,7 +29,17 @@ final class GgufNames {
           Map.entry("gpt_bigcode", "starcoder"),
           Map.entry("gpt_neox", "gptneox"),
           Map.entry("gpt_oss", "gpt-oss"),
-          Map.entry("phi", "phi2"));
+          Map.entry("phi", "phi2"),
+          Map.entry("llama4_text", "llama4"),
+          Map.entry("ernie4_5_moe", "ernie4_5-moe"),
+          Map.entry("minimax_m2", "minimax-m2"),
+          Map.entry("bailing_moe", "bailingmoe"),
+          Map.entry("bailing_moe_v2", "bailingmoe2"),
+          Map.entry("exaone_moe", "exaone-moe"),
+          Map.entry("hunyuan_v1_dense", "hunyuan-dense"),
+          Map.entry("hunyuan_v1_moe", "hunyuan-moe"),
+          Map.entry("glm4_moe_lite", "deepseek2"),
+          Map.entry("youtu", "deepseek2"));
 
   /// Families whose norm before the feed-forward part GGUF calls after the one that precedes it.
   private static final Set<String> NAMED_AFTER_ATTENTION =

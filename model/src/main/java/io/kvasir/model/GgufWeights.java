@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 /// - MLA's joint matrix is taken apart into `attn_k_b`, transposed per head, and `attn_v_b`.
 final class GgufWeights {
   private static final Pattern SINGLE_EXPERT =
-      Pattern.compile("(blk\\.\\d+\\.ffn_\\w+_exps)\\.(\\d+)\\.weight");
+      Pattern.compile("(blk\\.\\d+\\.(?:ffn_\\w+_exps|attn_[qk]_norm))\\.(\\d+)\\.weight");
   private static final Pattern ROLE = Pattern.compile("(?:blk\\.(\\d+)\\.)?(.+)\\.(weight|bias)");
 
   private final Family family;
@@ -96,6 +96,11 @@ final class GgufWeights {
       case "attn_q", "attn_k" -> projection(role, weight, attention);
       case "attn_qkv" -> fused(role, weight, attention);
       case "attn_kv_b" -> latent(role, weight, attention);
+      case "ffn_gate_up_shexp" -> sharedHalves(role, weight);
+      case "exp_probs_b" -> {
+        long experts = Tensor.byteSize(role, TensorType.U8, weight.shape());
+        add(role, weight, new long[] {experts}, (tensor, arena) -> tensor.reshape(experts));
+      }
       case "ffn_gate_up_exps" -> halves(role, weight, matrix);
       case "ffn_gate_inp_shexp" -> {
         long inputs = Tensor.byteSize(role, TensorType.U8, weight.shape());
@@ -155,16 +160,53 @@ final class GgufWeights {
 
   /// A query or key projection, or its bias.
   private void projection(String role, StoredWeight weight, AttentionConfig attention) {
-    Family.Files files = family.files();
-    boolean reorder =
-        files.ggufInterleavedRope() && !files.interleavedRope() && attention.latent() == null;
     int dim = attention.headDim();
+    boolean reorder = reordersHeads(attention);
     reordered(role, weight, reorder ? row -> TensorOrder.neighbouring(row, dim) : null);
+  }
+
+  /// Whether rotated pairs become neighbours.
+  private boolean reordersHeads(AttentionConfig attention) {
+    Family.Files files = family.files();
+    return files.ggufInterleavedRope() && !files.interleavedRope() && attention.latent() == null;
+  }
+
+  /// A fused query-key-value weight, or its bias, as the three that readers expect where rows are
+  /// reordered.
+  private void split(String role, StoredWeight weight, AttentionConfig attention) {
+    int dim = attention.headDim();
+    int q = attention.heads() * dim;
+    int kv = attention.kvHeads() * dim;
+    IntUnaryOperator order =
+        groupedQkv ? TensorOrder.ungrouped(attention) : IntUnaryOperator.identity();
+    String[] names = {"attn_q", "attn_k", "attn_v"};
+    int[] first = {0, q, q + kv, q + 2 * kv};
+    long[] shape = weight.shape();
+    long columns = shape.length == 1 ? 1 : shape[1];
+    for (int part = 0; part < names.length; part++) {
+      int from = first[part];
+      int rows = first[part + 1] - from;
+      boolean rotated = part < 2;
+      IntUnaryOperator source =
+          row -> order.applyAsInt(from + (rotated ? TensorOrder.neighbouring(row, dim) : row));
+      long[] target = shape.clone();
+      target[0] = rows;
+      long whole = q + 2L * kv;
+      add(
+          role.replace("attn_qkv", names[part]),
+          weight,
+          target.clone(),
+          (tensor, arena) ->
+              TensorOrder.rearranged(tensor.reshape(whole, columns), rows, source, arena)
+                  .reshape(target));
+    }
   }
 
   private void fused(String role, StoredWeight weight, AttentionConfig attention) {
     if (isStoredTransposed("attn_qkv", weight) && weight.shape().length == 2) {
       add(role, weight, swapped(weight.shape()), TensorOrder::transposed);
+    } else if (reordersHeads(attention)) {
+      split(role, weight, attention);
     } else {
       reordered(role, weight, groupedQkv ? TensorOrder.ungrouped(attention) : null);
     }
@@ -239,14 +281,32 @@ final class GgufWeights {
     }
   }
 
+  /// The same of the network that all rows take.
+  private void sharedHalves(String role, StoredWeight weight) {
+    long[] shape = weight.shape();
+    shape[0] /= 2;
+    int inner = Math.toIntExact(shape[0]);
+    for (int half = 0; half < 2; half++) {
+      int first = half * inner;
+      add(
+          role.replace("gate_up", half == 0 ? "gate" : "up"),
+          weight,
+          shape.clone(),
+          (tensor, arena) -> TensorOrder.rearranged(tensor, inner, row -> first + row, arena));
+    }
+  }
+
   private int rowOfHalf(int row, int inner) {
     return family.files().interleavedGateUp() ? TensorOrder.deinterleaved(row, inner) : row;
   }
 
-  /// Experts that lie in a tensor each.
+  /// Experts, or norms of heads, that lie in a tensor each.
   private void stack(String role, Map<Integer, StoredWeight> numbered) {
     StoredWeight first = numbered.values().iterator().next();
     long[] one = first.shape();
+    long[] shape = new long[one.length + 1];
+    shape[0] = numbered.size();
+    System.arraycopy(one, 0, shape, 1, one.length);
     List<Piece> pieces = new ArrayList<>();
     long bytes = 0;
     for (int e = 0; e < numbered.size(); e++) {
@@ -258,11 +318,6 @@ final class GgufWeights {
       pieces.add(expert::assembled);
       bytes += expert.storedBytes();
     }
-    add(
-        role + ".weight",
-        first.type(),
-        new long[] {numbered.size(), one[0], one[1]},
-        bytes,
-        pieces);
+    add(role + ".weight", first.type(), shape, bytes, pieces);
   }
 }

@@ -1,5 +1,6 @@
 package io.kvasir.model;
 
+import io.kvasir.compute.Activation;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.Buffer;
@@ -8,6 +9,7 @@ import io.kvasir.compute.Norm;
 import io.kvasir.compute.Ops;
 import io.kvasir.compute.Rope;
 import io.kvasir.compute.Tensor;
+import io.kvasir.model.AttentionConfig.HeadRules;
 import io.kvasir.model.file.ModelFormatException;
 import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -24,12 +26,15 @@ final class HeadAttention implements AttentionBlock {
   private final @Nullable Norm queryNorm;
   private final @Nullable Norm keyNorm;
   private final @Nullable Norm valueNorm;
+  private final @Nullable Linear gate;
+  private final boolean scalesQueries;
   private final @Nullable Rope queryRope;
   private final @Nullable Rope keyRope;
   private final Buffer q;
   private final Buffer k;
   private final Buffer v;
   private final Buffer attended;
+  private final Buffer gated;
 
   HeadAttention(LayerContext context, WeightLoader loader, boolean groupedQkv) {
     config = context.layer().attention();
@@ -41,6 +46,8 @@ final class HeadAttention implements AttentionBlock {
     int heads = config.heads();
     int kvHeads = config.kvHeads();
     int dim = config.headDim();
+    gate = gate(context, loader, heads * dim);
+    scalesQueries = !context.model().queryScaling().unrotatedOnly() || config.rope() == null;
     output = loader.linear(context.role("attn_output"), context.width(), (long) heads * dim);
     queryNorm = headNorm(context, loader, "attn_q_norm", heads * dim, dim);
     keyNorm = owner ? headNorm(context, loader, "attn_k_norm", kvHeads * dim, dim) : null;
@@ -62,18 +69,33 @@ final class HeadAttention implements AttentionBlock {
             dim,
             config.scale(),
             config.softcap(),
-            loader.optionalVector(context.role("attn_sinks.weight")));
+            loader.optionalVector(context.role("attn_sinks.weight")),
+            config.rules().alibi() == 0 ? null : loader.vector(config.rules().slopes(heads)));
     Workspace workspace = context.workspace();
     q = workspace.buffer("q", heads * dim);
     k = workspace.buffer("k", kvHeads * dim);
     v = workspace.buffer("v", kvHeads * dim);
     attended = workspace.buffer("attended", heads * dim);
+    gated = workspace.buffer("attentionGate", gate == null ? 1 : heads * dim);
+  }
+
+  private static @Nullable Linear gate(LayerContext context, WeightLoader loader, int rows) {
+    String role = context.role("attn_gate");
+    return loader.tensors().has(role + ".weight")
+        ? loader.linear(role, rows, context.width())
+        : null;
   }
 
   /// A norm per head, with one weight for all or one each, or over the whole row.
-  private static @Nullable Norm headNorm(
+  private @Nullable Norm headNorm(
       LayerContext context, WeightLoader loader, String name, int rowWidth, int headDim) {
     String role = context.role(name);
+    if (config.rules().plainNorm() && config.rope() != null) {
+      return new Norm(Norm.Kind.RMS, null, null, context.model().normEpsilon(), headDim);
+    }
+    if (loader.tensors().has(role + ".0.weight")) {
+      return loader.joinedNorm(role, rowWidth / headDim, headDim);
+    }
     Tensor weight = loader.tensors().optional(role + ".weight");
     if (weight == null) {
       return null;
@@ -99,7 +121,7 @@ final class HeadAttention implements AttentionBlock {
     int rows = step.rows();
     backend.linear(queries, in, q, rows);
     prepare(step, q, queryNorm, queryRope);
-    if (step.queryFactors().length > 0) {
+    if (scalesQueries && step.queryFactors().length > 0) {
       backend.scaleRows(q, rows, step.queryFactors());
     }
     if (keys == null) {
@@ -115,15 +137,27 @@ final class HeadAttention implements AttentionBlock {
       prepare(step, v, valueNorm, null);
       backend.attend(step.batch(), spec, q, k, v, attended);
     }
+    if (gate != null) {
+      backend.linear(gate, in, gated, rows);
+      backend.activate(Activation.SIGMOID, gated, attended, attended, rows);
+    }
     backend.linear(output, attended, out, rows);
   }
 
-  private static void prepare(Step step, Buffer x, @Nullable Norm norm, @Nullable Rope rope) {
-    if (norm != null) {
-      step.backend().normalize(norm, x, x, step.rows());
+  private void prepare(Step step, Buffer x, @Nullable Norm norm, @Nullable Rope rope) {
+    Backend backend = step.backend();
+    HeadRules rules = config.rules();
+    if (rules.clip() > 0) {
+      backend.clamp(x, step.rows(), rules.clip());
+    }
+    if (norm != null && !rules.normLast()) {
+      backend.normalize(norm, x, x, step.rows());
     }
     if (rope != null) {
-      step.backend().rope(rope, step.positions(), x, step.rows());
+      backend.rope(rope, step.positions(), x, step.rows());
+    }
+    if (norm != null && rules.normLast()) {
+      backend.normalize(norm, x, x, step.rows());
     }
   }
 

@@ -20,6 +20,8 @@ import java.util.List;
 /// @param residualScale factor of each branch before it is added to the stream
 /// @param logitScale factor of the logits
 /// @param logitSoftcap cap of the logits, 0 for none
+/// @param plainNorms whether layers normalize without weights (OLMo)
+/// @param positionOffset row of the learned position table that belongs to position 0
 /// @param queryScaling growth of queries with position, or [QueryScaling#NONE]
 public record ModelConfig(
     String architecture,
@@ -34,6 +36,8 @@ public record ModelConfig(
     float residualScale,
     float logitScale,
     float logitSoftcap,
+    boolean plainNorms,
+    int positionOffset,
     QueryScaling queryScaling) {
 
   public ModelConfig {
@@ -45,13 +49,22 @@ public record ModelConfig(
     }
   }
 
-  /// Queries at position p are multiplied by `1 + beta * ln(1 + floor(p / originalContext))` (Llama
-  /// 4, Ministral 3).
-  public record QueryScaling(float beta, int originalContext) {
-    public static final QueryScaling NONE = new QueryScaling(0, 1);
+  /// Queries at position p are multiplied by `1 + beta * ln(1 + floor((p + shift) /
+  /// originalContext))` (Llama 4, Ministral 3).
+  ///
+  /// @param unrotatedOnly whether layers that rotate are left alone
+  public record QueryScaling(float beta, int originalContext, int shift, boolean unrotatedOnly) {
+    public static final QueryScaling NONE = new QueryScaling(0, 1, 0, false);
+
+    public QueryScaling {
+      if (originalContext <= 0) {
+        throw new IllegalArgumentException("query scaling every " + originalContext + " positions");
+      }
+    }
 
     float at(int position) {
-      return (float) (1 + beta * Math.log1p(Math.floor((double) position / originalContext)));
+      double steps = Math.floor(((double) position + shift) / originalContext);
+      return (float) (1 + beta * Math.log1p(steps));
     }
   }
 

@@ -3,6 +3,7 @@ package io.kvasir.model;
 import io.kvasir.compute.Activation;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.RopeTable;
+import io.kvasir.model.AttentionConfig.HeadRules;
 import io.kvasir.model.ModelConfig.QueryScaling;
 import io.kvasir.model.json.Json;
 import java.util.ArrayList;
@@ -28,7 +29,7 @@ final class ModelDraft {
   final int maxPositions;
 
   /// Positions that will be used: the model's limit unless the caller asked for fewer.
-  final int contextLength;
+  int contextLength;
 
   int[] heads;
   int[] kvHeads;
@@ -53,11 +54,18 @@ final class ModelDraft {
   float logitScale = 1;
   float logitSoftcap;
   boolean normalizeValues;
+  boolean plainNorms;
+  int positionOffset;
+  HeadRules rules = HeadRules.NONE;
   int sharedCacheLayers;
   QueryScaling queryScaling = QueryScaling.NONE;
   AttentionConfig.@Nullable LatentConfig latent;
   @Nullable MoeConfig moe;
   IntPredicate routed = layer -> true;
+
+  private static final String[] HEADS = {
+    "num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads"
+  };
 
   private final Map<List<Object>, RopeTable> ropeTables = new HashMap<>();
 
@@ -65,12 +73,12 @@ final class ModelDraft {
     this.config = config;
     this.family = family;
     width = required("hidden_size", "n_embd", "d_model");
-    layerCount = required("num_hidden_layers", "n_layer", "n_layers");
+    layerCount = required("num_hidden_layers", "n_layer", "n_layers", "num_layers");
     maxPositions = maxPositions();
     contextLength = contextLimit > 0 ? Math.min(contextLimit, maxPositions) : maxPositions;
-    heads = perLayer("num_attention_heads", required("num_attention_heads", "n_head"));
+    heads = perLayer("num_attention_heads", required(HEADS));
     kvHeads = perLayer("num_key_value_heads", optional(heads[0], "num_key_value_heads"));
-    headDim = filled(optional(width / heads[0], "head_dim"));
+    headDim = filled(optional(width / heads[0], "head_dim", "kv_channels"));
     rotaryDim = filled(rotaryDim(headDim[0]));
     window = optional(0, "sliding_window");
     slides = slidingLayers();
@@ -106,6 +114,8 @@ final class ModelDraft {
         residualScale,
         logitScale,
         logitSoftcap,
+        plainNorms,
+        positionOffset,
         queryScaling);
   }
 
@@ -122,6 +132,7 @@ final class ModelDraft {
         rotates.test(layer) ? rope(layer, sliding) : null,
         latent,
         normalizeValues,
+        rules,
         cacheSource(layer));
   }
 
@@ -162,7 +173,8 @@ final class ModelDraft {
     if (sliding && config.has("rope_local_base_freq")) {
       return config.get("rope_local_base_freq").asDouble();
     }
-    return config.doubleOr("rope_theta", config.doubleOr("rotary_emb_base", 10000));
+    double usual = 10_000 * config.doubleOr("rope_ratio", 1);
+    return config.doubleOr("rope_theta", config.doubleOr("rotary_emb_base", usual));
   }
 
   /// The scaling rule of a layer: one for all, or one per kind of layer; older files call it
@@ -202,7 +214,8 @@ final class ModelDraft {
     for (int i = 0; i < Math.min(layerCount, types.size()); i++) {
       String type = types.get(i).asString();
       switch (type) {
-        case "full_attention" -> sliding[i] = false;
+        // What only sees its own chunk sees all of the first one; see [Families].
+        case "full_attention", "chunked_attention" -> sliding[i] = false;
         case "sliding_attention" -> sliding[i] = true;
         default ->
             throw new UnsupportedModelException(
@@ -216,7 +229,12 @@ final class ModelDraft {
   private double epsilon() {
     for (String key :
         List.of(
-            "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps")) {
+            "rms_norm_eps",
+            "layer_norm_eps",
+            "layer_norm_epsilon",
+            "layernorm_epsilon",
+            "norm_epsilon",
+            "norm_eps")) {
       if (config.has(key)) {
         return config.get(key).asDouble();
       }
@@ -246,18 +264,33 @@ final class ModelDraft {
 
   /// The mixture of experts as most families state it: softmax, the best few, normalized or not.
   private @Nullable MoeConfig mixture() {
-    int experts = optional(0, "num_local_experts", "num_experts", "n_routed_experts");
+    int experts =
+        optional(0, "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts");
     if (experts == 0) {
       return null;
     }
-    int perToken = optional(2, "num_experts_per_tok", "top_k_experts", "num_experts_per_token");
+    int perToken =
+        optional(
+            2,
+            "num_experts_per_tok",
+            "top_k_experts",
+            "num_experts_per_token",
+            "moe_k",
+            "moe_topk");
     boolean normalize = config.booleanOr("norm_topk_prob", true);
     float scale = (float) config.doubleOr("routed_scaling_factor", 1);
     return new MoeConfig(experts, perToken, false, 1, 1, 1, normalize, scale);
   }
 
   private int maxPositions() {
-    return optional(2048, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len");
+    return optional(
+        2048,
+        "max_position_embeddings",
+        "n_positions",
+        "n_ctx",
+        "max_seq_len",
+        "seq_length",
+        "model_max_length");
   }
 
   int required(String... keys) {

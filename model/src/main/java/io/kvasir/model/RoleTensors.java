@@ -19,8 +19,8 @@ final class RoleTensors {
   /// along.
   private static final Pattern IGNORED =
       Pattern.compile(
-          ".*(rotary_emb\\.inv_freq|\\.masked_bias|attn\\.bias|attention\\.bias)$"
-              + "|.*(vision|visual|audio|multi_modal|mm_projector|\\bmtp\\b|nextn).*"
+          ".*(rotary_(pos_)?emb\\.inv_freq|\\.masked_bias|attn\\.bias|attention\\.bias)$"
+              + "|.*(vision|visual|audio|multi_modal|mm_projector|\\bmtp(_layers)?\\b|nextn).*"
               + "|rope_(freqs|factors_long|factors_short)\\.weight"
               + "|.*\\.(rope_freqs|attn_rot_embd)\\.weight");
 

@@ -16,6 +16,7 @@ import java.util.List;
 /// | `yarn` | a ramp between plain and divided over the rotation count, plus a magnitude (arXiv 2309.00071) |
 /// | `longrope` | divided by one factor each, of two sets by context length (arXiv 2402.13753) |
 /// | `proportional` | only the first share of pairs rotates (Gemma 4) |
+/// | `dynamic` with `alpha` | a base of `base * alpha^(dim / (dim - 2))` (Hunyuan) |
 /// | `dynamic` | plain up to the model's own context, beyond which this engine does not go |
 final class RopeScaling {
   private final Json rope;
@@ -39,7 +40,7 @@ final class RopeScaling {
     double[] plain = plain(dim);
     return switch (rule) {
       case "default", "mrope", "none" -> table(plain, 1);
-      case "dynamic" -> table(plain, 1);
+      case "dynamic" -> table(plain(dim, stretchedBase(rope, base, dim)), 1);
       case "linear" -> table(scaled(plain, 1 / rope.get("factor").asDouble()), 1);
       case "llama3" -> table(llama3(plain), 1);
       case "yarn" -> yarn(plain, dim);
@@ -53,11 +54,22 @@ final class RopeScaling {
   }
 
   private double[] plain(int dim) {
+    return plain(dim, base);
+  }
+
+  private static double[] plain(int dim, double base) {
     double[] frequencies = new double[dim / 2];
     for (int i = 0; i < frequencies.length; i++) {
       frequencies[i] = 1 / Math.pow(base, 2.0 * i / dim);
     }
     return frequencies;
+  }
+
+  /// The base that a rule by `alpha` computes with; any other's own.
+  static double stretchedBase(Json rope, double base, int dim) {
+    return rope.has("alpha") && dim > 2
+        ? base * Math.pow(rope.get("alpha").asDouble(), dim / (dim - 2.0))
+        : base;
   }
 
   private static double[] scaled(double[] frequencies, double factor) {
@@ -138,6 +150,10 @@ final class RopeScaling {
     double[] result = plain.clone();
     for (int i = 0; i < result.length; i++) {
       result[i] /= divisors.get(i).asDouble();
+    }
+    String mscale = contextLength > original ? "long_mscale" : "short_mscale";
+    if (rope.has(mscale)) {
+      return table(result, rope.get(mscale).asDouble());
     }
     double stretch = rope.doubleOr("factor", maxPositions / original);
     double magnitude = stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(original));

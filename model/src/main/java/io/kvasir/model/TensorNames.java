@@ -15,10 +15,13 @@ import org.jspecify.annotations.Nullable;
 final class TensorNames {
   private static final Pattern PREFIX =
       Pattern.compile(
-          "^(model\\.language_model\\.|language_model\\.model\\.|language_model\\.|model\\.|transformer\\.|gpt_neox\\.|backbone\\.)");
-  private static final Pattern LAYER = Pattern.compile("^(?:layers|h)\\.(\\d{1,6})\\.(.+)$");
+          "^(model\\.language_model\\.|language_model\\.model\\.|language_model\\.|model\\.decoder\\.|model\\."
+              + "|transformer\\.encoder\\.|transformer\\.embedding\\.|transformer\\.|decoder\\.|gpt_neox\\.|backbone\\.)");
+  private static final Pattern LAYER = Pattern.compile("^(?:layers|h|blocks)\\.(\\d{1,6})\\.(.+)$");
   private static final Pattern EXPERT =
       Pattern.compile("^(?:mlp|block_sparse_moe|feed_forward)\\.experts\\.(\\d{1,6})\\.(\\w+)$");
+  private static final Pattern HEAD_NORM =
+      Pattern.compile("^(self_attn\\.[qk]_layernorm)\\.norms\\.(\\d{1,6})$");
   private static final Set<String> PARAMETERS =
       Set.of("weight", "bias", "weight_scale", "weight_scale_inv", "input_scale");
 
@@ -51,12 +54,17 @@ final class TensorNames {
     }
     String role = familyPaths.getOrDefault(module, common.get(module));
     if (role == null) {
-      role = expert(module);
+      role = numbered(module);
     }
     return role == null ? null : prefix + role + "." + parameter;
   }
 
-  private static @Nullable String expert(String module) {
+  /// The role of one of many equal parts: an expert, or a norm of a head (StableLM 2).
+  private static @Nullable String numbered(String module) {
+    Matcher norm = HEAD_NORM.matcher(module);
+    if (norm.matches()) {
+      return BLOCK.get(norm.group(1)) + "." + norm.group(2);
+    }
     Matcher expert = EXPERT.matcher(module);
     if (!expert.matches()) {
       return null;
@@ -68,9 +76,11 @@ final class TensorNames {
   private static Map<String, String> modelPaths() {
     Map<String, String> paths = new HashMap<>();
     put(paths, "token_embd", "embed_tokens", "wte", "word_embeddings", "embed_in", "embeddings");
-    put(paths, "position_embd", "wpe");
+    put(paths, "token_embd", "tok_embeddings");
+    put(paths, "token_embd_norm", "word_embeddings_layernorm");
+    put(paths, "position_embd", "wpe", "embed_positions");
     put(paths, "output_norm", "norm", "ln_f", "final_layernorm", "final_layer_norm", "norm_f");
-    put(paths, "output", "lm_head", "embed_out", "output");
+    put(paths, "output", "lm_head", "embed_out", "output", "output_layer");
     put(paths, "per_layer_token_embd", "embed_tokens_per_layer");
     put(paths, "per_layer_model_proj", "per_layer_model_projection");
     put(paths, "per_layer_proj_norm", "per_layer_projection_norm");
@@ -79,14 +89,19 @@ final class TensorNames {
 
   private static Map<String, String> blockPaths() {
     Map<String, String> paths = new HashMap<>();
-    put(paths, "attn_norm", "input_layernorm", "ln_1", "ln_attn");
+    put(paths, "attn_norm", "input_layernorm", "ln_1", "ln_attn", "attention_norm", "norm_1");
+    put(paths, "attn_norm", "self_attn_layer_norm", "attention_layernorm");
     put(
         paths,
         "ffn_norm",
         "post_attention_layernorm",
         "pre_feedforward_layernorm",
+        "pre_mlp_layernorm",
+        "feedforward_layernorm",
+        "ffn_norm",
         "ln_2",
-        "ln_mlp");
+        "ln_mlp",
+        "norm_2");
     put(paths, "post_attention_norm", "post_self_attn_layernorm");
     put(paths, "post_ffw_norm", "post_feedforward_layernorm", "post_mlp_layernorm");
     put(paths, "post_ffw_norm_1", "post_feedforward_layernorm_1");
@@ -101,12 +116,18 @@ final class TensorNames {
     put(paths, "ffn_gate_inp", "router.proj");
     put(paths, "ffn_gate_up_exps", "experts.gate_up_proj");
     put(paths, "ffn_down_exps", "experts.down_proj");
-    for (String block : new String[] {"self_attn.", "attn.", "attention.", "self_attention."}) {
+    for (String block :
+        new String[] {"self_attn.", "attn.", "attn.attention.", "attention.", "self_attention."}) {
       attentionPaths(paths, block);
     }
-    for (String block : new String[] {"mlp.", "feed_forward.", "block_sparse_moe."}) {
+    for (String block : new String[] {"mlp.", "ffn.", "feed_forward.", "block_sparse_moe."}) {
       feedForwardPaths(paths, block);
     }
+    put(paths, "ffn_norm", "final_layer_norm");
+    put(paths, "ffn_up", "fc1");
+    put(paths, "ffn_down", "fc2");
+    put(paths, "ffn_gate_up_shexp", "shared_mlp.input_linear");
+    put(paths, "ffn_down_shexp", "shared_mlp.output_linear");
     return Map.copyOf(paths);
   }
 
@@ -120,10 +141,13 @@ final class TensorNames {
         block + "o_proj",
         block + "dense",
         block + "out_proj",
-        block + "c_proj");
+        block + "c_proj",
+        block + "wo");
     put(paths, "attn_qkv", block + "qkv_proj", block + "query_key_value", block + "c_attn");
-    put(paths, "attn_q_norm", block + "q_norm", block + "q_layernorm");
-    put(paths, "attn_k_norm", block + "k_norm", block + "k_layernorm");
+    put(paths, "attn_qkv", block + "Wqkv", block + "wqkv", block + "W_pack");
+    put(paths, "attn_q_norm", block + "q_norm", block + "q_layernorm", block + "query_layernorm");
+    put(paths, "attn_k_norm", block + "k_norm", block + "k_layernorm", block + "key_layernorm");
+    put(paths, "attn_gate", block + "gate_proj");
     put(paths, "attn_sinks", block + "sinks");
     put(paths, "attn_q_a", block + "q_a_proj");
     put(paths, "attn_q_a_norm", block + "q_a_layernorm");
@@ -134,13 +158,15 @@ final class TensorNames {
   }
 
   private static void feedForwardPaths(Map<String, String> paths, String block) {
-    put(paths, "ffn_gate", block + "gate_proj", block + "w1");
+    put(paths, "ffn_gate", block + "gate_proj", block + "w1", block + "c_fc_0");
     put(
         paths,
         "ffn_up",
         block + "up_proj",
         block + "w3",
+        block + "c_fc_1",
         block + "fc1",
+        block + "fc_in",
         block + "c_fc",
         block + "dense_h_to_4h");
     put(
@@ -149,15 +175,20 @@ final class TensorNames {
         block + "down_proj",
         block + "w2",
         block + "fc2",
+        block + "fc_out",
         block + "c_proj",
         block + "dense_4h_to_h");
     put(paths, "ffn_gate_up", block + "gate_up_proj");
     put(paths, "ffn_gate_inp", block + "gate", block + "router", block + "router.layer");
+    put(paths, "ffn_gate_inp", block + "gate.wg", block + "router.gate");
     put(paths, "exp_probs_b", block + "gate.e_score_correction_bias");
+    put(paths, "exp_probs_b", block + "e_score_correction_bias", block + "expert_bias");
+    put(paths, "exp_probs_b", block + "gate.expert_bias");
+    put(paths, "exp_probs_b", block + "moe_statics.e_score_correction_bias");
     put(paths, "ffn_gate_up_exps", block + "experts.gate_up_proj", block + "input_linear");
     put(paths, "ffn_down_exps", block + "experts.down_proj", block + "output_linear");
     put(paths, "ffn_gate_inp_shexp", block + "shared_expert_gate");
-    for (String shared : new String[] {"shared_experts.", "shared_expert."}) {
+    for (String shared : new String[] {"shared_experts.", "shared_expert.", "shared_mlp."}) {
       put(paths, "ffn_gate_shexp", block + shared + "gate_proj");
       put(paths, "ffn_up_shexp", block + shared + "up_proj");
       put(paths, "ffn_down_shexp", block + shared + "down_proj");

@@ -7,6 +7,7 @@ import io.kvasir.compute.Linear;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.Weight;
+import io.kvasir.model.file.ModelFormatException;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +25,7 @@ public final class Transformer {
   private final Workspace workspace;
   private final int logitRows;
   private final Weight tokenTable;
+  private final @Nullable Norm embeddingNorm;
   private final @Nullable Weight positionTable;
   private final PerLayerInput.@Nullable Source perLayerSource;
   private final List<TransformerLayer> layers = new ArrayList<>();
@@ -43,14 +45,15 @@ public final class Transformer {
     this.logitRows = rows.logits();
     Tensor embedding = loader.matrix("token_embd", -1, config.width());
     tokenTable = loader.weight(embedding);
+    embeddingNorm = loader.optionalNorm("token_embd_norm", config.width());
     Tensor positions = loader.optionalMatrix("position_embd");
-    positionTable = positions == null ? null : loader.weight(positions);
+    positionTable = positions == null ? null : loader.weight(shifted(positions));
     perLayerSource = PerLayerInput.Source.load(config, loader, workspace);
     for (int i = 0; i < config.layers().size(); i++) {
       LayerContext context = new LayerContext(i, config, workspace, source.isGguf());
       layers.add(new TransformerLayer(context, loader, source.groupedQkv()));
     }
-    outputNorm = loader.optionalNorm("output_norm", config.width());
+    outputNorm = loader.rowNorm("output_norm", config.width());
     output = output(loader, source, embedding);
     loader.tensors().checkAllTaken(layers.size());
     x = workspace.buffer("x", config.width());
@@ -77,6 +80,15 @@ public final class Transformer {
   public interface HiddenStates {
     /// @param hidden `[rows, width]`, valid during the call
     void accept(int index, Buffer hidden, int rows);
+  }
+
+  private Tensor shifted(Tensor positions) {
+    int offset = config.positionOffset();
+    if (positions.rows() <= offset) {
+      throw new ModelFormatException(
+          "%s has no row for position 0, which is row %d".formatted(positions, offset));
+    }
+    return offset == 0 ? positions : positions.sliceRows(offset, positions.rows());
   }
 
   private static Linear output(WeightLoader loader, ModelSource source, Tensor embedding) {
@@ -115,6 +127,9 @@ public final class Transformer {
     backend.embed(tokenTable, tokens, rows, x);
     if (config.embeddingScale() != 1) {
       backend.scale(x, rows, config.embeddingScale());
+    }
+    if (embeddingNorm != null) {
+      backend.normalize(embeddingNorm, x, x, rows);
     }
     Buffer perLayer = perLayerSource == null ? null : perLayerSource.compute(step, tokens, x);
     if (positionTable != null) {

@@ -32,9 +32,9 @@ final class TransformerLayer {
     ModelConfig model = context.model();
     parallel = model.parallel();
     residualScale = model.residualScale();
-    attentionNorm = loader.optionalNorm(context.role("attn_norm"), model.width());
+    attentionNorm = loader.rowNorm(context.role("attn_norm"), model.width());
     attentionOutNorm = loader.optionalNorm(context.role("post_attention_norm"), model.width());
-    ffnNorm = loader.optionalNorm(context.role("ffn_norm"), model.width());
+    ffnNorm = loader.rowNorm(context.role("ffn_norm"), model.width());
     ffnOutNorm = loader.optionalNorm(context.role("post_ffw_norm"), model.width());
     attention =
         context.layer().attention().latent() == null

@@ -22,6 +22,7 @@ final class WeightLoader {
   private final Arena arena;
   private final Norm.Kind normKind;
   private final float normEpsilon;
+  private final boolean plainNorms;
 
   /// @param arena memory for rearranged weights; lives as long as the model
   WeightLoader(
@@ -33,6 +34,7 @@ final class WeightLoader {
     this.arena = arena;
     this.normKind = config.normKind();
     this.normEpsilon = config.normEpsilon();
+    this.plainNorms = config.plainNorms();
   }
 
   /// Whether rows of fused gate-up weights alternate in this model's files.
@@ -99,6 +101,25 @@ final class WeightLoader {
       }
     }
     return new Norm(normKind, vector(factors), optionalVector(role + ".bias"), normEpsilon, width);
+  }
+
+  /// The norm of heads whose weights the file keeps in a vector each, `role.0` and so on.
+  Norm joinedNorm(String role, int heads, int width) {
+    float[] factors = new float[heads * width];
+    for (int h = 0; h < heads; h++) {
+      Tensor part = tensors.required(role + "." + h + ".weight");
+      if (part.elements() != width) {
+        throw new ModelFormatException("%s does not fit a head of %d".formatted(part, width));
+      }
+      System.arraycopy(part.toFloats(), 0, factors, h * width, width);
+    }
+    return new Norm(normKind, vector(factors), null, normEpsilon, width);
+  }
+
+  /// The norm of a whole row, which some models have without weights.
+  @Nullable Norm rowNorm(String role, int width) {
+    Norm norm = optionalNorm(role, width);
+    return norm == null && plainNorms ? new Norm(normKind, null, null, normEpsilon, width) : norm;
   }
 
   Norm norm(String role, int width) {
