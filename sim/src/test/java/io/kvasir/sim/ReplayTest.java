@@ -252,13 +252,7 @@ class ReplayTest {
 
   @Test
   void mooncake_lruAndClairvoyant_giveTheReferenceFigures() throws IOException {
-    Path file =
-        Path.of(System.getProperty("kvasir.root", ".."))
-            .resolve("../shared/traces/mooncake-conversation.jsonl");
-    if (!Files.exists(file)) {
-      Assumptions.abort("[no-reference-data] ../shared/traces is not there");
-    }
-    Trace trace = TraceReader.read(file);
+    Trace trace = mooncake();
     assertThat(trace.requestCount()).isEqualTo(12_031);
     assertThat(trace.totalPromptBlocks()).isEqualTo(288_500);
 
@@ -270,6 +264,30 @@ class ReplayTest {
       assertThat(replay(trace, "clairvoyant", sizes[i]).hitRate())
           .isCloseTo(clairvoyant[i], within(0.00005));
     }
+  }
+
+  /// Between 50 ns, what the slowest policy takes in good health, and 11 microseconds, what one
+  /// took that searched a list for its victim.
+  @Test
+  void mooncake_everyPolicy_isCheapAndBelowTheCeiling() throws IOException {
+    Trace trace = mooncake();
+    double ceiling = replay(trace, "clairvoyant", 10_000).hitRate();
+    for (String policy : SimulatedPolicies.names()) {
+      ReplayResult result = replay(trace, policy, 10_000);
+
+      assertThat(result.policyNanos()).as(policy).isLessThan(3_000);
+      assertThat(result.hitRate()).as(policy).isLessThanOrEqualTo(ceiling);
+    }
+  }
+
+  private static Trace mooncake() throws IOException {
+    Path file =
+        Path.of(System.getProperty("kvasir.root", ".."))
+            .resolve("../shared/traces/mooncake-conversation.jsonl");
+    if (!Files.exists(file)) {
+      Assumptions.abort("[no-reference-data] ../shared/traces is not there");
+    }
+    return TraceReader.read(file);
   }
 
   @Test

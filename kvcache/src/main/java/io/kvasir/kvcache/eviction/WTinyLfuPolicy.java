@@ -5,7 +5,8 @@ package io.kvasir.kvcache.eviction;
 /// New blocks enter a small window, least recently used first. What leaves the window is compared
 /// with the block that the main part, a segmented LRU ([SlruPolicy]) with four fifths protected,
 /// would give up: the one that a [FrequencySketch] has seen less often is forgotten, on a tie the
-/// newcomer. The sketch counts content hashes, so it remembers blocks that are gone.
+/// newcomer. The sketch counts content hashes, so it remembers blocks that are gone. A block whose
+/// continuation was admitted is admitted with it, since neither serves a hit without the other.
 ///
 /// The window is a hundredth of the cache as in the paper, without the hill climbing of later work.
 ///
@@ -75,22 +76,27 @@ public final class WTinyLfuPolicy implements EvictionPolicy {
   public int victim() {
     int main = mainVictim();
     while (lists.size(WINDOW) > windowLimit) {
-      int candidate = lists.oldestEvictable(WINDOW, tree);
-      if (candidate == NONE) {
-        return main;
+      int candidate = lists.oldest(WINDOW);
+      if (!tree.isEvictable(candidate)) {
+        admit(candidate);
+        continue;
       }
       boolean room = lists.size(PROBATION) + lists.size(PROTECTED) < mainLimit || main == NONE;
       if (!room && !isMoreFrequent(candidate, main)) {
         return candidate;
       }
-      segment.increment(candidate);
-      lists.append(PROBATION, candidate);
+      admit(candidate);
       if (!room) {
         return main;
       }
       main = mainVictim();
     }
     return main == NONE ? lists.oldestEvictable(WINDOW, tree) : main;
+  }
+
+  private void admit(int candidate) {
+    segment.increment(candidate);
+    lists.append(PROBATION, candidate);
   }
 
   private boolean isMoreFrequent(int candidate, int main) {
