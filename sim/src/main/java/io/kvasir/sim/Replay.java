@@ -214,7 +214,7 @@ public final class Replay {
     } else {
       cache.commit(event.table, request, trace.promptBlocks(request));
       double seconds = trace.outputTokens(request) / config.rates().decodeTokensPerSecond();
-      events.add(new Event(now + (long) (seconds * 1e9), request, event.table, true));
+      events.add(new Event(in(seconds), request, event.table, true));
     }
   }
 
@@ -235,7 +235,13 @@ public final class Replay {
       tally.mostRunning = Math.max(tally.mostRunning, ++tally.running);
       double missing = count(request, table);
       double seconds = missing / config.rates().prefillTokensPerSecond();
-      events.add(new Event(now + (long) (seconds * 1e9), request, table, false));
+      events.add(new Event(in(seconds), request, table, false));
     }
+  }
+
+  /// The moment `seconds` from now, or the end of time, however slow a server is said to be.
+  private long in(double seconds) {
+    double nanos = Math.min(seconds * 1e9, Long.MAX_VALUE / 2);
+    return Math.min(now, Long.MAX_VALUE / 2) + (long) nanos;
   }
 }

@@ -1,11 +1,11 @@
 package io.kvasir.sim;
 
 import java.util.Arrays;
+import java.util.SplittableRandom;
 
 /// Collects the requests of a [Trace] and numbers their blocks.
 ///
-/// Bounded: no more than [#MAX_BLOCKS] blocks and [#MAX_REQUESTS] requests, which take less than 1
-/// GiB.
+/// Bounded: no more than [#MAX_BLOCKS] blocks and [#MAX_REQUESTS] requests, which take about 1 GiB.
 public final class TraceBuilder {
   public static final int MAX_BLOCKS = 1 << 25;
   public static final int MAX_REQUESTS = 1 << 23;
@@ -14,7 +14,9 @@ public final class TraceBuilder {
   private final TraceColumns columns = new TraceColumns();
   private int requestStart;
 
-  // An open-addressing map from a block's hash to its number.
+  // An open-addressing map from a block's hash to its number. Its order is another in each run, so
+  // that no file can be written whose hashes all meet in one place; numbers do not depend on it.
+  private final long seed = new SplittableRandom().nextLong();
   private int[] slots = new int[1 << 10];
   private long[] hashes = new long[1 << 9];
   private int distinct;
@@ -65,7 +67,7 @@ public final class TraceBuilder {
 
   private int number(long hash) {
     int mask = slots.length - 1;
-    int slot = (int) Mix.mix(hash) & mask;
+    int slot = (int) Mix.mix(hash ^ seed) & mask;
     while (slots[slot] >= 0) {
       if (hashes[slots[slot]] == hash) {
         return slots[slot];
@@ -87,7 +89,7 @@ public final class TraceBuilder {
     Arrays.fill(slots, -1);
     int mask = slots.length - 1;
     for (int block = 0; block < distinct; block++) {
-      int slot = (int) Mix.mix(hashes[block]) & mask;
+      int slot = (int) Mix.mix(hashes[block] ^ seed) & mask;
       while (slots[slot] >= 0) {
         slot = slot + 1 & mask;
       }

@@ -20,7 +20,7 @@ public final class TraceReader {
   /// Prompt tokens of a block of a Mooncake trace.
   static final int MOONCAKE_BLOCK_TOKENS = 512;
 
-  private static final double MAX_MILLIS = 9e12;
+  private static final double MAX_MILLIS = 4e12;
   private static final long MAX_BLOCK_TOKENS = 1 << 20;
 
   private final String name;
@@ -167,7 +167,7 @@ public final class TraceReader {
     double value = json.readNumber();
     if (!(value >= 0 && value <= MAX_MILLIS)) {
       throw new TraceFormatException(
-          "\"" + key + "\" must be 0 to 9e12 milliseconds, not " + JsonLine.number(value));
+          "\"" + key + "\" must be 0 to 4e12 milliseconds, not " + JsonLine.number(value));
     }
     return value;
   }

@@ -96,8 +96,8 @@ class TraceReaderTest {
           {"hash_ids":[1,"a"]}                    | a number is wanted at character 16
           {"hash_ids":[99999999999999999999]}     | a whole number is wanted, not 99999999999999999999
           {"hash_ids":[1],"hash_ids":[1]}         | the request has two lists of blocks
-          {"hash_ids":[1],"timestamp":-5}         | "timestamp" must be 0 to 9e12 milliseconds, not -5
-          {"hash_ids":[1],"timestamp":1e400}      | "timestamp" must be 0 to 9e12 milliseconds
+          {"hash_ids":[1],"timestamp":-5}         | "timestamp" must be 0 to 4e12 milliseconds, not -5
+          {"hash_ids":[1],"timestamp":1e400}      | "timestamp" must be 0 to 4e12 milliseconds
           {"hash_ids":[1],"input_length":-1}      | "input_length" must be a count up to 2147483647, not -1
           {"hash_ids":[1],"input_length":3e9}     | "input_length" must be a count up to 2147483647, not 3000000000
           {"hash_ids":[1],"input_length":"x"}     | a number is wanted at character 32
