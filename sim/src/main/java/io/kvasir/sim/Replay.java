@@ -241,7 +241,7 @@ public final class Replay {
 
   /// The moment `seconds` from now, or the end of time, however slow a server is said to be.
   private long in(double seconds) {
-    double nanos = Math.min(seconds * 1e9, Long.MAX_VALUE / 2);
+    double nanos = Math.min(seconds * 1e9, 4e18);
     return Math.min(now, Long.MAX_VALUE / 2) + (long) nanos;
   }
 }
