@@ -343,6 +343,97 @@ def youtu():
     return model("Youtu", **kept), None
 
 
+@case("mistral4-mla")
+def mistral4():
+    rope = dict(rope_type="yarn", rope_theta=10000.0, factor=8.0, original_max_position_embeddings=32, beta_fast=32.0,
+                beta_slow=1.0, mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.3)
+    kept = sizes(num_key_value_heads=4, moe_intermediate_size=32, n_routed_experts=4, num_experts_per_tok=2,
+                 n_shared_experts=1, kv_lora_rank=16, q_lora_rank=24, qk_nope_head_dim=8, qk_rope_head_dim=8,
+                 v_head_dim=8, n_group=2, topk_group=1, rope_parameters=rope)
+    return model("Mistral4", **kept), None
+
+
+@case("hy_v3")
+def hy_v3():
+    kept = sizes(num_experts=4, num_experts_per_tok=2, num_shared_experts=1, moe_intermediate_size=32, head_dim=8,
+                 router_scaling_factor=2.5, mlp_layer_types=["dense", "sparse", "sparse"])
+    return model("HYV3", **kept), None
+
+
+@case("mellum")
+def mellum():
+    rope = dict(full_attention=dict(rope_type="yarn", rope_theta=500000.0, factor=8.0,
+                                    original_max_position_embeddings=32),
+                sliding_attention=dict(rope_type="default", rope_theta=10000.0))
+    kept = sizes(num_hidden_layers=4, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32, head_dim=8,
+                 sliding_window=12, rope_parameters=rope, layer_types=["sliding_attention"] * 3 + ["full_attention"],
+                 mlp_layer_types=["sparse"] * 4)
+    return model("Mellum", **kept), None
+
+
+@case("hyperclovax")
+def hyperclovax():
+    kept = sizes(embedding_multiplier=6.0, logits_scaling=2.0, residual_multiplier=0.5, attention_multiplier=0.2,
+                 head_dim=8, use_post_norm=True)
+    return model("HyperCLOVAX", **kept), None
+
+
+@case("granite_swa")
+def granite_swa():
+    kept = sizes(num_hidden_layers=4, sliding_window=12, embedding_multiplier=6.0, logits_scaling=2.0,
+                 residual_multiplier=0.5, attention_multiplier=0.2)
+    return model("GraniteSWA", **kept), None
+
+
+# Models that also see: their checkpoints carry weights for images, which a text does without.
+
+
+@case("qwen2_5_vl")
+def qwen2_5_vl():
+    rope = dict(rope_type="default", rope_theta=1000000.0, mrope_section=[2, 1, 1])
+    config = tf.Qwen2_5_VLConfig(
+        text_config=sizes(rope_parameters=rope),
+        vision_config=dict(depth=1, hidden_size=16, intermediate_size=16, num_heads=2, out_hidden_size=32,
+                           fullatt_block_indexes=[0], patch_size=2),
+        image_token_id=0, video_token_id=0, vision_start_token_id=1, vision_end_token_id=2)
+    config._attn_implementation = config.text_config._attn_implementation = "eager"
+    return tf.Qwen2_5_VLForConditionalGeneration(config), None
+
+
+@case("qwen3_vl")
+def qwen3_vl():
+    rope = dict(rope_type="default", rope_theta=5000000.0, mrope_section=[2, 1, 1])
+    config = tf.Qwen3VLConfig(
+        text_config=sizes(rope_parameters=rope, head_dim=8),
+        vision_config=dict(depth=1, hidden_size=16, intermediate_size=16, num_heads=2, out_hidden_size=32,
+                           deepstack_visual_indexes=[0], patch_size=2, num_position_embeddings=4),
+        image_token_id=0, video_token_id=0, vision_start_token_id=1, vision_end_token_id=2)
+    config._attn_implementation = config.text_config._attn_implementation = "eager"
+    return tf.Qwen3VLForConditionalGeneration(config), None
+
+
+@case("smolvlm")
+def smolvlm():
+    config = tf.SmolVLMConfig(
+        text_config=tf.LlamaConfig(**sizes()),
+        vision_config=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+                           image_size=8, patch_size=4),
+        image_token_id=0, scale_factor=1, pad_token_id=0)
+    config._attn_implementation = config.text_config._attn_implementation = "eager"
+    return tf.SmolVLMForConditionalGeneration(config), None
+
+
+@case("llava")
+def llava():
+    config = tf.LlavaConfig(
+        text_config=tf.LlamaConfig(**sizes()),
+        vision_config=tf.CLIPVisionConfig(hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+                                          num_attention_heads=2, image_size=8, patch_size=4, projection_dim=16),
+        image_token_id=0)
+    config._attn_implementation = config.text_config._attn_implementation = "eager"
+    return tf.LlavaForConditionalGeneration(config), None
+
+
 # ---- families published with code of their own ------------------------------------------------
 # Their arithmetic is that of a model of transformers; only names, order and settings differ. Each
 # is made from that model and renamed to what its checkpoints look like.

@@ -42,6 +42,9 @@ public interface Ops {
   /// `out = act(gate) * up`, or `act(gate)` where `up` is null; `out` may be either input.
   void activate(Activation activation, Buffer gate, @Nullable Buffer up, Buffer out, int rows);
 
+  /// `x = f(x)`.
+  void activate(Xielu f, Buffer x, int rows);
+
   /// `out = down(act(gate in) * up in)`.
   void feedForward(FeedForward ffn, Buffer in, Buffer out, int rows);
 

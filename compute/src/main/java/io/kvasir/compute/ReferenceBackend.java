@@ -200,6 +200,13 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public void activate(Xielu f, Buffer x, int rows) {
+    for (int i = 0; i < rows * x.columns(); i++) {
+      values(x)[i] = f.apply(values(x)[i]);
+    }
+  }
+
+  @Override
   public void feedForward(FeedForward ffn, Buffer in, Buffer out, int rows) {
     Buffer up = buffer(rows, ffn.innerSize());
     linear(ffn.up(), in, up, rows);

@@ -39,16 +39,32 @@ public final class Families {
           family("mistral", "ministral").ggufInterleaved(),
           family("ministral3", "mistral3").ggufInterleaved().with(Families::positionScaledQueries),
           family("mixtral").ggufInterleaved(),
-          family("qwen2", "mimo").with(Families::qwenWindow),
-          family("qwen3").with(Families::qwenWindow),
+          family(
+                  "qwen2",
+                  "mimo",
+                  "qwen2vl",
+                  "qwen2_vl",
+                  "qwen2_vl_text",
+                  "qwen2_5_vl",
+                  "qwen2_5_vl_text")
+              .with(Families::qwenWindow),
+          family("qwen3", "qwen3vl", "qwen3_vl", "qwen3_vl_text").with(Families::qwenWindow),
           family("qwen2_moe", "qwen2moe").with(Families::qwenWindow).with(MixtureFamilies::qwen),
-          family("qwen3_moe", "qwen3moe").with(Families::qwenWindow).with(MixtureFamilies::qwen),
+          family("qwen3_moe", "qwen3moe", "qwen3vlmoe", "qwen3_vl_moe", "qwen3_vl_moe_text")
+              .with(Families::qwenWindow)
+              .with(MixtureFamilies::qwen),
           family("phi3"),
           family("smollm3").ggufInterleaved().with(Families::layersWithoutRope),
-          family("granite").ggufInterleaved().with(Families::graniteScales),
+          family("granite", "granite_swa").ggufInterleaved().with(Families::graniteScales),
           family("granitemoe", "granite_moe", "granitemoeshared")
               .ggufInterleaved()
               .with(Families::graniteScales),
+          family("hyperclovax")
+              .named(Map.of("post_norm1", "post_attention_norm", "post_norm2", "post_ffw_norm"))
+              .with(Families::graniteScales)
+              .with(d -> d.logitScale = 1 / d.logitScale),
+          family("apertus"),
+          family("mellum"),
           family("olmo2").named(SANDWICH),
           family("olmo3").named(SANDWICH),
           family("flex_olmo").named(SANDWICH).with(d -> MixtureFamilies.normalize(d, false)),
@@ -105,6 +121,12 @@ public final class Families {
           family("phimoe").layerNorm().with(MixtureFamilies::phi),
           family("hunyuan_v1_dense", "hunyuan-dense").with(Families::hunyuan),
           family("hunyuan_v1_moe", "hunyuan-moe").with(Families::hunyuan),
+          family("mistral4")
+              .interleaved()
+              .with(Families::latent)
+              .with(Families::positionScaledQueries)
+              .with(MixtureFamilies::mistral4),
+          family("hy_v3").with(MixtureFamilies::sigmoid),
           family("ernie4_5").interleaved(),
           family("ernie4_5_moe", "ernie4_5-moe").interleaved(),
           family("exaone4").named(SANDWICH).with(Families::exaone4),
@@ -140,6 +162,35 @@ public final class Families {
           family("stablelm").layerNorm().with(Families::stablelm),
           family("starcoder2").layerNorm());
 
+  private static final String RECURRENT =
+      "it has recurrent layers, whose state is no cache of keys and values";
+
+  /// Why well-known architectures are left out.
+  private static final Map<String, String> REASONS =
+      Map.ofEntries(
+          Map.entry("gemma3n", "its layers keep several streams that predict each other (AltUp)"),
+          Map.entry("mllama", "its layers attend to images"),
+          Map.entry("minimax", "it has layers of linear attention"),
+          Map.entry("kimi_linear", "it has layers of linear attention"),
+          Map.entry("deepseek_v32", "its attention picks single positions by an index"),
+          Map.entry("glm_moe_dsa", "its attention picks single positions by an index"),
+          Map.entry("t5", "it is an encoder and a decoder"),
+          Map.entry("bert", "it is an encoder that writes no text"),
+          Map.entry("mamba", RECURRENT),
+          Map.entry("mamba2", RECURRENT),
+          Map.entry("falcon_h1", RECURRENT),
+          Map.entry("lfm2", RECURRENT),
+          Map.entry("lfm2_moe", RECURRENT),
+          Map.entry("jamba", RECURRENT),
+          Map.entry("bamba", RECURRENT),
+          Map.entry("granitemoehybrid", RECURRENT),
+          Map.entry("nemotron_h", RECURRENT),
+          Map.entry("recurrent_gemma", RECURRENT),
+          Map.entry("rwkv", RECURRENT),
+          Map.entry("qwen3_next", RECURRENT),
+          Map.entry("qwen3_5", RECURRENT),
+          Map.entry("qwen3_5_moe", RECURRENT));
+
   private Families() {}
 
   /// The family of an architecture name from `config.json` or GGUF.
@@ -150,6 +201,11 @@ public final class Families {
       if (family.answersTo(architecture)) {
         return family;
       }
+    }
+    String reason = REASONS.get(architecture.replaceFirst("_text$", ""));
+    if (reason != null) {
+      throw new UnsupportedModelException(
+          "architecture '%s' is not supported: %s".formatted(architecture, reason));
     }
     throw new UnsupportedModelException(
         "architecture '%s' is not supported; supported are %s"

@@ -8,6 +8,7 @@ import io.kvasir.compute.Linear;
 import io.kvasir.compute.MixtureOfExperts;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.Tensor;
+import io.kvasir.compute.Xielu;
 import org.jspecify.annotations.Nullable;
 
 /// The feed-forward part of a layer.
@@ -19,6 +20,9 @@ sealed interface FeedForwardBlock {
   void forward(Step step, Buffer in, Buffer residual, Buffer out);
 
   static FeedForwardBlock load(LayerContext context, WeightLoader loader) {
+    if (loader.tensors().has(context.role("xielu_alpha_p.weight"))) {
+      return Trained.load(context, loader);
+    }
     MoeConfig moe = context.layer().moe();
     boolean dense =
         loader.tensors().has(context.role("ffn_up.weight"))
@@ -69,6 +73,36 @@ sealed interface FeedForwardBlock {
     @Override
     public void forward(Step step, Buffer in, Buffer residual, Buffer out) {
       step.backend().feedForward(network, in, out, step.rows());
+    }
+  }
+
+  /// One network without a gate whose activation was trained (Apertus).
+  record Trained(Linear up, Xielu activation, Linear down, Buffer inner)
+      implements FeedForwardBlock {
+
+    static Trained load(LayerContext context, WeightLoader loader) {
+      Linear up = loader.linear(context.role("ffn_up"), -1, context.width());
+      Linear down = loader.linear(context.role("ffn_down"), context.width(), up.outputs());
+      Xielu activation =
+          Xielu.trained(
+              number(context, loader, "alpha_p"),
+              number(context, loader, "alpha_n"),
+              number(context, loader, "beta"),
+              number(context, loader, "eps"));
+      Buffer inner = context.workspace().buffer("ffnInner", up.outputs());
+      return new Trained(up, activation, down, inner);
+    }
+
+    private static float number(LayerContext context, WeightLoader loader, String name) {
+      return loader.tensors().required(GgufXielu.role(context.index(), name)).toFloats()[0];
+    }
+
+    @Override
+    public void forward(Step step, Buffer in, Buffer residual, Buffer out) {
+      Backend backend = step.backend();
+      backend.linear(up, in, inner, step.rows());
+      backend.activate(activation, inner, step.rows());
+      backend.linear(down, inner, out, step.rows());
     }
   }
 

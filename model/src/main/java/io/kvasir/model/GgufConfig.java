@@ -134,8 +134,7 @@ final class GgufConfig {
     real("embedding_multiplier", "embedding_scale");
     real("residual_multiplier", "residual_scale");
     real("attention_multiplier", "attention.scale");
-    boolean divides = architecture.startsWith("granite") || architecture.startsWith("minicpm");
-    real(divides ? "logits_scaling" : "logit_scale", "logit_scale");
+    real(GgufNames.isScaled(architecture) ? "logits_scaling" : "logit_scale", "logit_scale");
     quirks();
     if (!metadata.booleanOr(key("rope.scaling.finetuned"), true)) {
       config.put("position_embedding_type", new Json.Str("nope"));

@@ -143,11 +143,12 @@ final class GgufHeader {
   }
 
   private void scales() {
-    boolean granite = architecture.startsWith("granite") || architecture.startsWith("minicpm");
+    boolean granite = GgufNames.isScaled(architecture);
     if (granite) {
       put("embedding_scale", draft.embeddingScale);
       put("residual_scale", draft.residualScale);
-      put("logit_scale", 1 / draft.logitScale);
+      boolean factor = architecture.equals("hyperclovax");
+      put("logit_scale", factor ? draft.logitScale : 1 / draft.logitScale);
     } else if (draft.logitScale != 1) {
       put("logit_scale", draft.logitScale);
     }
@@ -241,7 +242,7 @@ final class GgufHeader {
     double base = rules.doubleOr("rope_theta", draft.ropeBase(false));
     put("rope.freq_base", (float) RopeScaling.stretchedBase(rules, base, 2 * table.pairs()));
     RopeTable sliding = table(slidingLayer());
-    if (Set.of("gemma3", "gemma4").contains(architecture) && sliding != null) {
+    if (Set.of("gemma3", "gemma4", "mellum").contains(architecture) && sliding != null) {
       double own = draft.ropeParameters(true).doubleOr("rope_theta", draft.ropeBase(true));
       put("rope.freq_base_swa", (float) own);
       if (architecture.equals("gemma4")) {
@@ -290,7 +291,7 @@ final class GgufHeader {
     if (all != 0 && architecture.equals("deepseek2")) {
       put("rope.scaling.yarn_log_multiplier", (float) (all / 10));
       expected = 1;
-    } else if (all != 0 && architecture.equals("mistral3")) {
+    } else if (all != 0 && Set.of("mistral3", "mistral4").contains(architecture)) {
       put("rope.scaling.yarn_log_multiplier", (float) all);
       expected = RopeScaling.yarnMscale(factor, 1) / RopeScaling.yarnMscale(factor, all);
     }

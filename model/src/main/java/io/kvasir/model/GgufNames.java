@@ -58,6 +58,14 @@ final class GgufNames {
 
   private GgufNames() {}
 
+  /// Whether files state the factors of maximal update parametrization, with a divisor of the
+  /// logits (HyperCLOVA X: a factor).
+  static boolean isScaled(String architecture) {
+    return architecture.startsWith("granite")
+        || architecture.startsWith("minicpm")
+        || architecture.equals("hyperclovax");
+  }
+
   /// The architecture that GGUF files of a family state.
   static String architecture(Family family) {
     return ARCHITECTURES.getOrDefault(family.name(), family.name());

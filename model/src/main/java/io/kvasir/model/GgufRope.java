@@ -33,7 +33,10 @@ final class GgufRope {
       case "gemma3" -> byKind(rope, slidingBase(10_000));
       case "gemma4" -> byKind(rope, slidingBase(10_000));
       case "olmo2" -> windowed ? byKind(rope, slidingBase(base())) : new Json.Obj(rope);
-      default -> new Json.Obj(rope);
+      default ->
+          metadata.has(key("rope.freq_base_swa"))
+              ? byKind(rope, slidingBase(base()))
+              : new Json.Obj(rope);
     };
   }
 

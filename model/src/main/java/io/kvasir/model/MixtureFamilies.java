@@ -69,6 +69,19 @@ final class MixtureFamilies {
     }
   }
 
+  /// Groups ranked by the sum of their two best, as in DeepSeek-V3, but of softmax scores.
+  static void mistral4(ModelDraft d) {
+    firstLayersDense(d);
+    MoeConfig m = d.moe;
+    if (m != null) {
+      int groups = d.optional(1, "n_group");
+      int kept = d.optional(1, "topk_group");
+      d.moe =
+          new MoeConfig(
+              m.experts(), m.expertsPerToken(), false, groups, kept, 2, m.normalize(), m.scale());
+    }
+  }
+
   static void afmoe(ModelDraft d) {
     MoeConfig m = d.moe;
     int dense = d.optional(0, "num_dense_layers", "first_k_dense_replace");

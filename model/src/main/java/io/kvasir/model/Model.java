@@ -30,8 +30,7 @@ public final class Model implements AutoCloseable {
     ModelSource source = ModelSource.open(path, contextLimit);
     Arena arena = Arena.ofShared();
     try {
-      RoleTensors tensors =
-          RoleTensors.of(source.tensors().tensors(), source.family(), source.isGguf());
+      RoleTensors tensors = RoleTensors.of(source.weights(), source.family(), source.isGguf());
       WeightLoader loader = new WeightLoader(backend, tensors, source, source.model(), arena);
       Transformer transformer = new Transformer(source.model(), loader, source, backend, rows);
       return new Model(source, arena, transformer);

@@ -55,6 +55,7 @@ public final class ModelConversion {
     List<Part> parts =
         new GgufWeights(weights.weights(), family, model, draft.groupedQkv, tied).plan();
     Map<String, GgufValue> metadata = new LinkedHashMap<>();
+    GgufXielu.move(parts, metadata, draft.layerCount);
     new GgufHeader(draft, model, parts, metadata).write();
     Path name = folder.toAbsolutePath().normalize().getFileName();
     metadata.put("general.name", GgufValue.of(String.valueOf(name)));

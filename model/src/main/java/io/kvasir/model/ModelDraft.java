@@ -257,6 +257,8 @@ final class ModelDraft {
       case "quick_gelu" -> Activation.GELU_QUICK;
       case "relu" -> Activation.RELU;
       case "relu2", "relu_squared" -> Activation.RELU_SQUARED;
+      // Its parameters are weights; see [FeedForwardBlock.Trained].
+      case "xielu" -> Activation.SILU;
       default ->
           throw new UnsupportedModelException("activation '%s' is not supported".formatted(name));
     };
@@ -278,7 +280,8 @@ final class ModelDraft {
             "moe_k",
             "moe_topk");
     boolean normalize = config.booleanOr("norm_topk_prob", true);
-    float scale = (float) config.doubleOr("routed_scaling_factor", 1);
+    double own = config.doubleOr("router_scaling_factor", 1);
+    float scale = (float) config.doubleOr("routed_scaling_factor", own);
     return new MoeConfig(experts, perToken, false, 1, 1, 1, normalize, scale);
   }
 

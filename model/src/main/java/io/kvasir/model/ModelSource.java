@@ -1,5 +1,6 @@
 package io.kvasir.model;
 
+import io.kvasir.compute.Tensor;
 import io.kvasir.model.file.GgufFile;
 import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.file.TensorSource;
@@ -8,7 +9,9 @@ import io.kvasir.model.json.JsonException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /// An open model on disk: its configuration in Hugging Face's keys, its family and its tensors.
@@ -104,6 +107,16 @@ record ModelSource(
       }
     }
     return config;
+  }
+
+  /// The tensors, with what a GGUF file keeps as metadata instead.
+  List<Tensor> weights() {
+    if (!(tensors instanceof GgufFile file) || !family.name().equals("apertus")) {
+      return tensors.tensors();
+    }
+    List<Tensor> all = new ArrayList<>(tensors.tensors());
+    all.addAll(GgufXielu.tensors(file));
+    return all;
   }
 
   private static String architecture(Json config, Path path) {

@@ -20,7 +20,7 @@ final class RoleTensors {
   private static final Pattern IGNORED =
       Pattern.compile(
           ".*(rotary_(pos_)?emb\\.inv_freq|\\.masked_bias|attn\\.bias|attention\\.bias)$"
-              + "|.*(vision|visual|audio|multi_modal|mm_projector|\\bmtp(_layers)?\\b|nextn).*"
+              + "|.*(vision|visual|audio|connector|multi_modal|mm_projector|\\bmtp(_layers)?\\b|nextn).*"
               + "|rope_(freqs|factors_long|factors_short)\\.weight"
               + "|.*\\.(rope_freqs|attn_rot_embd)\\.weight");
 

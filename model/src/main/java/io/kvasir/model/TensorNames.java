@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 final class TensorNames {
   private static final Pattern PREFIX =
       Pattern.compile(
-          "^(model\\.language_model\\.|language_model\\.model\\.|language_model\\.|model\\.decoder\\.|model\\."
+          "^(model\\.language_model\\.|language_model\\.model\\.|language_model\\.|model\\.text_model\\.|model\\.decoder\\.|model\\."
               + "|transformer\\.encoder\\.|transformer\\.embedding\\.|transformer\\.|decoder\\.|gpt_neox\\.|backbone\\.)");
   private static final Pattern LAYER = Pattern.compile("^(?:layers|h|blocks)\\.(\\d{1,6})\\.(.+)$");
   private static final Pattern EXPERT =
@@ -122,6 +122,9 @@ final class TensorNames {
     }
     for (String block : new String[] {"mlp.", "ffn.", "feed_forward.", "block_sparse_moe."}) {
       feedForwardPaths(paths, block);
+    }
+    for (String number : new String[] {"alpha_p", "alpha_n", "beta", "eps"}) {
+      put(paths, "xielu_" + number, "mlp.act_fn." + number);
     }
     put(paths, "ffn_norm", "final_layer_norm");
     put(paths, "ffn_up", "fc1");

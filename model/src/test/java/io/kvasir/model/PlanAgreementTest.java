@@ -20,13 +20,22 @@ class PlanAgreementTest {
 
   @Test
   void bytesPerToken_referenceModels_areThoseOfTheLayout() throws IOException {
-    Path cases =
-        Path.of(System.getProperty("kvasir.root", ".."))
-            .toAbsolutePath()
-            .resolve("../shared/reference/hf")
-            .normalize();
+    Path cases = root().resolve("../shared/reference/hf").normalize();
     Assumptions.assumeTrue(
         Files.isDirectory(cases), "[no-reference-data] " + cases + " is not there");
+    compare(cases);
+  }
+
+  @Test
+  void bytesPerToken_ownCases_areThoseOfTheLayout() throws IOException {
+    compare(root().resolve("acceptance/src/test/cases"));
+  }
+
+  private static Path root() {
+    return Path.of(System.getProperty("kvasir.root", "..")).toAbsolutePath();
+  }
+
+  private static void compare(Path cases) throws IOException {
     List<String> wrong = new ArrayList<>();
     int compared = 0;
     try (DirectoryStream<Path> folders = Files.newDirectoryStream(cases, Files::isDirectory)) {

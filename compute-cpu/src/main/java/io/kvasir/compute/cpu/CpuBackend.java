@@ -16,6 +16,7 @@ import io.kvasir.compute.Rope;
 import io.kvasir.compute.ScalarMath;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.Weight;
+import io.kvasir.compute.Xielu;
 import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.KvStorage;
 import java.util.Arrays;
@@ -178,6 +179,11 @@ public final class CpuBackend implements Backend {
   public void activate(
       Activation activation, Buffer gate, @Nullable Buffer up, Buffer out, int rows) {
     elementwise.activate(activation, host(gate), up == null ? null : host(up), host(out), rows);
+  }
+
+  @Override
+  public void activate(Xielu f, Buffer x, int rows) {
+    elementwise.activate(f, host(x), rows);
   }
 
   @Override

@@ -4,6 +4,7 @@ import io.kvasir.compute.Activation;
 import io.kvasir.compute.HostBuffer;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.Rope;
+import io.kvasir.compute.Xielu;
 import org.jspecify.annotations.Nullable;
 
 /// Operations that treat each row, or each element, on its own; many rows are spread over the pool.
@@ -24,7 +25,8 @@ final class Elementwise implements KernelPool.Region {
     ROTATE,
     ACTIVATE,
     SOFTCAP,
-    CLAMP
+    CLAMP,
+    XIELU
   }
 
   private final KernelPool pool;
@@ -42,6 +44,7 @@ final class Elementwise implements KernelPool.Region {
   private int[] positions = NO_POSITIONS;
   private @Nullable Norm norm;
   private @Nullable Rope rope;
+  private @Nullable Xielu xielu;
   private Activation activation = Activation.SILU;
 
   Elementwise(KernelPool pool, Workspace[] workspaces) {
@@ -89,6 +92,12 @@ final class Elementwise implements KernelPool.Region {
     y = up;
     out = result;
     start(Op.ACTIVATE, count);
+  }
+
+  void activate(Xielu by, HostBuffer values, int count) {
+    xielu = by;
+    x = values;
+    start(Op.XIELU, count);
   }
 
   void softcap(HostBuffer values, int count, float cap) {
@@ -142,6 +151,11 @@ final class Elementwise implements KernelPool.Region {
       }
       case ACTIVATE -> activateRow(r, space);
       case SOFTCAP -> VectorMath.softcap(x.values(), r * columns, (r + 1) * columns, factor);
+      case XIELU -> {
+        if (xielu != null) {
+          activate(x.values(), r * columns, columns, xielu);
+        }
+      }
       case CLAMP -> clamp(x.values(), r * columns, columns, factor);
     }
   }
@@ -149,6 +163,12 @@ final class Elementwise implements KernelPool.Region {
   private static void scale(float[] x, int at, int count, float factor) {
     for (int i = at; i < at + count; i++) {
       x[i] *= factor;
+    }
+  }
+
+  private static void activate(float[] x, int at, int count, Xielu f) {
+    for (int i = at; i < at + count; i++) {
+      x[i] = f.apply(x[i]);
     }
   }
 

@@ -44,11 +44,11 @@ final class ConfigKeys {
   }
 
   int heads() {
-    return size("num_attention_heads", "n_head", "n_heads");
+    return size("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads");
   }
 
   int headDim() {
-    int own = sizeOr(0, "head_dim");
+    int own = sizeOr(0, "head_dim", "kv_channels");
     return own > 0 ? own : Math.max(1, width() / heads());
   }
 
@@ -57,11 +57,21 @@ final class ConfigKeys {
     if (multiQueryFamily && flag("multi_query", true) && !flag("new_decoder_architecture", false)) {
       return 1;
     }
+    if (flag("multi_query_attention", false)) {
+      return sizeOr(1, "multi_query_group_num");
+    }
     return sizeOr(heads(), "num_key_value_heads", "num_kv_heads", "n_head_kv");
   }
 
   long contextLength() {
-    return sizeOr(0, "max_position_embeddings", "n_positions", "n_ctx", "max_seq_len");
+    return sizeOr(
+        0,
+        "max_position_embeddings",
+        "n_positions",
+        "n_ctx",
+        "max_seq_len",
+        "seq_length",
+        "model_max_length");
   }
 
   /// The names of the layers' attention, empty where the configuration has no such list.
