@@ -19,6 +19,7 @@ public final class HitRatePlot {
   private static final double BOTTOM = 56;
   private static final double LABEL_GAP = 15;
   private static final int COLOURS = 8;
+  private static final int TITLE_LENGTH = 100;
 
   /// Colours of lines on light and on dark pages, told apart by most eyes: after Okabe and Ito,
   /// "Color Universal Design" (2008), darker and lighter where the page asks for it.
@@ -44,7 +45,7 @@ public final class HitRatePlot {
   private final StringBuilder svg = new StringBuilder();
 
   private HitRatePlot(String title, List<ReplayResult> results) {
-    this.title = title;
+    this.title = title.length() > TITLE_LENGTH ? title.substring(0, TITLE_LENGTH) + "..." : title;
     double most = 0;
     for (ReplayResult result : results) {
       lines.computeIfAbsent(result.config().policy(), p -> new ArrayList<>()).add(result);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.kvasir.kvcache.eviction.EvictionPolicies;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// The production cache, replayed, gives exactly what the definitions of the policies say.
 class ReplayTest {
@@ -295,6 +297,19 @@ class ReplayTest {
       assertThat(replay(trace, "lru", sizes[i]).hitRate()).isCloseTo(lru[i], within(0.00005));
       assertThat(replay(trace, "clairvoyant", sizes[i]).hitRate())
           .isCloseTo(clairvoyant[i], within(0.00005));
+    }
+  }
+
+  /// Whatever the default policy gains elsewhere, it must not lose against LRU anywhere.
+  @ParameterizedTest
+  @EnumSource
+  void defaultPolicy_workloads_isAtLeastNearlyLru(Workload workload) {
+    Trace trace = Workload.generate("gen:" + workload.word() + ",seed=7,requests=3000");
+    for (int blocks : new int[] {100, 300, 1_000, 3_000, 10_000}) {
+      double lru = replay(trace, "lru", blocks).hitRate();
+      assertThat(replay(trace, EvictionPolicies.defaultName(), blocks).hitRate())
+          .as("%d blocks; lru has %.4f", blocks, lru)
+          .isGreaterThanOrEqualTo(0.99 * lru);
     }
   }
 
