@@ -26,12 +26,14 @@ public final class DiskTier implements Tier {
   private static final System.Logger LOG = System.getLogger(DiskTier.class.getName());
 
   private static final long RETRY_NANOS = 5_000_000_000L;
+  private static final int READERS = 4;
 
   private final DiskTierConfig config;
   private final DiskSlabs slabs;
   private final BlockSlots slots;
   private final TierCounters counters = new TierCounters();
   private final AtomicLong clock = new AtomicLong();
+  private final Readers readers = new Readers(READERS, "kvasir-disk-tier");
 
   /// Shared by operations, exclusive for [#close] and [#verify].
   private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock();
@@ -104,14 +106,17 @@ public final class DiskTier implements Tier {
     }
   }
 
+  /// Reads several blocks at a time, since a device answers four scattered reads in little more
+  /// than the time of one.
   @Override
   public int load(List<BlockKey> keys, List<MemorySegment> into) {
+    into.forEach(this::requireBlock);
     int done = 0;
     gate.readLock().lock();
     try {
       long start = System.nanoTime();
-      while (!closed && done < keys.size() && read(keys.get(done), into.get(done))) {
-        done++;
+      if (!closed) {
+        done = readers.run(keys.size(), i -> read(keys.get(i), into.get(i)));
       }
       counters.hit(done, System.nanoTime() - start);
     } finally {
@@ -151,6 +156,7 @@ public final class DiskTier implements Tier {
     try {
       if (!closed) {
         closed = true;
+        readers.close();
         slabs.close();
       }
     } catch (IOException e) {
@@ -221,7 +227,6 @@ public final class DiskTier implements Tier {
   }
 
   private boolean read(BlockKey key, MemorySegment into) {
-    requireBlock(into);
     int slot = slots.pin(key);
     if (slot == BlockSlots.NONE) {
       return slabs.readFromOthers(key, into);

@@ -18,6 +18,8 @@ import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -215,6 +217,24 @@ class DiskTierTest implements TierContract {
         .hasMessage(
             "5000 bytes of disk do not hold a block of 4096 bytes,"
                 + " which takes 12288 with its header");
+  }
+
+  @Test
+  void readers_anyOutcome_giveTheFirstThatFails() {
+    try (Readers readers = new Readers(4, "test")) {
+      for (int count = 0; count < 40; count++) {
+        for (int first = 0; first <= count; first += 3) {
+          int failing = first;
+          Set<Integer> done = ConcurrentHashMap.newKeySet();
+          int end =
+              readers.run(count, i -> done.add(i) && i != failing && (i < failing || i % 2 == 0));
+          assertThat(end).isEqualTo(Math.min(failing, count));
+          for (int i = 0; i < end; i++) {
+            assertThat(done).contains(i);
+          }
+        }
+      }
+    }
   }
 
   @Test
