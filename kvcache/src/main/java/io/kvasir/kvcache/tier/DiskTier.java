@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Blocks are in slots of a few big files ([SlabLayout]); the slot of an evicted block is
 /// overwritten in place, since making and deleting a file per block costs more than its bytes
-/// (docs/decisions/0008). A block is written without waiting for the device. What a
-/// crash tears fails its checksum and is a miss.
+/// (docs/decisions/0008). A block is written without waiting for the device. What a crash tears
+/// fails its checksum and is a miss.
 ///
 /// Several processes may have the same folder open: each writes to slabs of its own and reads those
 /// of the others, and what a process leaves when it ends is taken over by the next that needs room
