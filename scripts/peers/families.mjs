@@ -14,23 +14,24 @@ const RECURRENT = ["mamba2", "falcon_h1", "lfm2", "qwen3_next", "qwen3_5"];
 const work = fs.mkdtempSync(path.join(os.tmpdir(), "kvasir-families-"));
 const llama = await getLlama({gpu: false, build: "never", logLevel: "disabled", progressLogs: false});
 
-// The cases have no tokenizer; the peer wants one: 256 bytes and names for the other 64 ids, those that it looks for among them.
-function tokenizer() {
+// The cases have no tokenizer; the peer wants one: bytes, and names for the last ids, those that it looks for among them.
+function tokenizer(size) {
+  const bytes = Math.min(256, size - 8);
   const visible = [...Array(256).keys()].filter(b => b > 32 && b < 127 || b > 160 && b !== 173);
   const hidden = [...Array(256).keys()].filter(b => !visible.includes(b));
-  const tokens = [...Array(256).keys()].map(b => String.fromCodePoint(visible.includes(b) ? b : 256 + hidden.indexOf(b)));
+  const tokens = [...Array(bytes).keys()].map(b => String.fromCodePoint(visible.includes(b) ? b : 256 + hidden.indexOf(b)));
   const names = ["<unk>", "<s>", "<|endoftext|>", "</s>"];
   return {
-    added_tokens: [...Array(64).keys()].map(i => ({id: 256 + i, content: names[i] ?? `<|x${i}|>`, special: true})),
+    added_tokens: [...Array(size - bytes).keys()].map(i => ({id: bytes + i, content: names[i] ?? `<|x${i}|>`, special: true})),
     pre_tokenizer: {type: "ByteLevel", add_prefix_space: false, use_regex: true},
     decoder: {type: "ByteLevel"},
-    model: {type: "BPE", vocab: Object.fromEntries(tokens.map((t, i) => [t, i])), merges: [["a", "b"]]}};
+    model: {type: "BPE", vocab: Object.fromEntries(tokens.map((t, i) => [t, i])), merges: [["A", "B"]]}};
 }
 
 function convert(name) {
   const folder = path.join(work, name);
   fs.cpSync(path.join(reference, name), folder, {recursive: true});
-  fs.writeFileSync(path.join(folder, "tokenizer.json"), JSON.stringify(tokenizer()));
+  fs.writeFileSync(path.join(folder, "tokenizer.json"), JSON.stringify(tokenizer(golden(name).columns)));
   fs.writeFileSync(path.join(folder, "tokenizer_config.json"),
     JSON.stringify({add_bos_token: false, bos_token: "<s>", eos_token: "<|endoftext|>"}));
   const file = path.join(work, name + ".gguf");

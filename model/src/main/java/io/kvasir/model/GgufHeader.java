@@ -44,7 +44,7 @@ final class GgufHeader {
     put("embedding_length", draft.width);
     put("block_count", draft.layerCount);
     putPerLayer("feed_forward_length", feedForwardLengths());
-    boolean rms = draft.normKind == Norm.Kind.RMS;
+    boolean rms = draft.normKind == Norm.Kind.RMS || architecture.equals("phimoe");
     put(
         rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
         (float) draft.normEpsilon);
@@ -63,12 +63,7 @@ final class GgufHeader {
     putPerLayer("attention.head_count", draft.heads);
     LatentConfig latent = draft.latent;
     if (latent != null) {
-      put("attention.head_count_kv", 1);
-      put("attention.key_length", latent.rowDim());
-      put("attention.value_length", latent.rank());
-      put("attention.key_length_mla", latent.nopeDim() + latent.ropeDim());
-      put("attention.value_length_mla", model.layers().getFirst().attention().valueDim());
-      put("attention.kv_lora_rank", latent.rank());
+      latentHeads(latent);
       int queryRank = dimension("blk.0.attn_q_a.weight", 0);
       if (queryRank > 0) {
         put("attention.q_lora_rank", queryRank);
@@ -85,6 +80,23 @@ final class GgufHeader {
       int perLayer = dimension("blk.0.inp_gate.weight", 0);
       put("embedding_length_per_layer_input", Math.max(0, perLayer));
     }
+  }
+
+  private void latentHeads(LatentConfig latent) {
+    int keys = latent.nopeDim() + latent.ropeDim();
+    int values = model.layers().getFirst().attention().valueDim();
+    put("attention.kv_lora_rank", latent.rank());
+    if (GgufNames.keepsJointHeads(architecture)) {
+      putPerLayer("attention.head_count_kv", draft.heads);
+      put("attention.key_length", keys);
+      put("attention.value_length", values);
+      return;
+    }
+    put("attention.head_count_kv", 1);
+    put("attention.key_length", latent.rowDim());
+    put("attention.value_length", latent.rank());
+    put("attention.key_length_mla", keys);
+    put("attention.value_length_mla", values);
   }
 
   /// The first layer that sees all positions, or the first of all.
@@ -192,9 +204,14 @@ final class GgufHeader {
   private void experts() {
     MoeConfig moe = draft.moe;
     if (moe == null) {
+      withoutExperts();
       return;
     }
     put("expert_count", moe.experts());
+    int interval = draft.optional(1, "moe_layer_interval", "interleave_moe_layer_step");
+    if (Set.of("llama4", "ernie4_5-moe").contains(architecture)) {
+      put("interleave_moe_layer_step", interval);
+    }
     put("expert_used_count", moe.expertsPerToken());
     int dense = 0;
     while (dense < draft.layerCount && dimension(expertsOf(dense), 1) < 0) {
@@ -204,7 +221,12 @@ final class GgufHeader {
       put("expert_feed_forward_length", dimension(expertsOf(dense), 1));
       int shared = dimension("blk." + dense + ".ffn_up_shexp.weight", 0);
       if (shared > 0) {
-        put("expert_shared_count", Math.max(1, draft.optional(1, "n_shared_experts")));
+        put(
+            "expert_shared_count",
+            Math.max(
+                1,
+                draft.optional(
+                    1, "n_shared_experts", "num_shared_experts", "moe_num_shared_experts")));
         put("expert_shared_feed_forward_length", shared);
       }
     }
@@ -222,6 +244,17 @@ final class GgufHeader {
     if (moe.groups() > 1) {
       put("expert_group_count", moe.groups());
       put("expert_group_used_count", moe.keptGroups());
+    }
+  }
+
+  /// Readers of DeepSeek's architecture want these keys of dense models too.
+  private void withoutExperts() {
+    if (architecture.equals("deepseek2")) {
+      put("expert_count", 0);
+      put("expert_used_count", 0);
+      put("expert_shared_count", 0);
+      put("expert_feed_forward_length", dimension("blk.0.ffn_down.weight", 1));
+      put("leading_dense_block_count", draft.layerCount);
     }
   }
 
@@ -268,6 +301,7 @@ final class GgufHeader {
     if (rules.has("llama_4_scaling_beta")) {
       float beta = (float) rules.get("llama_4_scaling_beta").asDouble();
       put("attention.temperature_scale", beta);
+      put("attention.temperature_length", draft.queryScaling.originalContext());
     }
   }
 
@@ -288,10 +322,10 @@ final class GgufHeader {
     }
     double expected = RopeScaling.yarnMscale(factor, 1);
     double all = rules.doubleOr("mscale_all_dim", 0);
-    if (all != 0 && architecture.equals("deepseek2")) {
+    if (all != 0 && Set.of("deepseek2", "mistral4").contains(architecture)) {
       put("rope.scaling.yarn_log_multiplier", (float) (all / 10));
       expected = 1;
-    } else if (all != 0 && Set.of("mistral3", "mistral4").contains(architecture)) {
+    } else if (all != 0 && architecture.equals("mistral3")) {
       put("rope.scaling.yarn_log_multiplier", (float) all);
       expected = RopeScaling.yarnMscale(factor, 1) / RopeScaling.yarnMscale(factor, all);
     }
@@ -321,6 +355,8 @@ final class GgufHeader {
     for (int i = 0; i < lengths.length; i++) {
       int stated = draft.optional(Math.max(experts, 0), "intermediate_size");
       lengths[i] = lengths[i] > 0 ? lengths[i] : mixed ? largest(lengths) : stated;
+      // That of Qwen 1 counts the gate's rows too.
+      lengths[i] *= architecture.equals("qwen") ? 2 : 1;
     }
     return lengths;
   }

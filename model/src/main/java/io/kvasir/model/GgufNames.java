@@ -58,6 +58,11 @@ final class GgufNames {
 
   private GgufNames() {}
 
+  /// Whether files keep MLA's joint matrix of keys and values.
+  static boolean keepsJointHeads(String architecture) {
+    return architecture.equals("minicpm3");
+  }
+
   /// Whether files state the factors of maximal update parametrization, with a divisor of the
   /// logits (HyperCLOVA X: a factor).
   static boolean isScaled(String architecture) {

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// The `rope_parameters` of a GGUF file, as [RopeScaling] reads them.
 ///
@@ -105,7 +106,7 @@ final class GgufRope {
     double multiplier = metadata.doubleOr(key("rope.scaling.yarn_log_multiplier"), 0);
     double magnitude = RopeScaling.yarnMscale(factor, 1);
     if (multiplier != 0) {
-      boolean deepSeek = architecture.equals("deepseek2");
+      boolean deepSeek = Set.of("deepseek2", "mistral4").contains(architecture);
       // DeepSeek's files hold a tenth of the value, and its two multipliers are always equal.
       double all = deepSeek ? multiplier * 10 : multiplier;
       double own = deepSeek ? all : 1;

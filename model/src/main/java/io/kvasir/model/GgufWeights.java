@@ -95,7 +95,13 @@ final class GgufWeights {
     switch (stem) {
       case "attn_q", "attn_k" -> projection(role, weight, attention);
       case "attn_qkv" -> fused(role, weight, attention);
-      case "attn_kv_b" -> latent(role, weight, attention);
+      case "attn_kv_b" -> {
+        if (GgufNames.keepsJointHeads(GgufNames.architecture(family))) {
+          plain(role, stem, weight, matrix);
+        } else {
+          latent(role, weight, attention);
+        }
+      }
       case "ffn_gate_up_shexp" -> sharedHalves(role, weight);
       case "exp_probs_b" -> {
         long experts = Tensor.byteSize(role, TensorType.U8, weight.shape());
