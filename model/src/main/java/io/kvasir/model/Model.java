@@ -34,7 +34,11 @@ public final class Model implements AutoCloseable {
       WeightLoader loader = new WeightLoader(backend, tensors, source, source.model(), arena);
       Transformer transformer = new Transformer(source.model(), loader, source, backend, rows);
       return new Model(source, arena, transformer);
-    } catch (RuntimeException | Error e) {
+    } catch (RuntimeException e) {
+      arena.close();
+      source.close();
+      throw ModelSource.told(path, e);
+    } catch (Error e) {
       arena.close();
       source.close();
       throw e;

@@ -11,7 +11,6 @@ import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.file.Quantizer;
 import io.kvasir.model.file.SafetensorsFile;
 import io.kvasir.model.json.Json;
-import io.kvasir.model.json.JsonException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,9 +40,8 @@ public final class ModelConversion {
     Json config = ModelSource.readConfig(source);
     try (AssembledWeights weights = AssembledWeights.of(SafetensorsFile.open(source))) {
       return quantizer.write(plan(source, config, weights), target);
-    } catch (JsonException e) {
-      throw new ModelFormatException(
-          "the configuration of '%s' is not usable: %s".formatted(source, e.getMessage()), e);
+    } catch (RuntimeException e) {
+      throw ModelSource.told(source, e);
     }
   }
 

@@ -63,6 +63,8 @@ final class ModelDraft {
   @Nullable MoeConfig moe;
   IntPredicate routed = layer -> true;
 
+  private static final int MAX_HEAD_DIM = 1 << 16;
+  private static final int MAX_HEADS = 1 << 16;
   private static final String[] HEADS = {
     "num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads"
   };
@@ -80,7 +82,7 @@ final class ModelDraft {
     kvHeads = perLayer("num_key_value_heads", optional(heads[0], "num_key_value_heads"));
     headDim = filled(optional(width / heads[0], "head_dim", "kv_channels"));
     rotaryDim = filled(rotaryDim(headDim[0]));
-    window = optional(0, "sliding_window");
+    window = Math.max(0, optional(0, "sliding_window"));
     slides = slidingLayers();
     rotates = layer -> true;
     normKind = family.norm();
@@ -119,7 +121,21 @@ final class ModelDraft {
         queryScaling);
   }
 
+  /// Sizes that no model has would cost memory before the weights show that they are wrong.
+  private void checkHeads(int layer, int rotated) {
+    if (headDim[layer] < 1 || headDim[layer] > MAX_HEAD_DIM || heads[layer] > MAX_HEADS) {
+      throw new UnsupportedModelException(
+          "layer %d has %d heads of %d elements".formatted(layer, heads[layer], headDim[layer]));
+    }
+    int most = latent == null ? headDim[layer] : MAX_HEAD_DIM;
+    if (rotated < 0 || rotated > most) {
+      throw new UnsupportedModelException(
+          "layer %d rotates %d elements of heads of %d".formatted(layer, rotated, headDim[layer]));
+    }
+  }
+
   private AttentionConfig attention(int layer) {
+    checkHeads(layer, 0);
     boolean sliding = window > 0 && slides.test(layer);
     return new AttentionConfig(
         heads[layer],
@@ -162,6 +178,7 @@ final class ModelDraft {
       dim = (int) (headDim[layer] * share);
     }
     int rotated = dim;
+    checkHeads(layer, rotated);
     RopeTable table =
         ropeTables.computeIfAbsent(
             List.of(rope.toText(), base, rotated),

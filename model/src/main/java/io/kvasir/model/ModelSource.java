@@ -67,14 +67,26 @@ record ModelSource(
       ModelDraft draft = new ModelDraft(config, family, gguf, contextLimit);
       ModelConfig model = draft.build();
       return new ModelSource(path, config, family, tensors, gguf, draft.groupedQkv, model);
-    } catch (JsonException e) {
-      tensors.close();
-      throw new ModelFormatException(
-          "the configuration of '%s' is not usable: %s".formatted(path, e.getMessage()), e);
     } catch (RuntimeException e) {
       tensors.close();
-      throw e;
+      throw told(path, e);
     }
+  }
+
+  /// What a user is told of a configuration that is impossible, or does not fit the weights.
+  static RuntimeException told(Path path, RuntimeException e) {
+    boolean impossible =
+        e instanceof JsonException
+            || e instanceof IllegalArgumentException
+            || e instanceof IndexOutOfBoundsException
+            || e instanceof ArithmeticException;
+    if (!impossible
+        || e instanceof ModelFormatException
+        || e instanceof UnsupportedModelException) {
+      return e;
+    }
+    return new ModelFormatException(
+        "the configuration of '%s' is not usable: %s".formatted(path, e.getMessage()), e);
   }
 
   static Json readConfig(Path folder) {
