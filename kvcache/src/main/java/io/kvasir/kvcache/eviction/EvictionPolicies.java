@@ -7,7 +7,7 @@ import java.util.Map;
 
 /// The eviction policies by name, as a configuration or a command line gives them.
 public final class EvictionPolicies {
-  private static final String DEFAULT = "lru";
+  private static final String DEFAULT = "adaptive";
   private static final Map<String, EvictionPolicy.Factory> FACTORIES = factories();
 
   private EvictionPolicies() {}
@@ -45,6 +45,7 @@ public final class EvictionPolicies {
     map.put("s3-fifo", S3FifoPolicy::new);
     map.put("w-tinylfu", WTinyLfuPolicy::new);
     map.put("gdsf", GdsfPolicy::new);
+    map.put("adaptive", AdaptivePolicy::new);
     return Collections.unmodifiableMap(map);
   }
 }
