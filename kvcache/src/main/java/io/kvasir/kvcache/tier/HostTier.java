@@ -21,6 +21,7 @@ public final class HostTier implements Tier {
   /// Shared by operations, exclusive for [#close] and [#verify].
   private final ReentrantReadWriteLock gate = new ReentrantReadWriteLock();
 
+  private volatile boolean exhausted;
   private boolean closed;
 
   /// @param blockBytes size of every block, a multiple of 64
@@ -115,22 +116,11 @@ public final class HostTier implements Tier {
 
   private boolean copyIn(BlockKey key, MemorySegment bytes) {
     long start = System.nanoTime();
-    int slot = slots.take();
+    int slot = place();
     if (slot == BlockSlots.NONE) {
-      slot = slots.evict();
-      if (slot == BlockSlots.NONE) {
-        return false;
-      }
-      counters.evicted();
-    }
-    try {
-      bytesOf(slot).copyFrom(bytes);
-    } catch (OutOfMemoryError e) {
-      // The system has less memory than the budget says. The slabs that are there keep working.
-      slots.retire(slot);
-      failed("no-memory", String.valueOf(e.getMessage()));
       return false;
     }
+    bytesOf(slot).copyFrom(bytes);
     if (checksums.length > 0) {
       checksums[slot] = BlockChecksum.of(bytesOf(slot));
     }
@@ -139,6 +129,27 @@ public final class HostTier implements Tier {
     }
     counters.stored(System.nanoTime() - start);
     return true;
+  }
+
+  /// A slot with memory behind it: a free one, or that of the oldest block.
+  private int place() {
+    int slot = exhausted ? BlockSlots.NONE : slots.take();
+    if (slot != BlockSlots.NONE) {
+      try {
+        storage.segment(slot);
+        return slot;
+      } catch (OutOfMemoryError e) {
+        // The system has less memory than the budget says: what there is stays in use.
+        exhausted = true;
+        slots.retire(slot);
+        failed("no-memory", String.valueOf(e.getMessage()));
+      }
+    }
+    slot = slots.evict();
+    if (slot != BlockSlots.NONE) {
+      counters.evicted();
+    }
+    return slot;
   }
 
   private boolean copyOut(BlockKey key, MemorySegment into) {
