@@ -28,6 +28,9 @@ final class DiskSlabs implements AutoCloseable {
   private static final long LEAST_SLAB_BYTES = 16L << 20;
   private static final long REFRESH_NANOS = 1_000_000_000L;
 
+  /// How far another machine's clock, or this one's before it was set, may have been ahead.
+  private static final long FUTURE_MILLIS = 24 * 3_600_000L;
+
   private final DiskTierConfig config;
   private final BlockSlots slots;
   private final Slab.Opener opener;
@@ -41,6 +44,7 @@ final class DiskSlabs implements AutoCloseable {
 
   private volatile Map<BlockKey, Place> others = Map.of();
   private List<Slab> otherSlabs = List.of();
+  private long lastUsed;
   private long nextGrowth = System.nanoTime();
   private long nextRefresh = nextGrowth;
 
@@ -92,6 +96,12 @@ final class DiskSlabs implements AutoCloseable {
     NavigableMap<Integer, Slab> more = new TreeMap<>(own);
     more.put(slots.count(), slab);
     own = more;
+  }
+
+  /// The latest use that was found in the slabs; later ones must be later than that, whatever the
+  /// clock says.
+  synchronized long lastUsed() {
+    return lastUsed;
   }
 
   boolean isWithOthers(BlockKey key) {
@@ -249,7 +259,7 @@ final class DiskSlabs implements AutoCloseable {
     try {
       slab.scan((local, stored, used, bad) -> {
         if (stored != null) {
-          present.add(new Held(first + local, stored.key(), used));
+          present.add(new Held(first + local, stored.key(), plausible(used)));
         } else if (bad) {
           damaged.add(local);
         }
@@ -267,6 +277,14 @@ final class DiskSlabs implements AutoCloseable {
     own(slab);
     slots.addBusy(its.slots(), present.stream().mapToInt(Held::slot).toArray());
     held.addAll(present);
+  }
+
+  /// The time of use is not checked on disk, so one from the future is not believed.
+  private long plausible(long used) {
+    long now = DiskTier.ticks(System.currentTimeMillis());
+    long believed = used < 0 || used > now + DiskTier.ticks(FUTURE_MILLIS) ? now : used;
+    lastUsed = Math.max(lastUsed, believed);
+    return believed;
   }
 
   /// Deletes dead owners' slabs: of other content first, then of ours, the longest unused first.

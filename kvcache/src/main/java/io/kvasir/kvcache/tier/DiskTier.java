@@ -46,6 +46,7 @@ public final class DiskTier implements Tier {
     this.config = config;
     this.slots = new BlockSlots();
     this.slabs = new DiskSlabs(config, slots, opener, e -> failed("damaged", e));
+    clock.set(slabs.lastUsed());
   }
 
   /// Opens the folder and takes over what ended processes left in it.
@@ -273,9 +274,14 @@ public final class DiskTier implements Tier {
     }
   }
 
+  /// The unit of times of use.
+  static long ticks(long millis) {
+    return millis << 10;
+  }
+
   /// The time, made distinct.
   private long tick() {
-    long now = System.currentTimeMillis() << 10;
+    long now = ticks(System.currentTimeMillis());
     return clock.updateAndGet(last -> Math.max(last + 1, now));
   }
 
