@@ -4,15 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.StringWriter;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
 import java.net.URI;
-import java.net.URL;
-import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import javax.tools.JavaCompiler;
@@ -29,10 +26,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 final class PlantedBugsTest {
   private static final Path ROOT = Path.of(System.getProperty("kvasir.root", ".."));
   private static final Path MAIN = ROOT.resolve("kvcache/src/main/java");
-  private static final Path EXERCISE =
-      ROOT.resolve("kvcache/src/test/java/io/kvasir/kvcache/CacheExercise.java");
+  private static final Path TESTS = ROOT.resolve("kvcache/src/test/java/io/kvasir/kvcache");
   private static final int SEEDS = 60;
   private static final int OPERATIONS = 1_500;
+  private static final long MOST_SECONDS = 120;
 
   @TempDir Path folder;
 
@@ -84,9 +81,9 @@ final class PlantedBugsTest {
             "break;\n    }\n  }\n\n  private void acquired"),
         new Bug(
             "the last prompt token is matched",
-            "KvCache.java",
-            "match.find(root, tokens, tokens.length - 1);",
-            "match.find(root, tokens, tokens.length);"),
+            "TableHoldings.java",
+            "match.find(table.tip(), tokens, tokens.length - 1);",
+            "match.find(table.tip(), tokens, tokens.length);"),
         new Bug(
             "salts share one root",
             "PrefixTree.java",
@@ -99,12 +96,12 @@ final class PlantedBugsTest {
             "pool.free(copy);\n        fork.append(g, source.block(g, full));"),
         new Bug(
             "a partial hit forgets to copy",
-            "KvCache.java",
+            "TableHoldings.java",
             "storage.copy(tree.block(node, group), copy);",
             ""),
         new Bug(
             "a partial hit is not held while it is copied",
-            "KvCache.java",
+            "TableHoldings.java",
             "    prefixes.hold(node);\n    boolean room",
             "    boolean room"),
         new Bug(
@@ -129,9 +126,34 @@ final class PlantedBugsTest {
             "idleBlocks += 2 * fullGroups;"),
         new Bug(
             "rewinding keeps writing into the shared block",
-            "KvCache.java",
+            "TableHoldings.java",
             "if (!prefixes.isHeldOnce(node) || room && !tree.isHidden(node)) {",
-            "if (false) {"));
+            "if (false) {"),
+        new Bug(
+            "a sequence that ends frees blocks that a tier still fills",
+            "KvCache.java",
+            "promotion.abandon();",
+            "end(table);"),
+        new Bug(
+            "more is taken from a tier than was read",
+            "Promotion.java",
+            "return loadWindows(loaded) ? loaded : 0;",
+            "return wanted;"),
+        new Bug(
+            "a stored block's name forgets its past",
+            "tier/PrefixKeys.java",
+            "input.putLong(past.high()).putLong(past.low());",
+            "input.putLong(0).putLong(0);"),
+        new Bug(
+            "a stored block's name forgets the salt",
+            "tier/PrefixKeys.java",
+            "fingerprint + \"\\0\" + salt;",
+            "fingerprint;"),
+        new Bug(
+            "a staged copy is taken after the block was given away",
+            "tier/Offloader.java",
+            "device.read(block, slot);\n    staged.incrementAndGet();\n    threads.execute(() -> write(key, slot, wanted));",
+            "threads.execute(\n        () -> {\n          device.read(block, slot);\n          write(key, slot, wanted);\n        });"));
   }
 
   @ParameterizedTest
@@ -152,21 +174,31 @@ final class PlantedBugsTest {
     assertThat(exercise(file, Files.readString(file))).isEmpty();
   }
 
-  /// Compiles the cache with one file replaced and runs the exercise on it.
+  /// Compiles the cache with one file replaced and runs the exercise on it, in a process of its own
+  /// that can be ended.
   ///
   /// @return how it failed; empty where it did not
   private String exercise(Path replaced, String source) throws Exception {
     compile(replaced, source);
-    URL[] classes = {folder.toUri().toURL()};
-    try (URLClassLoader loader =
-        new URLClassLoader(classes, ClassLoader.getPlatformClassLoader())) {
-      Method run =
-          loader.loadClass("io.kvasir.kvcache.CacheExercise").getMethod("main", String[].class);
-      run.invoke(null, (Object) new String[] {"0", "" + SEEDS, "" + OPERATIONS});
-      return "";
-    } catch (InvocationTargetException e) {
-      return "" + e.getCause().getMessage();
+    Path output = folder.resolve("output");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-cp",
+                folder.toString(),
+                "io.kvasir.kvcache.CacheExercise",
+                "0",
+                "" + SEEDS,
+                "" + OPERATIONS)
+            .redirectErrorStream(true)
+            .redirectOutput(output.toFile())
+            .start();
+    if (!process.waitFor(MOST_SECONDS, TimeUnit.SECONDS)) {
+      process.destroyForcibly().waitFor();
+      return "a seed from 0 to " + SEEDS + " does not end";
     }
+    return process.exitValue() == 0 ? "" : Files.readString(output);
   }
 
   private void compile(Path replaced, String source) throws IOException {
@@ -178,7 +210,9 @@ final class PlantedBugsTest {
         }
       }
     }
-    units.add(new Unit(EXERCISE, Files.readString(EXERCISE)));
+    for (String name : List.of("CacheExercise.java", "MapTier.java")) {
+      units.add(new Unit(TESTS.resolve(name), Files.readString(TESTS.resolve(name))));
+    }
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     StringWriter messages = new StringWriter();
     List<String> options =

@@ -1,20 +1,30 @@
 package io.kvasir.engine;
 
 import io.kvasir.compute.Backend;
+import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvCacheStats;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.eviction.EvictionPolicy;
+import io.kvasir.kvcache.tier.KvStorage;
+import io.kvasir.kvcache.tier.OffloadStats;
+import io.kvasir.kvcache.tier.Offloader;
+import io.kvasir.kvcache.tier.Tier;
+import io.kvasir.kvcache.tier.TierFactory;
 import io.kvasir.model.Model;
 import io.kvasir.model.ModelConfig;
 import io.kvasir.model.Transformer;
+import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BiFunction;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -38,9 +48,14 @@ import org.jspecify.annotations.Nullable;
 /// }
 /// ```
 public final class Engine implements AutoCloseable {
+  /// How long an idle engine waits before it stores more of what should outlive it.
+  private static final long STORE_PAUSE_NANOS = 1_000_000;
+
   private static final System.Logger LOG = System.getLogger(Engine.class.getName());
 
   private final Model model;
+  private final Path path;
+  private final String backendName;
   private final KvCache cache;
   private final int contextTokens;
   private final Scheduler scheduler;
@@ -49,15 +64,18 @@ public final class Engine implements AutoCloseable {
   private final Thread thread;
   private volatile boolean closing;
 
-  private Engine(Model model, Backend backend, EngineConfig config) {
+  private Engine(Path path, Model model, Backend backend, EngineConfig config) {
     this.model = model;
+    this.path = path;
+    this.backendName = backend.name();
     this.contextTokens = model.config().contextLength();
     KvLayout layout =
         model.config().kvLayout(config.blockTokens(), config.keyFormat(), config.valueFormat());
     KvCacheConfig cacheConfig = cacheConfig(layout, config);
+    KvStorage storage = backend.storage(layout.blockBytes(), cacheConfig.blockCount());
     this.cache =
-        new KvCache(cacheConfig, backend.storage(layout.blockBytes(), cacheConfig.blockCount()));
-    this.scheduler = new Scheduler(cache, config, contextTokens);
+        new KvCache(cacheConfig, storage, offloader(path, backend, layout, storage, config));
+    this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
     this.runner = new ModelRunner(model.transformer(), backend, cache);
     this.thread = new Thread(this::loop, "kvasir-engine");
     thread.setDaemon(true);
@@ -74,11 +92,30 @@ public final class Engine implements AutoCloseable {
     Transformer.Rows rows = new Transformer.Rows(config.stepTokens(), 1);
     Model open = Model.open(model, backend, rows, config.contextTokens());
     try {
-      return new Engine(open, backend, config);
+      return new Engine(model, open, backend, config);
     } catch (RuntimeException | Error e) {
       open.close();
       throw e;
     }
+  }
+
+  private static @Nullable Offloader offloader(
+      Path model, Backend backend, KvLayout layout, KvStorage storage, EngineConfig config) {
+    if (config.tiers().isEmpty()) {
+      return null;
+    }
+    String fingerprint = ModelFingerprint.of(model, layout, backend.name());
+    List<Tier> tiers = new ArrayList<>();
+    try {
+      for (TierFactory factory : config.tiers()) {
+        tiers.add(factory.open(fingerprint, layout.blockBytes()));
+      }
+    } catch (RuntimeException e) {
+      tiers.forEach(Tier::close);
+      storage.close();
+      throw e;
+    }
+    return new Offloader(tiers, storage, config.offload(fingerprint));
   }
 
   private KvCacheConfig cacheConfig(KvLayout layout, EngineConfig config) {
@@ -158,9 +195,62 @@ public final class Engine implements AutoCloseable {
     return new Session(this, salt);
   }
 
+  /// A conversation from a file of [Session#save], with its keys and values.
+  ///
+  /// @param salt as for [#openSession(String)]
+  /// @throws IOException where the file cannot be read, is damaged, or belongs to another model,
+  ///   cache format or layout, in one sentence
+  public Session loadSession(Path file, String salt) throws IOException {
+    Session session = new Session(this, salt);
+    SessionFile.Saved saved = SessionFile.read(file, fingerprint());
+    BlockTable table = onCache((c, s) -> SessionFile.reserve(c, salt, saved));
+    if (table == null) {
+      throw new IOException(
+          "the cache has no room for the %d tokens of %s; give it more memory"
+              .formatted(saved.tokens().length, file));
+    }
+    boolean done = false;
+    try {
+      SessionFile.fill(file, saved, table, cache.storage(), cache.layout());
+      done = true;
+    } finally {
+      boolean filled = done;
+      onCache((c, s) -> s.adopt(session, table, filled ? saved.tokens() : null));
+    }
+    return session;
+  }
+
+  void saveSession(Session session, Path file) throws IOException {
+    // A fork stands still while it is written, whatever the session does.
+    Session copy = session.fork();
+    BlockTable table = onCache((c, s) -> s.take(copy));
+    if (table == null) {
+      throw new IOException("the session holds nothing that could be saved");
+    }
+    try {
+      SessionFile.write(file, fingerprint(), copy.tokens(), table, cache);
+    } finally {
+      onCache((c, s) -> s.adopt(copy, table, null));
+    }
+  }
+
+  private String fingerprint() {
+    return ModelFingerprint.of(path, cache.layout(), backendName);
+  }
+
+  /// Runs a command on the engine's thread between two steps.
+  <T extends @Nullable Object> T onCache(BiFunction<KvCache, Scheduler, T> command) {
+    return ask(() -> command.apply(cache, scheduler));
+  }
+
   /// The state of the cache between two steps.
   public KvCacheStats cacheStats() {
     return ask(cache::stats);
+  }
+
+  /// What moved between the cache and the tiers below it; null where there are none.
+  public @Nullable OffloadStats offloadStats() {
+    return ask(cache::offloadStats);
   }
 
   /// Proves the cache's invariants between two steps.
@@ -179,7 +269,7 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private <T> T ask(Supplier<T> question) {
+  private <T extends @Nullable Object> T ask(Supplier<T> question) {
     CompletableFuture<T> answer = new CompletableFuture<>();
     post(() -> {
       try {
@@ -200,6 +290,10 @@ public final class Engine implements AutoCloseable {
       throw new IllegalStateException("the engine is closed");
     }
     inbox.add(command);
+    wake();
+  }
+
+  private void wake() {
     LockSupport.unpark(thread);
   }
 
@@ -207,13 +301,19 @@ public final class Engine implements AutoCloseable {
     cache.adopt();
     while (!closing) {
       drainInbox();
+      boolean stored = cache.settle();
       Batch batch = step();
       if (batch == null && inbox.isEmpty() && !closing) {
-        LockSupport.park(this);
+        if (stored) {
+          LockSupport.park(this);
+        } else {
+          LockSupport.parkNanos(this, STORE_PAUSE_NANOS);
+        }
       }
     }
     drainInbox();
     scheduler.cancelAll(System.nanoTime());
+    cache.close();
   }
 
   /// One step; null where there was nothing to do.
@@ -258,7 +358,6 @@ public final class Engine implements AutoCloseable {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
-    cache.close();
     model.close();
   }
 }

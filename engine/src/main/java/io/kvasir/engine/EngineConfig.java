@@ -2,6 +2,9 @@ package io.kvasir.engine;
 
 import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.tier.OffloadConfig;
+import io.kvasir.kvcache.tier.TierFactory;
+import java.util.List;
 
 /// How an [Engine] is set up.
 ///
@@ -18,6 +21,8 @@ import io.kvasir.kvcache.format.KvFormat;
 /// @param sharePrefixes whether a prompt uses what earlier and concurrent requests have computed of
 ///   its beginning
 /// @param evictionPolicy name of the policy that chooses which cached prefix goes first
+/// @param tiers where cached prefixes go below the device, from the nearest; may be empty
+/// @param tierBytesPerSecond most bytes stored in tiers a second; 0 for no limit
 public record EngineConfig(
     int contextTokens,
     int blockTokens,
@@ -27,13 +32,26 @@ public record EngineConfig(
     int stepTokens,
     boolean useCache,
     boolean sharePrefixes,
-    String evictionPolicy) {
+    String evictionPolicy,
+    List<TierFactory> tiers,
+    long tierBytesPerSecond) {
 
   public static final EngineConfig DEFAULT =
       new EngineConfig(
-          0, 64, KvFormat.F16, KvFormat.F16, 0, 512, true, true, EvictionPolicies.defaultName());
+          0,
+          64,
+          KvFormat.F16,
+          KvFormat.F16,
+          0,
+          512,
+          true,
+          true,
+          EvictionPolicies.defaultName(),
+          List.of(),
+          0);
 
   public EngineConfig {
+    tiers = List.copyOf(tiers);
     if (contextTokens < 0) {
       throw new IllegalArgumentException("context of " + contextTokens + " tokens");
     }
@@ -55,7 +73,9 @@ public record EngineConfig(
         stepTokens,
         useCache,
         sharePrefixes,
-        evictionPolicy);
+        evictionPolicy,
+        tiers,
+        tierBytesPerSecond);
   }
 
   public EngineConfig withBlockTokens(int value) {
@@ -68,7 +88,9 @@ public record EngineConfig(
         stepTokens,
         useCache,
         sharePrefixes,
-        evictionPolicy);
+        evictionPolicy,
+        tiers,
+        tierBytesPerSecond);
   }
 
   public EngineConfig withFormats(KvFormat keys, KvFormat values) {
@@ -81,7 +103,9 @@ public record EngineConfig(
         stepTokens,
         useCache,
         sharePrefixes,
-        evictionPolicy);
+        evictionPolicy,
+        tiers,
+        tierBytesPerSecond);
   }
 
   public EngineConfig withCacheBytes(long value) {
@@ -94,7 +118,9 @@ public record EngineConfig(
         stepTokens,
         useCache,
         sharePrefixes,
-        evictionPolicy);
+        evictionPolicy,
+        tiers,
+        tierBytesPerSecond);
   }
 
   public EngineConfig withStepTokens(int value) {
@@ -107,7 +133,9 @@ public record EngineConfig(
         value,
         useCache,
         sharePrefixes,
-        evictionPolicy);
+        evictionPolicy,
+        tiers,
+        tierBytesPerSecond);
   }
 
   public EngineConfig withoutCache() {
@@ -120,7 +148,9 @@ public record EngineConfig(
         stepTokens,
         false,
         sharePrefixes,
-        evictionPolicy);
+        evictionPolicy,
+        tiers,
+        tierBytesPerSecond);
   }
 
   /// Every request computes its whole prompt.
@@ -134,7 +164,9 @@ public record EngineConfig(
         stepTokens,
         useCache,
         false,
-        evictionPolicy);
+        evictionPolicy,
+        tiers,
+        tierBytesPerSecond);
   }
 
   public EngineConfig withEvictionPolicy(String value) {
@@ -147,6 +179,45 @@ public record EngineConfig(
         stepTokens,
         useCache,
         sharePrefixes,
+        value,
+        tiers,
+        tierBytesPerSecond);
+  }
+
+  /// Cached prefixes go down to these tiers and come back from them.
+  public EngineConfig withTiers(List<TierFactory> value) {
+    return new EngineConfig(
+        contextTokens,
+        blockTokens,
+        keyFormat,
+        valueFormat,
+        cacheBytes,
+        stepTokens,
+        useCache,
+        sharePrefixes,
+        evictionPolicy,
+        value,
+        tierBytesPerSecond);
+  }
+
+  public EngineConfig withTierBytesPerSecond(long value) {
+    return new EngineConfig(
+        contextTokens,
+        blockTokens,
+        keyFormat,
+        valueFormat,
+        cacheBytes,
+        stepTokens,
+        useCache,
+        sharePrefixes,
+        evictionPolicy,
+        tiers,
         value);
+  }
+
+  OffloadConfig offload(String fingerprint) {
+    OffloadConfig defaults = OffloadConfig.of(fingerprint);
+    return new OffloadConfig(
+        fingerprint, defaults.stagingBytes(), tierBytesPerSecond, defaults.threads());
   }
 }

@@ -5,6 +5,7 @@ import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.Reservation;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -21,18 +22,26 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Owned by the engine's thread.
 final class Scheduler {
+  /// Fewest tokens of a step from which the speed of computing prompts is learned.
+  private static final int RATE_TOKENS = 32;
+
   private final KvCache cache;
   private final EngineConfig config;
   private final int contextTokens;
+  private final Runnable wake;
   private final Deque<Pending> waiting = new ArrayDeque<>();
   private final List<Sequence> running = new ArrayList<>();
   private final Set<Session> idleSessions = new LinkedHashSet<>();
   private final Batch batch = new Batch();
+  private double computeNanosPerToken;
+  private long scheduledNanos;
 
   /// A submitted request that has not started.
   record Pending(Request request, TokenStream stream, long submittedNanos) {}
 
-  Scheduler(KvCache cache, EngineConfig config, int contextTokens) {
+  /// @param wake makes the engine take another step
+  Scheduler(KvCache cache, EngineConfig config, int contextTokens, Runnable wake) {
+    this.wake = wake;
     this.cache = cache;
     this.config = config;
     this.contextTokens = contextTokens;
@@ -53,16 +62,17 @@ final class Scheduler {
   /// The next step; empty where nothing can run. Room for its tokens is reserved.
   Batch schedule(long nowNanos) {
     batch.clear();
+    scheduledNanos = nowNanos;
     dropCancelled(nowNanos);
     admit();
     int budget = config.stepTokens();
     for (Sequence sequence : running) {
-      if (sequence.pending() == 1 && budget > 0) {
+      if (!sequence.isWaiting() && sequence.pending() == 1 && budget > 0) {
         budget -= plan(sequence, 1, nowNanos);
       }
     }
     for (Sequence sequence : running) {
-      if (sequence.pending() > 1 && budget > 0) {
+      if (!sequence.isWaiting() && sequence.pending() > 1 && budget > 0) {
         budget -= plan(sequence, Math.min(budget, sequence.pending()), nowNanos);
       }
     }
@@ -93,7 +103,28 @@ final class Scheduler {
         }
       }
       waiting.remove();
-      running.add(new Sequence(next.request(), next.stream(), next.submittedNanos(), table(next)));
+      running.add(start(next));
+    }
+  }
+
+  private Sequence start(Pending next) {
+    boolean fresh = heldBySession(next.request()) == 0;
+    BlockTable table = table(next);
+    Sequence sequence = new Sequence(next.request(), next.stream(), next.submittedNanos(), table);
+    if (sharesPrefixes() && fresh) {
+      int[] prompt = next.request().prompt();
+      sequence.await(cache.promote(table, prompt, (long) computeNanosPerToken, wake));
+    }
+    return sequence;
+  }
+
+  /// Learns how long a token takes to compute from steps that are mostly prompt.
+  private void learnRate(Batch done, long nowNanos) {
+    int tokens = done.tokens();
+    if (tokens >= RATE_TOKENS) {
+      double nanos = (double) (nowNanos - scheduledNanos) / tokens;
+      computeNanosPerToken =
+          computeNanosPerToken == 0 ? nanos : 0.8 * computeNanosPerToken + 0.2 * nanos;
     }
   }
 
@@ -124,6 +155,58 @@ final class Scheduler {
     if (held != null) {
       cache.release(held);
     }
+  }
+
+  /// Makes `fork` hold what `source` holds. Where there is no room for the copy of a partly filled
+  /// block it starts empty and finds what is cached when it is used.
+  Session fork(Session source, Session fork) {
+    source.checkIdle();
+    BlockTable held = source.table();
+    if (held != null && cache.fork(held) instanceof KvCache.Forked.Table(BlockTable table)) {
+      restore(fork, table, source.tokens());
+    }
+    return fork;
+  }
+
+  /// Takes an idle session's table out of it; its tokens stay.
+  @Nullable BlockTable take(Session session) {
+    idleSessions.remove(session);
+    BlockTable held = session.table();
+    session.lend();
+    return held;
+  }
+
+  /// Gives a session a table whose `tokens` positions are all filled; null tokens end the table.
+  Session adopt(Session session, BlockTable table, int @Nullable [] tokens) {
+    if (tokens == null) {
+      cache.release(table);
+    } else {
+      cache.commitRestored(table, tokens, tokens.length - table.length());
+      restore(session, table, tokens);
+    }
+    return session;
+  }
+
+  /// Gives a session a table between requests.
+  private void restore(Session session, BlockTable table, int[] tokens) {
+    session.keep(table, tokens);
+    idleSessions.add(session);
+  }
+
+  /// Cuts a session to its first `length` tokens. @return how many of them stay cached
+  int rewind(Session session, int length) {
+    session.checkIdle();
+    if (length < 0 || length > session.tokens().length) {
+      throw new IllegalArgumentException(
+          "cannot rewind a session of %d tokens to %d".formatted(session.tokens().length, length));
+    }
+    BlockTable held = session.table();
+    if (held == null) {
+      return 0;
+    }
+    int kept = cache.truncate(held, length);
+    session.keep(held, Arrays.copyOf(session.tokens(), kept));
+    return kept;
   }
 
   private static int heldBySession(Request request) {
@@ -186,6 +269,7 @@ final class Scheduler {
   /// Takes the step's results: `chosen[i]` is the next token of the batch's sequence `i` where the
   /// step completed it.
   void update(Batch done, int[] chosen, long nowNanos) {
+    learnRate(done, nowNanos);
     for (int i = 0; i < done.size(); i++) {
       Sequence sequence = done.sequence(i);
       boolean completed = done.completes(i);
@@ -246,7 +330,7 @@ final class Scheduler {
   private void end(Sequence sequence, long nowNanos, @Nullable Throwable error) {
     Outcome outcome = sequence.outcome(nowNanos, cache.layout().blockBytes(), error);
     Session session = sequence.request().session();
-    if (session == null || session.isClosed() || error != null) {
+    if (session == null || session.isClosed() || error != null || sequence.isWaiting()) {
       cache.release(sequence.table());
       if (session != null) {
         session.idle();

@@ -1,6 +1,7 @@
 package io.kvasir.engine;
 
 import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.Promotion;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -15,7 +16,8 @@ final class Sequence {
   private final TokenStream stream;
   private final long submittedNanos;
   private final BlockTable table;
-  private final int cachedTokens;
+  private int cachedTokens;
+  private @Nullable Promotion promotion;
   private int[] tokens;
   private int length;
   private long startedNanos;
@@ -48,6 +50,20 @@ final class Sequence {
   /// The known tokens; valid up to [#length].
   int[] tokens() {
     return tokens;
+  }
+
+  /// The sequence waits for blocks from a lower tier.
+  void await(@Nullable Promotion value) {
+    promotion = value;
+  }
+
+  /// Whether the sequence still waits for blocks; what arrived counts as cached.
+  boolean isWaiting() {
+    if (promotion != null && promotion.isSettled()) {
+      cachedTokens = table.length();
+      promotion = null;
+    }
+    return promotion != null;
   }
 
   int length() {

@@ -1,12 +1,15 @@
 package io.kvasir.engine;
 
 import io.kvasir.kvcache.BlockTable;
+import java.io.IOException;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /// A conversation whose cache outlives its requests: the next request that names it computes only
 /// what follows the longest common beginning of its prompt and the tokens already held.
 ///
-/// At most one request at a time uses a conversation. Close it to free its blocks.
+/// At most one request at a time uses a conversation. Between requests it can be forked, rewound
+/// and saved, by any thread. Close it to let go of its blocks.
 public final class Session implements AutoCloseable {
   private final Engine engine;
   private final String salt;
@@ -35,6 +38,61 @@ public final class Session implements AutoCloseable {
       closed = true;
       engine.forget(this);
     }
+  }
+
+  /// A second conversation with the same past, which it shares.
+  ///
+  /// @throws IllegalStateException while a request uses the conversation
+  public Session fork() {
+    Session fork = new Session(engine, salt);
+    engine.onCache((cache, scheduler) -> scheduler.fork(this, fork));
+    return fork;
+  }
+
+  /// Forgets everything after the first `length` tokens.
+  ///
+  /// @return how many tokens stay cached; the rest of `length` is computed anew when it is asked
+  ///   for
+  /// @throws IllegalStateException while a request uses the conversation
+  /// @throws IllegalArgumentException where the conversation is shorter
+  public int rewind(int length) {
+    return engine.onCache((cache, scheduler) -> scheduler.rewind(this, length));
+  }
+
+  /// Tokens that the conversation holds.
+  ///
+  /// @throws IllegalStateException while a request uses the conversation
+  public int[] heldTokens() {
+    return engine.onCache((cache, scheduler) -> {
+      checkIdle();
+      return tokens.clone();
+    });
+  }
+
+  /// Writes the conversation's tokens and their keys and values to a file, from which
+  /// [Engine#loadSession] goes on, in this process or another.
+  ///
+  /// @throws IOException where the file cannot be written; nothing is left of it then
+  public void save(Path file) throws IOException {
+    engine.saveSession(this, file);
+  }
+
+  void checkIdle() {
+    if (busy) {
+      throw new IllegalStateException("a request is using the session; wait for its end");
+    }
+    if (closed) {
+      throw new IllegalStateException("the session is closed");
+    }
+  }
+
+  /// The table is used elsewhere for a while.
+  void lend() {
+    table = null;
+  }
+
+  @Nullable BlockTable table() {
+    return table;
   }
 
   boolean isClosed() {

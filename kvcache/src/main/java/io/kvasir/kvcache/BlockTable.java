@@ -1,6 +1,7 @@
 package io.kvasir.kvcache;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /// The blocks of one sequence: for each layer group, which block holds which positions.
 ///
@@ -22,6 +23,7 @@ public final class BlockTable {
   private int reserved;
   private int tip;
   private int ordinal;
+  private @Nullable Promotion promotion;
   private boolean released;
 
   BlockTable(KvCache cache, int groups, int tip) {
@@ -88,6 +90,15 @@ public final class BlockTable {
 
   void setTip(int node) {
     tip = node;
+  }
+
+  /// What is filling the table's reserved blocks, or null.
+  @Nullable Promotion promotion() {
+    return promotion;
+  }
+
+  void setPromotion(@Nullable Promotion value) {
+    promotion = value;
   }
 
   /// Place in the cache's list of live tables.

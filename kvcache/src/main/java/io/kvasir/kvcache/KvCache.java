@@ -1,9 +1,13 @@
 package io.kvasir.kvcache;
 
 import io.kvasir.kvcache.tier.KvStorage;
+import io.kvasir.kvcache.tier.OffloadStats;
+import io.kvasir.kvcache.tier.Offloader;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
 
 /// The paged key-value cache: hands out blocks to sequences, shares what they have in common, and
 /// keeps what may come again.
@@ -35,7 +39,7 @@ import java.util.List;
 /// until another [#adopt]s it, and every call asserts it. Kernels on other threads read tables and
 /// bytes during a step, while the owner waits for them.
 public final class KvCache implements AutoCloseable {
-  private static final int NONE = PrefixTree.NONE;
+  private static final long CLOSE_NANOS = 30_000_000_000L;
   private static final int[] NO_TOKENS = new int[0];
 
   private final KvCacheConfig config;
@@ -44,8 +48,9 @@ public final class KvCache implements AutoCloseable {
   private final PrefixCache prefixes;
   private final PrefixTree tree;
   private final BlockPool pool;
-  private final PrefixMatch match;
+  private final TableHoldings holdings;
   private final PrefixPins pins;
+  private final @Nullable Promotions promotions;
   private final List<BlockTable> tables = new ArrayList<>();
   private Thread owner;
   private long lookups;
@@ -55,6 +60,14 @@ public final class KvCache implements AutoCloseable {
 
   /// @param storage bytes for at least `config.blockCount()` blocks; closed with the cache
   public KvCache(KvCacheConfig config, KvStorage storage) {
+    this(config, storage, null);
+  }
+
+  /// A cache with tiers below it.
+  ///
+  /// @param storage bytes for at least `config.blockCount()` blocks; closed with the cache
+  /// @param offloader moves blocks between the storage and the tiers; closed with the cache
+  public KvCache(KvCacheConfig config, KvStorage storage, @Nullable Offloader offloader) {
     this.config = config;
     this.layout = config.layout();
     if (storage.blockBytes() != layout.blockBytes() || storage.blockCount() < config.blockCount()) {
@@ -67,11 +80,13 @@ public final class KvCache implements AutoCloseable {
                   layout.blockBytes()));
     }
     this.storage = storage;
-    this.prefixes = new PrefixCache(config);
+    this.prefixes = new PrefixCache(config, offloader);
     this.tree = prefixes.tree();
     this.pool = prefixes.pool();
-    this.match = new PrefixMatch(layout, prefixes);
+    this.holdings = new TableHoldings(this, prefixes);
     this.pins = new PrefixPins(prefixes, config.clock());
+    NodeOffload offload = prefixes.offload();
+    this.promotions = offload == null ? null : new Promotions(this, offload);
     this.owner = Thread.currentThread();
   }
 
@@ -117,17 +132,8 @@ public final class KvCache implements AutoCloseable {
     checkOwner();
     pins.expire();
     int root = tree.root(salt);
-    match.find(root, tokens, tokens.length - 1);
     BlockTable table = add(root);
-    int blocks = match.blocks();
-    for (int index = 0; index < blocks; index++) {
-      prefixes.hit(match.node(index));
-    }
-    hold(table, blocks);
-    if (match.partial() != NONE) {
-      prefixes.hit(match.partial());
-      copiedTokens += copyPartial(table, match.partial(), match.partialTokens());
-    }
+    copiedTokens += holdings.findPrefix(table, tokens);
     lookups++;
     lookupTokens += tokens.length;
     hitTokens += table.length();
@@ -140,52 +146,6 @@ public final class KvCache implements AutoCloseable {
     table.setOrdinal(tables.size());
     tables.add(table);
     return table;
-  }
-
-  /// Makes an empty table hold the first `blocks` matched nodes.
-  private void hold(BlockTable table, int blocks) {
-    int length = blocks * layout.blockTokens();
-    int root = table.tip();
-    if (blocks > 0) {
-      int tip = match.node(blocks - 1);
-      prefixes.pin(tip);
-      prefixes.unpin(root);
-      table.setTip(tip);
-    }
-    for (LayerGroup group : layout.groups()) {
-      int g = group.index();
-      table.startAt(g, group.firstVisible(length) / layout.blockTokens());
-      for (int index = table.firstBlock(g); index < blocks; index++) {
-        int block = tree.block(match.node(index), g);
-        table.append(g, block);
-        if (prefixes.isWindow(g)) {
-          prefixes.windows().hold(block);
-        }
-      }
-    }
-    table.setLength(length);
-    table.setReserved(length);
-  }
-
-  /// Gives a table that ends with a full block the first `tokens` of a node's block as its own.
-  ///
-  /// @return `tokens`, or 0 where no block can be freed for the copies
-  private int copyPartial(BlockTable table, int node, int tokens) {
-    prefixes.hold(node);
-    boolean room = prefixes.makeRoom(prefixes.groups());
-    if (room) {
-      int length = table.length() + tokens;
-      for (int group = 0; group < prefixes.groups(); group++) {
-        int copy = pool.take();
-        storage.copy(tree.block(node, group), copy);
-        table.append(group, copy);
-      }
-      table.setLength(length);
-      table.setReserved(length);
-      slideWindows(table);
-    }
-    prefixes.letGo(node);
-    return room ? tokens : 0;
   }
 
   /// Makes room for `tokens` more positions after `table.length()`, evicting cached blocks where
@@ -245,7 +205,7 @@ public final class KvCache implements AutoCloseable {
       prefixes.seal(table, index, sequence);
     }
     table.setLength(length);
-    slideWindows(table);
+    holdings.slideWindows(table);
   }
 
   /// [#commit] for a table from [#open], whose tokens nobody needs to know.
@@ -255,18 +215,70 @@ public final class KvCache implements AutoCloseable {
     commit(table, NO_TOKENS, count);
   }
 
-  /// Lets go of the blocks before the oldest that a query at `length` sees.
-  private void slideWindows(BlockTable table) {
-    if (prefixes.fullGroups() == prefixes.groups()) {
-      return;
+  /// Begins to bring back what lower tiers hold of a prompt behind what the table has.
+  ///
+  /// Until the promotion is settled the table may only be released. The table's blocks for the rest
+  /// of the prompt are reserved at once.
+  ///
+  /// @param table from [#lookup] of the same prompt, nothing reserved yet
+  /// @param computeNanosPerToken what computing a token is estimated to take: a promotion that is
+  ///   expected to be slower brings nothing. 0 to bring back in any case
+  /// @param whenDone runs on another thread when [#settle] will have something to do
+  /// @return null where there are no tiers, they hold nothing more, or room is short
+  public @Nullable Promotion promote(
+      BlockTable table, int[] prompt, long computeNanosPerToken, Runnable whenDone) {
+    checkLive(table);
+    return promotions == null || tree.isHidden(table.tip())
+        ? null
+        : promotions.start(table, prompt, computeNanosPerToken, whenDone);
+  }
+
+  /// Gives promoted sequences what has arrived, and lower tiers what they have room to take. To be
+  /// called between steps; cheap where there is nothing to do.
+  ///
+  /// @return whether everything that should be in lower tiers is on its way there
+  public boolean settle() {
+    checkOwner();
+    NodeOffload offload = prefixes.offload();
+    if (promotions != null) {
+      promotions.settle();
+    }
+    return offload == null || offload.advance();
+  }
+
+  /// [#commit] for `count` tokens whose blocks were not computed but filled with what was computed
+  /// before: of window groups only what a query after them sees has to be there.
+  ///
+  /// @param count ends with a full block, or with the sequence
+  public void commitRestored(BlockTable table, int[] sequence, int count) {
+    checkLive(table);
+    int length = table.length() + count;
+    if (count < 0 || length > table.reserved()) {
+      throw new IllegalArgumentException(
+          "cannot commit %d tokens after %d: %d are reserved"
+              .formatted(count, table.length(), table.reserved()));
     }
     for (LayerGroup group : layout.groups()) {
       int g = group.index();
-      int first = group.firstVisible(table.length()) / layout.blockTokens();
-      while (table.firstBlock(g) < Math.min(first, table.endBlock(g))) {
-        prefixes.dropWindowBlock(table.removeFirst(g));
+      int own = table.length() / layout.blockTokens();
+      int first = Math.min(group.firstVisible(length) / layout.blockTokens(), table.endBlock(g));
+      while (table.firstBlock(g) < first) {
+        boolean mine = table.firstBlock(g) >= own;
+        int block = table.removeFirst(g);
+        if (mine) {
+          pool.free(block);
+        } else {
+          prefixes.dropWindowBlock(block);
+        }
       }
     }
+    commit(table, sequence, count);
+  }
+
+  /// What happened between the cache and the tiers below it; null where there are none.
+  public @Nullable OffloadStats offloadStats() {
+    NodeOffload offload = prefixes.offload();
+    return offload == null ? null : offload.offloader().stats();
   }
 
   /// A second sequence with the same past. Full blocks are shared; of a partly filled last block
@@ -328,102 +340,39 @@ public final class KvCache implements AutoCloseable {
     }
     int full = table.length() / layout.blockTokens();
     if (length / layout.blockTokens() == full && prefixes.fullGroups() == prefixes.groups()) {
-      dropPrivate(table, blocksFor(length));
+      holdings.dropPrivate(table, blocksFor(length));
       table.setLength(length);
       table.setReserved(length);
     } else {
-      rewind(table, full, length);
+      holdings.rewind(table, full, length);
     }
     prefixes.shrinkTo(config.cachedBlocks());
     return table.length();
   }
 
-  /// Holds what the sequence keeps in a second table, ends the first and moves over.
-  private void rewind(BlockTable table, int full, int length) {
-    match.rewind(table.tip(), full, length);
-    int root = tree.rootOf(table.tip());
-    tree.retain(root);
-    BlockTable kept = new BlockTable(this, layout.groups().size(), root);
-    hold(kept, match.blocks());
-    int partial = match.partial();
-    if (partial != NONE) {
-      prefixes.hold(partial);
-    } else if (match.keepsTail()) {
-      for (LayerGroup group : layout.groups()) {
-        int tail = table.block(group.index(), full);
-        kept.append(group.index(), tail);
-        table.replace(group.index(), full, NONE);
-      }
-      kept.setLength(length);
-      kept.setReserved(length);
-    }
-    letGo(table);
-    table.takeOver(kept);
-    if (partial != NONE && !takeBack(table, partial, length)) {
-      copyPartial(table, partial, match.partialTokens());
-      prefixes.letGo(partial);
-    }
-    slideWindows(table);
-  }
-
-  /// Makes the blocks of a node that only this call holds the table's own last blocks.
-  private boolean takeBack(BlockTable table, int node, int length) {
-    boolean room = prefixes.availableBlocks() >= prefixes.groups();
-    if (!prefixes.isHeldOnce(node) || room && !tree.isHidden(node)) {
-      return false;
-    }
-    for (int group = 0; group < prefixes.groups(); group++) {
-      table.append(group, tree.block(node, group));
-    }
-    prefixes.dissolve(node);
-    table.setLength(length);
-    table.setReserved(length);
-    return true;
-  }
-
   /// Ends the sequence and lets go of its blocks: those that others can find stay cached. The table
   /// cannot be used any more.
   public void release(BlockTable table) {
-    checkLive(table);
-    letGo(table);
+    checkOwner();
+    checkUsable(table);
     table.markReleased();
+    Promotion promotion = table.promotion();
+    if (promotion == null) {
+      end(table);
+    } else {
+      promotion.abandon();
+    }
+  }
+
+  /// Ends a released table that nothing is written to any more.
+  void end(BlockTable table) {
+    holdings.letGo(table);
     BlockTable last = tables.removeLast();
     if (last != table) {
       tables.set(table.ordinal(), last);
       last.setOrdinal(table.ordinal());
     }
     prefixes.shrinkTo(config.cachedBlocks());
-  }
-
-  private void letGo(BlockTable table) {
-    dropPrivate(table, table.length() / layout.blockTokens());
-    boolean hidden = tree.isHidden(table.tip());
-    if (!hidden) {
-      prefixes.unpin(table.tip());
-    }
-    for (int group = 0; group < prefixes.groups(); group++) {
-      while (table.endBlock(group) > table.firstBlock(group)) {
-        int block = table.removeLast(group);
-        if (prefixes.isWindow(group)) {
-          prefixes.dropWindowBlock(block);
-        }
-      }
-    }
-    if (hidden) {
-      prefixes.unpin(table.tip());
-    }
-  }
-
-  /// Frees the blocks from index `endBlock` on, which are the table's own.
-  private void dropPrivate(BlockTable table, int endBlock) {
-    for (int group = 0; group < prefixes.groups(); group++) {
-      while (table.endBlock(group) > Math.max(endBlock, table.firstBlock(group))) {
-        int block = table.removeLast(group);
-        if (block != NONE) {
-          pool.free(block);
-        }
-      }
-    }
   }
 
   /// Keeps the full blocks of the sequence cached after its end.
@@ -493,9 +442,18 @@ public final class KvCache implements AutoCloseable {
     return tables;
   }
 
-  /// Frees the storage. Live tables end with it.
+  /// Stores what should outlive the process, closes the tiers and frees the storage. Live tables
+  /// end with it.
   @Override
   public void close() {
+    NodeOffload offload = prefixes.offload();
+    if (offload != null) {
+      long end = System.nanoTime() + CLOSE_NANOS;
+      while (!offload.advance() && System.nanoTime() < end) {
+        LockSupport.parkNanos(1_000_000);
+      }
+      offload.offloader().close();
+    }
     storage.close();
   }
 
@@ -505,6 +463,13 @@ public final class KvCache implements AutoCloseable {
 
   private void checkLive(BlockTable table) {
     checkOwner();
+    checkUsable(table);
+    if (table.promotion() != null) {
+      throw new IllegalStateException("the table waits for blocks from a lower tier");
+    }
+  }
+
+  private void checkUsable(BlockTable table) {
     if (table.cache() != this) {
       throw new IllegalArgumentException("the table belongs to another cache");
     }

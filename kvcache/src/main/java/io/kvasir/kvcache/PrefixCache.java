@@ -1,6 +1,8 @@
 package io.kvasir.kvcache;
 
 import io.kvasir.kvcache.eviction.EvictionPolicy;
+import io.kvasir.kvcache.tier.Offloader;
+import org.jspecify.annotations.Nullable;
 
 /// The full blocks of the cache: counts who holds them, keeps those that nobody holds as long as
 /// there is room, and makes room by the eviction policy.
@@ -21,7 +23,9 @@ final class PrefixCache {
   private final EvictionPolicy policy;
   private final boolean[] isWindow;
   private final int fullGroups;
+  private final @Nullable NodeOffload offload;
   private long time;
+  private boolean resetting;
   private int idleNodes;
   private int idleBlocks;
   private long insertedNodes;
@@ -29,7 +33,8 @@ final class PrefixCache {
   private long evictedNodes;
   private long evictedBlocks;
 
-  PrefixCache(KvCacheConfig config) {
+  /// @param offloader sends what becomes idle and what is evicted to lower tiers, or null
+  PrefixCache(KvCacheConfig config, @Nullable Offloader offloader) {
     this.layout = config.layout();
     this.pool = new BlockPool(config.blockCount());
     int groups = layout.groups().size();
@@ -49,6 +54,8 @@ final class PrefixCache {
             config.hasher(),
             config.clock());
     this.policy = config.policy().create(tree);
+    this.offload =
+        offloader == null ? null : new NodeOffload(tree, this, offloader, layout.blockTokens());
   }
 
   PrefixTree tree() {
@@ -91,6 +98,10 @@ final class PrefixCache {
   KvCacheStats.Counters counters(long lookups, long tokens, long hits, long copied) {
     return new KvCacheStats.Counters(
         lookups, tokens, hits, copied, insertedNodes, mergedTwins, evictedNodes, evictedBlocks);
+  }
+
+  @Nullable NodeOffload offload() {
+    return offload;
   }
 
   EvictionPolicy policy() {
@@ -138,6 +149,9 @@ final class PrefixCache {
         idleNodes++;
         idleBlocks += fullGroups;
         policy.onRelease(at);
+        if (offload != null) {
+          offload.idle(at);
+        }
       } else {
         freeBlocks(at);
         tree.remove(at);
@@ -174,10 +188,13 @@ final class PrefixCache {
     if (twin == NONE) {
       int node = tree.insert(tip, sequence, from);
       for (int group = 0; group < isWindow.length; group++) {
-        int block = table.block(group, index);
-        tree.setBlock(node, group, block);
-        if (isWindow[group]) {
-          windows.adopt(block, node, group);
+        // A promoted sequence has nothing of what its windows have passed.
+        if (index >= table.firstBlock(group)) {
+          int block = table.block(group, index);
+          tree.setBlock(node, group, block);
+          if (isWindow[group]) {
+            windows.adopt(block, node, group);
+          }
         }
       }
       // The table's pin on the old tip becomes the new node's pin on its parent.
@@ -186,6 +203,9 @@ final class PrefixCache {
       if (tree.isIndexed(node)) {
         insertedNodes++;
         policy.onInsert(node);
+        if (offload != null) {
+          offload.inserted(node);
+        }
       }
       return;
     }
@@ -199,6 +219,9 @@ final class PrefixCache {
   }
 
   private void repoint(BlockTable table, int index, int group, int twin) {
+    if (index < table.firstBlock(group)) {
+      return;
+    }
     int own = table.block(group, index);
     int theirs = tree.block(twin, group);
     if (theirs == NONE) {
@@ -348,6 +371,9 @@ final class PrefixCache {
   }
 
   private void forget(int node) {
+    if (offload != null && !resetting) {
+      offload.leaving(node);
+    }
     policy.onRemove(node);
     idleNodes--;
     evictedNodes++;
@@ -382,6 +408,7 @@ final class PrefixCache {
   /// @return blocks freed
   int reset() {
     int before = pool.freeCount();
+    resetting = true;
     while (idleNodes > 0) {
       evictNode(policy.victim());
     }
@@ -396,6 +423,7 @@ final class PrefixCache {
         tree.hide(node);
       }
     }
+    resetting = false;
     return pool.freeCount() - before;
   }
 }

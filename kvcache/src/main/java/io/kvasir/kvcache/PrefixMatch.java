@@ -24,6 +24,7 @@ final class PrefixMatch {
   private int partial;
   private int partialTokens;
   private boolean keepsTail;
+  private int tokens;
 
   PrefixMatch(KvLayout layout, PrefixCache cache) {
     this.layout = layout;
@@ -45,8 +46,9 @@ final class PrefixMatch {
       step(child);
       node = child;
     }
+    tokens = blocks * blockTokens;
     int from = pathLength * blockTokens;
-    if (blocks == pathLength && from < limit) {
+    if (from < limit) {
       findPartial(node, sequence, from, limit - from);
     }
   }
@@ -54,10 +56,12 @@ final class PrefixMatch {
   private void findPartial(int node, int[] sequence, int from, int most) {
     int child = tree.longestChild(node, sequence, from, Math.min(most, layout.blockTokens()));
     if (child != NONE) {
-      int tokens = tree.commonTokens(child, sequence, from, most);
-      if (hasAllBlocks(child) && allGroupsServe(from + tokens)) {
+      int common = tree.commonTokens(child, sequence, from, most);
+      if (hasAllBlocks(child) && allGroupsServe(from + common)) {
         partial = child;
-        partialTokens = tokens;
+        partialTokens = common;
+        blocks = pathLength;
+        tokens = from + common;
       }
     }
   }
@@ -78,11 +82,18 @@ final class PrefixMatch {
     for (int index = 0; index < kept; index++) {
       step(path[index]);
     }
-    keepsTail =
-        kept == full && length % blockTokens != 0 && blocks == kept && allGroupsServe(length);
-    if (within != NONE && blocks == kept && hasAllBlocks(within) && allGroupsServe(length)) {
+    tokens = blocks * blockTokens;
+    if (!allGroupsServe(length)) {
+      return;
+    }
+    keepsTail = kept == full && length % blockTokens != 0;
+    blocks = keepsTail ? kept : blocks;
+    tokens = keepsTail ? length : blocks * blockTokens;
+    if (within != NONE && hasAllBlocks(within)) {
       partial = within;
       partialTokens = length % blockTokens;
+      blocks = kept;
+      tokens = length;
     }
   }
 
@@ -92,6 +103,7 @@ final class PrefixMatch {
     partial = NONE;
     partialTokens = 0;
     keepsTail = false;
+    tokens = 0;
     Arrays.fill(run, 0);
   }
 
@@ -138,6 +150,11 @@ final class PrefixMatch {
   /// Full blocks that match in all groups.
   int blocks() {
     return blocks;
+  }
+
+  /// Tokens that match in all groups, those of [#partial] or of the kept tail included.
+  int tokens() {
+    return tokens;
   }
 
   /// The node of the matched block at `index`.

@@ -285,6 +285,11 @@ final class PrefixTree implements PrefixView {
     return at;
   }
 
+  /// The salt of a root; null for [#PRIVATE] and for one that was reset.
+  @Nullable String saltOf(int root) {
+    return salt[root];
+  }
+
   int firstChild(int node) {
     return firstChild[node];
   }
@@ -329,7 +334,11 @@ final class PrefixTree implements PrefixView {
     tokens(node, own, 0);
     long key = hasher.hash(hash[parent[node]], own, 0, blockTokens);
     int found = NONE;
+    int steps = 0;
     for (int at = bucket[slot(key)]; at != NONE; at = nextInBucket[at]) {
+      if (steps++ > endNode) {
+        return false; // A broken chain must not hang the audit.
+      }
       if (hash[at] == key && parent[at] == parent[node] && holds(at, own, 0)) {
         found = found == NONE ? at : -2;
       }

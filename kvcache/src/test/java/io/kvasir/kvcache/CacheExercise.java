@@ -3,12 +3,17 @@ package io.kvasir.kvcache;
 import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.tier.HostStorage;
+import io.kvasir.kvcache.tier.OffloadConfig;
+import io.kvasir.kvcache.tier.OffloadStats;
+import io.kvasir.kvcache.tier.Offloader;
+import io.kvasir.kvcache.tier.Tier;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /// Random operations on a cache beside a naive model of it, with a content oracle.
 ///
@@ -16,7 +21,8 @@ import java.util.SplittableRandom;
 /// position is a hash of all tokens up to it, so a block that is shared by mistake, freed too early
 /// or copied from the wrong place reads back a value that its sequence does not expect. Tokens are
 /// drawn from few values, so prefixes meet often; some seeds use a hasher that maps everything to
-/// one value.
+/// one value. Every third seed has tiers below the cache that fail now and then, and sequences that
+/// wait for blocks from there or end while they wait.
 ///
 /// Failures are [IllegalStateException]s that name the seed and the operation.
 public final class CacheExercise {
@@ -27,6 +33,7 @@ public final class CacheExercise {
     final BlockTable table;
     final String salt;
     final long secret;
+    @Nullable Promotion promotion;
     int[] tokens = new int[MOST_TOKENS + 200];
     int length;
 
@@ -37,6 +44,10 @@ public final class CacheExercise {
     }
   }
 
+  /// @param hitTokens tokens that lookups found
+  /// @param promotedBlocks blocks that came back from lower tiers
+  record Outcome(long hitTokens, long promotedBlocks) {}
+
   private final SplittableRandom random;
   private final KvCache cache;
   private final HostStorage storage;
@@ -46,6 +57,7 @@ public final class CacheExercise {
   private long now;
   private long secrets = 1;
   private long hits;
+  private long promoted;
 
   private CacheExercise(long seed) {
     random = new SplittableRandom(seed);
@@ -61,14 +73,24 @@ public final class CacheExercise {
             .withClock(() -> now)
             .withHasher(hasher)
             .withCachedBlocks(random.nextInt(3) == 0 ? random.nextInt(blocks + 1) : blocks);
-    cache = new KvCache(config, storage);
+    cache = seed % 3 == 0 ? new KvCache(config, storage, tiers()) : new KvCache(config, storage);
     alphabet = 1 + random.nextInt(3);
+  }
+
+  private Offloader tiers() {
+    int failEvery = random.nextInt(3) * 5;
+    List<Tier> tiers =
+        random.nextBoolean()
+            ? List.of(new MapTier(true, failEvery))
+            : List.of(new MapTier(false, 0), new MapTier(true, failEvery));
+    long staging = storage.blockBytes() * (1 + random.nextInt(40));
+    return new Offloader(tiers, storage, new OffloadConfig("exercise", staging, 0, 1));
   }
 
   /// Runs one seed.
   ///
-  /// @return tokens that lookups found, to see that the run was worth something
-  static long run(long seed, int operations) {
+  /// @return what happened, to see that the run was worth something
+  static Outcome run(long seed, int operations) {
     CacheExercise exercise = new CacheExercise(seed);
     int operation = 0;
     try {
@@ -80,7 +102,7 @@ public final class CacheExercise {
     } catch (RuntimeException | AssertionError e) {
       throw new IllegalStateException("seed " + seed + ", operation " + operation + ": " + e, e);
     }
-    return exercise.hits;
+    return new Outcome(exercise.hits, exercise.promoted);
   }
 
   private static KvLayout layout(SplittableRandom random) {
@@ -96,6 +118,8 @@ public final class CacheExercise {
 
   private void operate() {
     now += random.nextInt(1000);
+    cache.settle();
+    sequences.forEach(CacheExercise::arrived);
     int choice = random.nextInt(1000);
     if (choice < 130 || sequences.isEmpty()) {
       begin();
@@ -112,12 +136,37 @@ public final class CacheExercise {
     } else if (choice < 822) {
       cache.reset();
     } else {
-      release(pick());
+      release(sequences.get(random.nextInt(sequences.size())));
     }
   }
 
+  /// A sequence that waits for nothing.
   private Shadow pick() {
-    return sequences.get(random.nextInt(sequences.size()));
+    Shadow shadow = sequences.get(random.nextInt(sequences.size()));
+    await(shadow);
+    return shadow;
+  }
+
+  private void await(Shadow shadow) {
+    while (shadow.promotion != null) {
+      cache.settle();
+      arrived(shadow);
+      Thread.onSpinWait();
+    }
+  }
+
+  private static void arrived(Shadow shadow) {
+    Promotion promotion = shadow.promotion;
+    if (promotion != null && promotion.isSettled()) {
+      demand(
+          shadow.table.length() == shadow.length + promotion.gainedTokens(),
+          "%s gained %d tokens after %d",
+          shadow.table,
+          promotion.gainedTokens(),
+          shadow.length);
+      shadow.length = shadow.table.length();
+      shadow.promotion = null;
+    }
   }
 
   private void begin() {
@@ -144,10 +193,15 @@ public final class CacheExercise {
     System.arraycopy(prompt, 0, shadow.tokens, 0, prompt.length);
     hits += table.length();
     sequences.add(shadow);
-    if (random.nextInt(4) > 0) {
+    shadow.promotion =
+        random.nextBoolean() ? cache.promote(table, prompt, 0, CacheExercise::nothing) : null;
+    shadow.length = table.length();
+    if (shadow.promotion == null && random.nextInt(4) > 0) {
       compute(shadow, prompt.length - table.length());
     }
   }
+
+  private static void nothing() {}
 
   private void append(Shadow shadow) {
     int count = random.nextInt(3) == 0 ? 1 + random.nextInt(60) : 1 + random.nextInt(3);
@@ -244,12 +298,15 @@ public final class CacheExercise {
     if (operation % 16 == 0) {
       sequences.forEach(this::checkContent);
     } else if (!sequences.isEmpty()) {
-      checkContent(pick());
+      checkContent(sequences.get(random.nextInt(sequences.size())));
     }
   }
 
   private void checkContent(Shadow shadow) {
     BlockTable table = shadow.table;
+    if (shadow.promotion != null) {
+      return;
+    }
     demand(table.length() == shadow.length, "%s should have %d tokens", table, shadow.length);
     long[] expected = new long[shadow.length];
     long hash = shadow.salt.hashCode() * 31L + shadow.secret * 0x9e3779b97f4a7c15L;
@@ -274,8 +331,14 @@ public final class CacheExercise {
   }
 
   private void end() {
+    sequences.forEach(this::await);
     sequences.forEach(shadow -> cache.release(shadow.table));
+    while (cache.stats().tables() > 0) {
+      cache.settle();
+    }
     cache.verify();
+    OffloadStats offload = cache.offloadStats();
+    promoted = offload == null ? 0 : offload.promotedBlocks();
     cache.reset();
     cache.verify();
     KvCacheStats stats = cache.stats();
@@ -291,8 +354,13 @@ public final class CacheExercise {
 
   /// Runs seeds `from` to `to - 1`; ends with an exception at the first that fails.
   public static void main(String[] args) {
+    long hits = 0;
+    long promoted = 0;
     for (long seed = Long.parseLong(args[0]); seed < Long.parseLong(args[1]); seed++) {
-      run(seed, Integer.parseInt(args[2]));
+      Outcome outcome = run(seed, Integer.parseInt(args[2]));
+      hits += outcome.hitTokens();
+      promoted += outcome.promotedBlocks();
     }
+    System.out.println("hit tokens " + hits + ", promoted blocks " + promoted);
   }
 }

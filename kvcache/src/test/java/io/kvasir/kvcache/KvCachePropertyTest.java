@@ -13,10 +13,14 @@ final class KvCachePropertyTest {
   void operations_random_keepContentAndInvariants() {
     long fresh = Long.getLong("kvasir.test.seed", System.nanoTime());
     long hits = 0;
+    long promoted = 0;
     for (int i = 0; i <= SEEDS; i++) {
-      hits += CacheExercise.run(i == SEEDS ? fresh : i, OPERATIONS);
+      CacheExercise.Outcome outcome = CacheExercise.run(i == SEEDS ? fresh : i, OPERATIONS);
+      hits += outcome.hitTokens();
+      promoted += outcome.promotedBlocks();
     }
     // Prefixes met often enough for the run to mean something.
     assertThat(hits).isGreaterThan(1_000_000);
+    assertThat(promoted).isGreaterThan(1_000);
   }
 }

@@ -68,6 +68,21 @@ public final class HostStorage implements KvStorage {
   }
 
   @Override
+  public MemorySegment view(int block) {
+    return segment(block).asSlice(offset(block), blockBytes);
+  }
+
+  @Override
+  public void read(int block, MemorySegment into) {
+    MemorySegment.copy(segment(block), offset(block), into, 0, blockBytes);
+  }
+
+  @Override
+  public void write(int block, MemorySegment from) {
+    MemorySegment.copy(from, 0, segment(block), offset(block), blockBytes);
+  }
+
+  @Override
   public long residentBytes() {
     return residentBytes;
   }

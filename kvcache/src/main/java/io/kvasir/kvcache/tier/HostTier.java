@@ -46,6 +46,11 @@ public final class HostTier implements Tier {
   }
 
   @Override
+  public boolean isPersistent() {
+    return false;
+  }
+
+  @Override
   public boolean contains(BlockKey key) {
     return slots.contains(key);
   }

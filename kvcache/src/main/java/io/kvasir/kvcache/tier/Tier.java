@@ -16,6 +16,12 @@ public interface Tier extends AutoCloseable {
   /// The word for this tier in statistics and logs: `host`, `disk`, `shared`.
   String name();
 
+  /// Whether what it holds outlives this process. Such a tier gets blocks as soon as nobody
+  /// computes on them, any other only when they leave the device.
+  default boolean isPersistent() {
+    return true;
+  }
+
   /// Whether the block is probably held. [#load] decides.
   boolean contains(BlockKey key);
 

@@ -1,0 +1,89 @@
+package io.kvasir.engine;
+
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.LayerGroup;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+
+/// A short text that stands for everything but tokens and salt that decides the bytes of a cache
+/// block: the model's weights, the cache's formats and layout, and the arithmetic.
+///
+/// Files up to 64 MiB are hashed whole. Of larger ones it takes the size, the first and the last
+/// MiB, and 4 KiB at each of 2,048 evenly spaced places: reading gigabytes at every start would
+/// cost more than a cache saves. Two large files that agree in all of these are taken for the same.
+final class ModelFingerprint {
+  private static final long WHOLE_BYTES = 64L << 20;
+  private static final int EDGE_BYTES = 1 << 20;
+  private static final int SAMPLES = 2048;
+  private static final int SAMPLE_BYTES = 4096;
+
+  private ModelFingerprint() {}
+
+  /// @param model a GGUF file or a Hugging Face folder
+  /// @param arithmetic what computes keys and values; other arithmetic may round differently
+  static String of(Path model, KvLayout layout, String arithmetic) {
+    try {
+      MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
+      for (Path file : files(model)) {
+        digest(file, sha256);
+      }
+      StringBuilder rest = new StringBuilder(arithmetic).append(' ').append(layout.blockTokens());
+      for (LayerGroup group : layout.groups()) {
+        rest.append(' ').append(group.kv()).append(group.layers());
+      }
+      sha256.update(rest.toString().getBytes(StandardCharsets.UTF_8));
+      return HexFormat.of().formatHex(sha256.digest(), 0, 16);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + model + ": " + e.getMessage(), e);
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+  }
+
+  private static List<Path> files(Path model) throws IOException {
+    if (!Files.isDirectory(model)) {
+      return List.of(model);
+    }
+    try (Stream<Path> files = Files.list(model)) {
+      return files
+          .filter(file -> file.toString().matches(".*\\.(safetensors|json|gguf)"))
+          .sorted()
+          .toList();
+    }
+  }
+
+  private static void digest(Path file, MessageDigest sha256) throws IOException {
+    try (FileChannel channel = FileChannel.open(file)) {
+      long size = channel.size();
+      sha256.update(Long.toString(size).getBytes(StandardCharsets.UTF_8));
+      if (size <= WHOLE_BYTES) {
+        for (long at = 0; at < size; at += EDGE_BYTES) {
+          digest(channel, at, EDGE_BYTES, sha256);
+        }
+        return;
+      }
+      digest(channel, 0, EDGE_BYTES, sha256);
+      for (int i = 0; i < SAMPLES; i++) {
+        digest(channel, size / SAMPLES * i, SAMPLE_BYTES, sha256);
+      }
+      digest(channel, size - EDGE_BYTES, EDGE_BYTES, sha256);
+    }
+  }
+
+  private static void digest(FileChannel channel, long at, int bytes, MessageDigest sha256)
+      throws IOException {
+    ByteBuffer buffer = ByteBuffer.allocate((int) Math.min(bytes, channel.size() - at));
+    while (buffer.hasRemaining() && channel.read(buffer, at + buffer.position()) >= 0) {}
+    sha256.update(buffer.flip());
+  }
+}

@@ -1,0 +1,147 @@
+package io.kvasir.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.kvasir.compute.Backend;
+import io.kvasir.compute.ReferenceBackend;
+import io.kvasir.kvcache.format.KvFormat;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Conversations that are forked, rewound, saved and loaded answer as if they had been computed
+/// anew.
+@Timeout(120)
+final class SessionTest {
+  private static final EngineConfig CONFIG =
+      EngineConfig.DEFAULT
+          .withBlockTokens(16)
+          .withFormats(KvFormat.F32, KvFormat.F32)
+          .withCacheBytes(4 << 20);
+
+  @TempDir Path folder;
+
+  private static Path model(String name) {
+    Path model =
+        Path.of(System.getProperty("kvasir.root", ".."))
+            .toAbsolutePath()
+            .normalize()
+            .resolveSibling("shared/reference/hf")
+            .resolve(name);
+    Assumptions.assumeTrue(
+        Files.isDirectory(model), "[no-reference-data] the reference models are absent");
+    return model;
+  }
+
+  private static int[] prompt(int count) {
+    int[] tokens = new int[count];
+    for (int i = 0; i < count; i++) {
+      tokens[i] = i * 31 % 290 + 5;
+    }
+    return tokens;
+  }
+
+  private static TokenStream drained(Engine engine, int[] prompt, Session session, List<Integer> to)
+      throws InterruptedException {
+    TokenStream stream =
+        engine.submit(new Request(prompt, 10, SamplingOptions.GREEDY, Set.of(), session));
+    while (stream.advance()) {
+      to.add(stream.token());
+    }
+    assertThat(stream.outcome().error()).isNull();
+    return stream;
+  }
+
+  private static List<Integer> cold(String model, int[] prompt) throws InterruptedException {
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model(model), backend, CONFIG.withoutSharing());
+        Session session = engine.openSession()) {
+      List<Integer> tokens = new ArrayList<>();
+      drained(engine, prompt, session, tokens);
+      return tokens;
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"llama-gqa", "gemma3", "deepseek_v3-mla"})
+  void session_savedAndLoadedElsewhere_goesOn(String model) throws Exception {
+    int[] prompt = prompt(70);
+    List<Integer> expected = cold(model, prompt);
+    Path file = folder.resolve("talk.kvs");
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Session session = engine.openSession()) {
+      List<Integer> tokens = new ArrayList<>();
+      drained(engine, prompt, session, tokens);
+      session.save(file);
+      assertThat(tokens).isEqualTo(expected);
+      engine.verify();
+    }
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Session session = engine.loadSession(file, "")) {
+      assertThat(session.heldTokens()).hasSize(79).startsWith(prompt);
+      int[] longer = Arrays.copyOf(session.heldTokens(), 85);
+      List<Integer> tokens = new ArrayList<>();
+      TokenStream stream = drained(engine, longer, session, tokens);
+      assertThat(stream.outcome().cachedTokens()).isEqualTo(79);
+      assertThat(tokens).isEqualTo(cold(model, longer));
+      engine.verify();
+      byte[] bytes = Files.readAllBytes(file);
+      bytes[bytes.length - 100] ^= 4;
+      Path damaged = Files.write(folder.resolve("damaged.kvs"), bytes);
+      assertThatThrownBy(() -> engine.loadSession(damaged, "apart"))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("damaged");
+      Path cut = Files.write(folder.resolve("cut.kvs"), Arrays.copyOf(bytes, 300));
+      assertThatThrownBy(() -> engine.loadSession(cut, "apart"))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("damaged");
+      engine.verify();
+    }
+    EngineConfig other = CONFIG.withBlockTokens(32);
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model(model), backend, other)) {
+      assertThatThrownBy(() -> engine.loadSession(file, ""))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("block size");
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"llama-gqa", "gemma3"})
+  void session_forkedAndRewound_answersAsIfComputedAnew(String model) throws Exception {
+    int[] prompt = prompt(70);
+    int[] branch = prompt(60);
+    branch[57] = 9;
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Session session = engine.openSession()) {
+      List<Integer> first = new ArrayList<>();
+      drained(engine, prompt, session, first);
+      try (Session fork = session.fork()) {
+        assertThat(fork.heldTokens()).isEqualTo(session.heldTokens());
+        assertThat(fork.rewind(57)).isEqualTo(57);
+        List<Integer> branched = new ArrayList<>();
+        TokenStream stream = drained(engine, branch, fork, branched);
+        assertThat(stream.outcome().cachedTokens()).isEqualTo(57);
+        assertThat(branched).isEqualTo(cold(model, branch));
+        assertThatThrownBy(() -> fork.rewind(1000)).hasMessageContaining("1000");
+      }
+      List<Integer> again = new ArrayList<>();
+      drained(engine, prompt, session, again);
+      assertThat(again).isEqualTo(first).isEqualTo(cold(model, prompt));
+      engine.verify();
+    }
+  }
+}
