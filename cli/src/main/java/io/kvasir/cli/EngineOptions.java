@@ -8,6 +8,7 @@ import io.kvasir.kvcache.format.KvFormat;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /// Options of every command that runs a model.
@@ -50,6 +51,8 @@ final class EngineOptions {
       description =
           "Keep nothing between steps and recompute all, to measure what the cache gains.")
   private boolean noKvCache;
+
+  @Mixin private CacheOptions cache = new CacheOptions();
 
   /// The chosen backend, to be closed by the caller.
   Backend openBackend() {
@@ -108,7 +111,7 @@ final class EngineOptions {
             .withContextTokens(context)
             .withBlockTokens(blockTokens())
             .withFormats(format, format);
-    return noKvCache ? config.withoutCache() : config;
+    return cache.applied(noKvCache ? config.withoutCache() : config);
   }
 
   int blockTokens() {

@@ -74,6 +74,11 @@ public final class RespTier implements Tier {
 
   /// Whether the store had the block within the last minute, as far as this tier saw.
   @Override
+  public boolean isShared() {
+    return true;
+  }
+
+  @Override
   public boolean contains(BlockKey key) {
     return seen.contains(key) && !breaker.isOpen();
   }

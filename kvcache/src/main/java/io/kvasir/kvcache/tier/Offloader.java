@@ -145,10 +145,10 @@ public final class Offloader implements AutoCloseable {
     }
   }
 
-  /// Whether a tier may hold the block, from memory.
+  /// Whether it is worth asking the tiers for the block; answers from memory.
   public boolean mayHold(BlockKey key) {
     for (Tier tier : tiers) {
-      if (tier.contains(key)) {
+      if (tier.isShared() || tier.contains(key)) {
         return true;
       }
     }

@@ -22,6 +22,12 @@ public interface Tier extends AutoCloseable {
     return true;
   }
 
+  /// Whether others add blocks that only [#leading] learns of, so that a [#contains] of false says
+  /// nothing.
+  default boolean isShared() {
+    return false;
+  }
+
   /// Whether the block is probably held. [#load] decides.
   boolean contains(BlockKey key);
 
