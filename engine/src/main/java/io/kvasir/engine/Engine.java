@@ -64,6 +64,9 @@ public final class Engine implements AutoCloseable {
   private final Thread thread;
   private volatile boolean closing;
 
+  /// Nothing waits to be stored below the cache; the engine thread's.
+  private boolean settled = true;
+
   private Engine(Path path, Model model, Backend backend, EngineConfig config) {
     this.model = model;
     this.path = path;
@@ -274,7 +277,7 @@ public final class Engine implements AutoCloseable {
     post(() -> {
       try {
         answer.complete(question.get());
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         answer.completeExceptionally(e);
       }
     });
@@ -290,6 +293,10 @@ public final class Engine implements AutoCloseable {
       throw new IllegalStateException("the engine is closed");
     }
     inbox.add(command);
+    if (closing && inbox.remove(command)) {
+      // It came after the engine had looked for the last time.
+      throw new IllegalStateException("the engine is closed");
+    }
     wake();
   }
 
@@ -301,10 +308,8 @@ public final class Engine implements AutoCloseable {
     cache.adopt();
     while (!closing) {
       drainInbox();
-      boolean stored = cache.settle();
-      Batch batch = step();
-      if (batch == null && inbox.isEmpty() && !closing) {
-        if (stored) {
+      if (!step() && inbox.isEmpty() && !closing) {
+        if (settled) {
           LockSupport.park(this);
         } else {
           LockSupport.parkNanos(this, STORE_PAUSE_NANOS);
@@ -316,21 +321,21 @@ public final class Engine implements AutoCloseable {
     cache.close();
   }
 
-  /// One step; null where there was nothing to do.
-  private @Nullable Batch step() {
+  /// One step. @return false where there was nothing to do
+  private boolean step() {
     try {
+      settled = cache.settle();
       Batch batch = scheduler.schedule(System.nanoTime());
       if (batch.isEmpty()) {
-        return null;
+        return false;
       }
       int[] chosen = runner.run(batch);
       scheduler.update(batch, chosen, System.nanoTime());
-      return batch;
     } catch (Throwable t) {
       LOG.log(System.Logger.Level.ERROR, "event=step_failed error=" + t, t);
       scheduler.failAll(t, System.nanoTime());
-      return null;
     }
+    return true;
   }
 
   private void drainInbox() {

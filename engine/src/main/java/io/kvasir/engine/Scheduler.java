@@ -103,7 +103,19 @@ final class Scheduler {
         }
       }
       waiting.remove();
+      begin(next);
+    }
+  }
+
+  /// Starts a request, or ends it with an error, so that it gets an answer in any case.
+  private void begin(Pending next) {
+    try {
       running.add(start(next));
+    } catch (RuntimeException e) {
+      Sequence failed =
+          new Sequence(next.request(), next.stream(), next.submittedNanos(), cache.open());
+      failed.finish(FinishReason.ERROR);
+      end(failed, scheduledNanos, e);
     }
   }
 

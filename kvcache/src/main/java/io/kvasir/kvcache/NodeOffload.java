@@ -94,7 +94,7 @@ final class NodeOffload {
 
   /// A node leaves the tree with its blocks still in place.
   void leaving(int node) {
-    store(node, true);
+    store(node, stored[node] ? Offloader.Reach.PASSING : Offloader.Reach.ALL);
     queued[node] = false;
   }
 
@@ -104,7 +104,7 @@ final class NodeOffload {
   boolean advance() {
     while (!queue.isEmpty()) {
       int node = queue.peek();
-      if (queued[node] && tree.isIndexed(node) && !store(node, false)) {
+      if (queued[node] && tree.isIndexed(node) && !store(node, Offloader.Reach.PERSISTENT)) {
         return false;
       }
       queue.remove();
@@ -113,12 +113,12 @@ final class NodeOffload {
     return true;
   }
 
-  private boolean store(int node, boolean leaving) {
+  private boolean store(int node, Offloader.Reach reach) {
     for (int group = 0; group < cache.groups(); group++) {
       int block = tree.block(node, group);
       boolean loose = block != NONE && cache.isWindow(group) && cache.windows().isLoose(block);
       if (block != NONE && !loose) {
-        if (!offloader.store(PrefixKeys.inGroup(key(node), group), block, leaving)) {
+        if (!offloader.store(PrefixKeys.inGroup(key(node), group), block, reach)) {
           return false;
         }
       }

@@ -13,6 +13,8 @@ import java.util.List;
 /// if it had been computed. Reading happens on a thread of the offloader, everything else on the
 /// cache's.
 public final class Promotion {
+  private static final System.Logger LOG = System.getLogger(Promotion.class.getName());
+
   private final BlockTable table;
   private final int[] sequence;
   private final KvLayout layout;
@@ -95,6 +97,8 @@ public final class Promotion {
     int read = 0;
     try {
       read = read();
+    } catch (RuntimeException e) {
+      LOG.log(System.Logger.Level.WARNING, "event=promotion_failed error=" + e, e);
     } finally {
       loadedBlocks = read;
       whenDone.run();

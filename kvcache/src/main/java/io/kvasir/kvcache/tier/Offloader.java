@@ -72,15 +72,24 @@ public final class Offloader implements AutoCloseable {
     return persistent;
   }
 
-  /// Stores a copy of the device's block: in the tiers that outlive the process, or, as the block
-  /// leaves the device, in all.
+  /// Which tiers a block is stored in.
+  public enum Reach {
+    /// Those that outlive the process, while the block stays on the device.
+    PERSISTENT,
+    /// The others, as a block leaves that the first have.
+    PASSING,
+    /// All, as a block leaves.
+    ALL
+  }
+
+  /// Stores a copy of the device's block in those tiers of `reach` that lack it.
   ///
-  /// @param leaving whether the block is about to leave the device
   /// @return false where no staging slot is free, and nothing is stored
-  public boolean store(BlockKey key, int block, boolean leaving) {
+  public boolean store(BlockKey key, int block, Reach reach) {
     List<Tier> wanted = new ArrayList<>(tiers.size());
     for (Tier tier : tiers) {
-      if ((leaving || tier.isPersistent()) && !tier.contains(key)) {
+      boolean reached = reach == Reach.ALL || tier.isPersistent() == (reach == Reach.PERSISTENT);
+      if (reached && !tier.contains(key)) {
         wanted.add(tier);
       }
     }
@@ -89,7 +98,7 @@ public final class Offloader implements AutoCloseable {
     }
     MemorySegment slot = takeSlot();
     if (slot == null) {
-      if (leaving) {
+      if (reach != Reach.PERSISTENT) {
         dropped.incrementAndGet();
       }
       return false;
