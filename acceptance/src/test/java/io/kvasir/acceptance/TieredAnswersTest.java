@@ -171,7 +171,8 @@ final class TieredAnswersTest {
       throw e;
     }
     for (int attempt = 0; attempt < 200; attempt++) {
-      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      try {
+        new Socket(InetAddress.getLoopbackAddress(), port).close();
         return server;
       } catch (IOException e) {
         Thread.sleep(25);

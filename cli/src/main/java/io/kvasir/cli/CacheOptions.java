@@ -110,7 +110,8 @@ final class CacheOptions {
     List<TierFactory> tiers = new ArrayList<>();
     if (hostCache != null) {
       long capacity = bytes("--host-cache", hostCache);
-      tiers.add((fingerprint, blockBytes) -> new HostTier(blockBytes, capacity, false));
+      tiers.add(
+          (fingerprint, blockBytes) -> opened(() -> new HostTier(blockBytes, capacity, false)));
     }
     if (diskCache != null) {
       tiers.add(disk(diskCache));

@@ -124,9 +124,10 @@ final class Chat {
     print(
         String.format(
             Locale.ROOT,
-            "cache: %d of %d blocks used, %s of %s, %d tokens",
+            "cache: %d of %d blocks used, %d more cached, %s of %s, %d tokens",
             cache.heldBlocks(),
             cache.capacityBlocks(),
+            cache.cachedBlocks(),
             Sizes.bytes(cache.heldBytes()),
             Sizes.bytes(cache.capacityBlocks() * cache.blockBytes()),
             cache.tokens()));

@@ -41,7 +41,7 @@ final class OpenModel implements AutoCloseable {
     Engine engine = null;
     try {
       Tokenizer tokenizer = ModelTokenizer.open(location);
-      engine = Engine.open(location.path(), backend, config);
+      engine = openEngine(location, backend, config);
       return new OpenModel(location.path(), backend, engine, tokenizer, config.keyFormat());
     } catch (RuntimeException | Error e) {
       if (engine != null) {
@@ -49,6 +49,15 @@ final class OpenModel implements AutoCloseable {
       }
       backend.close();
       throw e;
+    }
+  }
+
+  private static Engine openEngine(ModelLocation location, Backend backend, EngineConfig config) {
+    try {
+      return Engine.open(location.path(), backend, config);
+    } catch (IllegalArgumentException e) {
+      // A size that the options give and the model cannot do with.
+      throw new FailureException(String.valueOf(e.getMessage()), e);
     }
   }
 
