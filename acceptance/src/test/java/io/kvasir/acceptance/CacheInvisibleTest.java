@@ -36,6 +36,7 @@ final class CacheInvisibleTest {
         compare(expected, logits(folder, ids, format, new Setup(16, block, 1)), "block " + block);
       }
       compare(expected, withoutCache(folder, ids, format), "no cache");
+      compareShared(folder, ids, format, expected);
     }
   }
 
@@ -63,6 +64,30 @@ final class CacheInvisibleTest {
       }
     }
     return logits;
+  }
+
+  /// The same prompt from what an earlier sequence left, and one that leaves it inside a block.
+  private static void compareShared(Path folder, int[] ids, KvFormat format, float[][] expected) {
+    int[] branch = ids.clone();
+    branch[37] = (branch[37] + 1) % 90;
+    float[][] branched = logits(folder, branch, format, new Setup(48, 64, 2));
+    try (Backend backend = new CpuBackend(2);
+        Model model = open(folder, backend);
+        Forward forward = new Forward(model, backend, 16, format, ids.length)) {
+      assertThat(forward.share(ids)).isZero();
+      forward.run(ids, 16);
+      int found = forward.share(branch);
+      assertThat(found).isEqualTo(37);
+      Arrays.fill(forward.logits, null);
+      forward.run(branch, 16);
+      compare(branched, forward.logits, "branch");
+      found = forward.share(ids);
+      // The last block was filled, so all but the last token is found.
+      assertThat(found).isEqualTo(ids.length - 1);
+      Arrays.fill(forward.logits, null);
+      forward.run(ids, 16);
+      compare(expected, forward.logits, "shared");
+    }
   }
 
   private static Model open(Path folder, Backend backend) {

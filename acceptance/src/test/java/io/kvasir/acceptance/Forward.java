@@ -12,6 +12,7 @@ import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.model.Model;
 import io.kvasir.model.Transformer;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /// Runs token ids through a model step by step and keeps all logits and hidden rows.
 final class Forward implements AutoCloseable {
@@ -19,7 +20,8 @@ final class Forward implements AutoCloseable {
   private final Backend backend;
   private final KvCache cache;
   private final AttentionMetadata batch;
-  private final BlockTable table;
+  private BlockTable table;
+  private int @Nullable [] shared;
 
   /// `[tokens, vocabulary]`.
   final float[][] logits;
@@ -31,7 +33,7 @@ final class Forward implements AutoCloseable {
     this.model = model;
     this.backend = backend;
     KvLayout layout = model.config().kvLayout(blockTokens, format, format);
-    KvCacheConfig config = new KvCacheConfig(layout, (int) layout.blocksFor(tokens, tokens));
+    KvCacheConfig config = new KvCacheConfig(layout, 3 * (int) layout.blocksFor(tokens, tokens));
     cache = new KvCache(config, backend.storage(layout.blockBytes(), config.blockCount()));
     batch = new AttentionMetadata(layout, cache.storage());
     table = cache.open();
@@ -39,9 +41,20 @@ final class Forward implements AutoCloseable {
     hidden = new float[model.config().layers().size() + 1][tokens][];
   }
 
-  /// Computes the next tokens in chunks.
+  /// Ends the sequence and begins another that holds what the cache knows of `prompt`.
+  ///
+  /// @return tokens that need not be computed
+  int share(int[] prompt) {
+    cache.release(table);
+    table = cache.lookup("", prompt);
+    shared = prompt;
+    cache.verify();
+    return table.length();
+  }
+
+  /// Computes what the sequence lacks of these tokens, in chunks.
   void run(int[] ids, int chunk) {
-    for (int from = 0; from < ids.length; from += chunk) {
+    for (int from = table.length(); from < ids.length; from += chunk) {
       step(Arrays.copyOfRange(ids, from, Math.min(ids.length, from + chunk)));
     }
   }
@@ -65,7 +78,11 @@ final class Forward implements AutoCloseable {
     for (int r = 0; r < ids.length; r++) {
       logits[start + r] = read(transformer.logits(new int[] {r}, 1), 0);
     }
-    cache.commit(table, ids.length);
+    if (shared == null) {
+      cache.commit(table, ids.length);
+    } else {
+      cache.commit(table, shared, ids.length);
+    }
     cache.verify();
   }
 
