@@ -246,6 +246,11 @@ public final class Engine implements AutoCloseable {
     return ask(() -> command.apply(cache, scheduler));
   }
 
+  /// What the engine is doing between two steps.
+  public EngineStats stats() {
+    return ask(scheduler::stats);
+  }
+
   /// The state of the cache between two steps.
   public KvCacheStats cacheStats() {
     return ask(cache::stats);

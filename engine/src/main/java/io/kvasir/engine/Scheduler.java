@@ -15,26 +15,34 @@ import org.jspecify.annotations.Nullable;
 /// Decides what each step computes, and owns the sequences' cache blocks between their first step
 /// and their end.
 ///
-/// Requests start in the order of arrival. One starts when the blocks that it may need to its very
-/// end are free and promised to nobody else, so a running sequence never lacks memory. A step takes
-/// one token of every decoding sequence first, then fills the token budget with pending prompt
-/// tokens, oldest first (chunked prefill, Sarathi-Serve, arXiv 2403.02310).
+/// Requests start in the order of arrival. One starts when there is room for its prompt and a few
+/// blocks of its answer beside what running sequences need soon. Where a running one finds no room
+/// later, idle sessions give way first and then the sequence that started last: its blocks become
+/// cached ones, and it goes on before any new request starts (preemption by recomputation, as in
+/// vLLM, here mostly by finding its blocks again). A step takes one token of every decoding
+/// sequence first, then fills the token budget with pending prompt tokens, oldest first (chunked
+/// prefill, Sarathi-Serve, arXiv 2403.02310).
 ///
 /// Owned by the engine's thread.
 final class Scheduler {
   /// Fewest tokens of a step from which the speed of computing prompts is learned.
   private static final int RATE_TOKENS = 32;
 
+  /// How many blocks of an answer a sequence must have room for to start.
+  private static final int BLOCKS_AHEAD = 4;
+
   private final KvCache cache;
   private final EngineConfig config;
   private final int contextTokens;
   private final Runnable wake;
   private final Deque<Pending> waiting = new ArrayDeque<>();
+  private final Deque<Sequence> preempted = new ArrayDeque<>();
   private final List<Sequence> running = new ArrayList<>();
   private final Set<Session> idleSessions = new LinkedHashSet<>();
   private final Batch batch = new Batch();
   private double computeNanosPerToken;
   private long scheduledNanos;
+  private long preemptions;
 
   /// A submitted request that has not started.
   record Pending(Request request, TokenStream stream, long submittedNanos) {}
@@ -51,12 +59,8 @@ final class Scheduler {
     waiting.add(pending);
   }
 
-  boolean isIdle() {
-    return waiting.isEmpty() && running.isEmpty();
-  }
-
-  List<Sequence> running() {
-    return running;
+  EngineStats stats() {
+    return new EngineStats(running.size(), waiting.size() + preempted.size(), preemptions);
   }
 
   /// The next step; empty where nothing can run. Room for its tokens is reserved.
@@ -65,33 +69,70 @@ final class Scheduler {
     scheduledNanos = nowNanos;
     dropCancelled(nowNanos);
     admit();
-    int budget = config.stepTokens();
-    for (Sequence sequence : running) {
-      if (!sequence.isWaiting() && sequence.pending() == 1 && budget > 0) {
-        budget -= plan(sequence, 1, nowNanos);
-      }
-    }
-    for (Sequence sequence : running) {
-      if (!sequence.isWaiting() && sequence.pending() > 1 && budget > 0) {
-        budget -= plan(sequence, Math.min(budget, sequence.pending()), nowNanos);
-      }
-    }
+    do {
+      batch.clear();
+    } while (!plan(nowNanos));
     return batch;
   }
 
-  private int plan(Sequence sequence, int tokens, long nowNanos) {
-    if (!(cache.reserve(sequence.table(), tokens) instanceof Reservation.Granted)) {
-      throw new IllegalStateException(
-          "admitted sequence of %d tokens lacks blocks: %s"
-              .formatted(sequence.length(), cache.stats()));
+  /// Plans the step. @return false where a sequence had to give way and planning starts again
+  private boolean plan(long nowNanos) {
+    int budget = config.stepTokens();
+    for (int i = 0; i < 2 * running.size() && budget > 0; i++) {
+      Sequence sequence = running.get(i % running.size());
+      boolean decodes = sequence.pending() == 1;
+      if (sequence.isWaiting() || decodes != i < running.size()) {
+        continue;
+      }
+      int tokens = Math.min(budget, sequence.pending());
+      if (cache.reserve(sequence.table(), tokens) instanceof Reservation.Insufficient lack) {
+        makeRoom(lack);
+        return false;
+      }
+      sequence.started(nowNanos);
+      batch.add(sequence, tokens);
+      budget -= tokens;
     }
-    sequence.started(nowNanos);
-    batch.add(sequence, tokens);
-    return tokens;
+    return true;
+  }
+
+  /// Takes the room of an idle session or else of the sequence that started last.
+  private void makeRoom(Reservation.Insufficient lack) {
+    if (dropIdleSession(null)) {
+      return;
+    }
+    if (running.size() == 1) {
+      throw new IllegalStateException("a sequence alone lacks blocks: " + lack);
+    }
+    Sequence youngest = running.getLast();
+    for (int i = running.size() - 1; i >= 0 && youngest.isWaiting(); i--) {
+      youngest = running.get(i);
+    }
+    preempt(youngest);
+  }
+
+  /// Lets go of a sequence's blocks for others. What it computed stays cached as long as there is
+  /// room; when the sequence goes on, it computes what is missing then, and no token of it is lost.
+  private void preempt(Sequence sequence) {
+    preemptions++;
+    running.remove(sequence);
+    cache.release(sequence.table());
+    preempted.addFirst(sequence);
   }
 
   private void admit() {
-    while (!waiting.isEmpty()) {
+    while (!preempted.isEmpty() && fits(preempted.peek())) {
+      Sequence sequence = preempted.remove();
+      int[] known = Arrays.copyOf(sequence.tokens(), sequence.length());
+      BlockTable table =
+          sharesPrefixes() ? cache.lookup(sequence.request().salt(), known) : cache.open();
+      sequence.resume(table);
+      if (sharesPrefixes()) {
+        sequence.await(cache.promote(table, known, (long) computeNanosPerToken, wake));
+      }
+      running.add(sequence);
+    }
+    while (preempted.isEmpty() && !waiting.isEmpty()) {
       Pending next = waiting.peek();
       Session session = next.request().session();
       if (session != null && session.isBusy()) {
@@ -140,13 +181,35 @@ final class Scheduler {
     }
   }
 
-  /// Whether the request's whole need is free beyond what running sequences may still take.
+  /// Whether there is room for what the request needs soon, beside what running sequences do.
   private boolean fits(Request request) {
+    long most = (long) request.prompt().length + request.maxTokens();
+    return soon(request.prompt().length, most) + promised()
+        <= cache.availableBlocks() + heldBySession(request);
+  }
+
+  private boolean fits(Sequence sequence) {
+    long wanted = soon(sequence.length(), sequence.mostTokens()) + promised();
+    while (wanted > cache.availableBlocks() && dropIdleSession(null)) {}
+    return wanted <= cache.availableBlocks() || running.isEmpty();
+  }
+
+  /// Blocks that running sequences will take soon beyond those they hold.
+  private long promised() {
     long promised = 0;
     for (Sequence sequence : running) {
-      promised += need(sequence.request()) - sequence.table().blockCount();
+      long wanted = soon(sequence.length(), sequence.mostTokens());
+      promised += Math.max(0, wanted - sequence.table().blockCount());
     }
-    return need(request) + promised <= cache.availableBlocks() + heldBySession(request);
+    return promised;
+  }
+
+  /// Blocks for `known` tokens and a few blocks of what may follow, up to `most`.
+  private long soon(int known, long most) {
+    long ahead = (long) known + (long) BLOCKS_AHEAD * cache.layout().blockTokens();
+    return cache
+        .layout()
+        .blocksFor(Math.min(contextTokens, Math.min(most, ahead)), config.stepTokens());
   }
 
   /// Frees the cache of the session that has been idle longest, other than `wanted`.
@@ -270,6 +333,14 @@ final class Scheduler {
         end(unstarted, nowNanos, null);
       }
     }
+    for (Sequence sequence : List.copyOf(preempted)) {
+      if (sequence.stream().isCancelled()) {
+        preempted.remove(sequence);
+        sequence.resume(cache.open());
+        sequence.finish(FinishReason.CANCELLED);
+        end(sequence, nowNanos, null);
+      }
+    }
     for (Sequence sequence : running) {
       if (sequence.stream().isCancelled()) {
         sequence.finish(FinishReason.CANCELLED);
@@ -322,6 +393,7 @@ final class Scheduler {
   /// Ends all requests, started or not, as cancelled.
   void cancelAll(long nowNanos) {
     waiting.forEach(pending -> pending.stream().cancel());
+    preempted.forEach(sequence -> sequence.stream().cancel());
     running.forEach(sequence -> sequence.stream().cancel());
     dropCancelled(nowNanos);
   }

@@ -15,7 +15,7 @@ final class Sequence {
   private final Request request;
   private final TokenStream stream;
   private final long submittedNanos;
-  private final BlockTable table;
+  private BlockTable table;
   private int cachedTokens;
   private @Nullable Promotion promotion;
   private int[] tokens;
@@ -52,6 +52,17 @@ final class Sequence {
     return tokens;
   }
 
+  /// Tokens that may still be asked to be cached: the known ones and the most that may follow.
+  int mostTokens() {
+    return (int) Math.min(Integer.MAX_VALUE, (long) promptLength() + request.maxTokens());
+  }
+
+  /// Goes on with another table after its own was given up.
+  void resume(BlockTable fresh) {
+    table = fresh;
+    promotion = null;
+  }
+
   /// The sequence waits for blocks from a lower tier.
   void await(@Nullable Promotion value) {
     promotion = value;
@@ -60,7 +71,7 @@ final class Sequence {
   /// Whether the sequence still waits for blocks; what arrived counts as cached.
   boolean isWaiting() {
     if (promotion != null && promotion.isSettled()) {
-      cachedTokens = table.length();
+      cachedTokens = generated() == 0 ? table.length() : cachedTokens;
       promotion = null;
     }
     return promotion != null;

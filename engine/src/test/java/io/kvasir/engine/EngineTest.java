@@ -169,6 +169,39 @@ final class EngineTest {
   }
 
   @Test
+  void submit_answersOutgrowTheCache_somePauseAndNoTokenIsLost() throws InterruptedException {
+    for (String model : List.of("llama-gqa", "deepseek_v3-mla")) {
+      Path path = model(model);
+      try (Backend backend = new ReferenceBackend();
+          Engine engine =
+              Engine.open(path, backend, CONFIG.withCacheBytes(engineBytes(path, 14)))) {
+        List<List<Integer>> alone = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+          alone.add(answer(model, CONFIG.withoutSharing(), greedy(tokens(20, i), 160)));
+        }
+        List<TokenStream> streams = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+          streams.add(engine.submit(greedy(tokens(20, i), 160)));
+        }
+        for (int i = 0; i < 4; i++) {
+          assertThat(drain(streams.get(i))).as("%s, request %d", model, i).isEqualTo(alone.get(i));
+        }
+        engine.verify();
+        assertThat(engine.stats().preemptions()).as(model).isPositive();
+        assertThat(engine.cacheStats().heldBlocks()).isZero();
+      }
+    }
+  }
+
+  /// Bytes of so many blocks of 16 tokens over all layer groups.
+  private static long engineBytes(Path model, int blocks) {
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model, backend, CONFIG)) {
+      return blocks * engine.layout().blockBytes() * engine.layout().groups().size();
+    }
+  }
+
+  @Test
   void submit_moreThanFits_waitsItsTurn() throws InterruptedException {
     Path path = model("llama-gqa");
     try (Backend backend = new ReferenceBackend();
