@@ -152,8 +152,8 @@ final class PlantedBugsTest {
         new Bug(
             "a staged copy is taken after the block was given away",
             "tier/Offloader.java",
-            "device.read(block, slot);\n    staged.incrementAndGet();\n    threads.execute(() -> write(key, slot, wanted));",
-            "threads.execute(\n        () -> {\n          device.read(block, slot);\n          write(key, slot, wanted);\n        });"));
+            "device.read(block, slot);\n    staged.incrementAndGet();\n    writers.execute(() -> write(key, slot, wanted));",
+            "writers.execute(\n        () -> {\n          device.read(block, slot);\n          write(key, slot, wanted);\n        });"));
   }
 
   @ParameterizedTest

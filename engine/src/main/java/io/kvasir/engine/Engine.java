@@ -63,6 +63,7 @@ public final class Engine implements AutoCloseable {
   private final ConcurrentLinkedQueue<Runnable> inbox = new ConcurrentLinkedQueue<>();
   private final Thread thread;
   private volatile boolean closing;
+  private volatile @Nullable String fingerprint;
 
   /// Nothing waits to be stored below the cache; the engine thread's.
   private boolean settled = true;
@@ -76,8 +77,7 @@ public final class Engine implements AutoCloseable {
         model.config().kvLayout(config.blockTokens(), config.keyFormat(), config.valueFormat());
     KvCacheConfig cacheConfig = cacheConfig(layout, config);
     KvStorage storage = backend.storage(layout.blockBytes(), cacheConfig.blockCount());
-    this.cache =
-        new KvCache(cacheConfig, storage, offloader(path, backend, layout, storage, config));
+    this.cache = new KvCache(cacheConfig, storage, offloader(layout, storage, config));
     this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
     this.runner = new ModelRunner(model.transformer(), backend, cache);
     this.thread = new Thread(this::loop, "kvasir-engine");
@@ -102,23 +102,23 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private static @Nullable Offloader offloader(
-      Path model, Backend backend, KvLayout layout, KvStorage storage, EngineConfig config) {
+  private @Nullable Offloader offloader(KvLayout layout, KvStorage storage, EngineConfig config) {
     if (config.tiers().isEmpty()) {
       return null;
     }
-    String fingerprint = ModelFingerprint.of(model, layout, backend.name());
+    String known = ModelFingerprint.of(path, model.config(), layout, backendName);
+    fingerprint = known;
     List<Tier> tiers = new ArrayList<>();
     try {
       for (TierFactory factory : config.tiers()) {
-        tiers.add(factory.open(fingerprint, layout.blockBytes()));
+        tiers.add(factory.open(known, layout.blockBytes()));
       }
     } catch (RuntimeException e) {
       tiers.forEach(Tier::close);
       storage.close();
       throw e;
     }
-    return new Offloader(tiers, storage, config.offload(fingerprint));
+    return new Offloader(tiers, storage, config.offload(known));
   }
 
   private KvCacheConfig cacheConfig(KvLayout layout, EngineConfig config) {
@@ -160,7 +160,7 @@ public final class Engine implements AutoCloseable {
   ///   closed
   public TokenStream submit(Request request) {
     check(request);
-    TokenStream stream = new TokenStream();
+    TokenStream stream = new TokenStream(this::wake);
     long now = System.nanoTime();
     post(() -> scheduler.enqueue(new Scheduler.Pending(request, stream, now)));
     return stream;
@@ -183,7 +183,11 @@ public final class Engine implements AutoCloseable {
             "token id %d is not in the vocabulary of %d".formatted(token, vocabularySize()));
       }
     }
-    if (request.session() != null && request.session().isClosed()) {
+    Session session = request.session();
+    if (session != null && !session.belongsTo(this)) {
+      throw new IllegalArgumentException("the session belongs to another engine");
+    }
+    if (session != null && session.isClosed()) {
       throw new IllegalArgumentException("the session is closed");
     }
   }
@@ -205,7 +209,7 @@ public final class Engine implements AutoCloseable {
   ///   cache format or layout, in one sentence
   public Session loadSession(Path file, String salt) throws IOException {
     Session session = new Session(this, salt);
-    SessionFile.Saved saved = SessionFile.read(file, fingerprint());
+    SessionFile.Saved saved = SessionFile.read(file, fingerprint(), cache.layout(), contextTokens);
     BlockTable table = onCache((c, s) -> SessionFile.reserve(c, salt, saved));
     if (table == null) {
       throw new IOException(
@@ -225,10 +229,11 @@ public final class Engine implements AutoCloseable {
 
   void saveSession(Session session, Path file) throws IOException {
     // A fork stands still while it is written, whatever the session does.
-    Session copy = session.fork();
-    BlockTable table = onCache((c, s) -> s.take(copy));
+    Session copy = new Session(this, session.salt());
+    BlockTable table = onCache((c, s) -> s.take(s.fork(session, copy)));
     if (table == null) {
-      throw new IOException("the session holds nothing that could be saved");
+      throw new IOException(
+          "the session holds nothing that could be saved, or the cache has no block free for it");
     }
     try {
       SessionFile.write(file, fingerprint(), copy.tokens(), table, cache);
@@ -237,8 +242,14 @@ public final class Engine implements AutoCloseable {
     }
   }
 
+  /// Of the model as it was opened, for files and tiers.
   private String fingerprint() {
-    return ModelFingerprint.of(path, cache.layout(), backendName);
+    String known = fingerprint;
+    if (known == null) {
+      known = ModelFingerprint.of(path, model.config(), cache.layout(), backendName);
+      fingerprint = known;
+    }
+    return known;
   }
 
   /// Runs a command on the engine's thread between two steps.
@@ -321,9 +332,12 @@ public final class Engine implements AutoCloseable {
         }
       }
     }
-    drainInbox();
-    scheduler.cancelAll(System.nanoTime());
-    cache.close();
+    try {
+      drainInbox();
+      scheduler.cancelAll(System.nanoTime());
+    } finally {
+      cache.close();
+    }
   }
 
   /// One step. @return false where there was nothing to do
@@ -345,7 +359,11 @@ public final class Engine implements AutoCloseable {
 
   private void drainInbox() {
     for (Runnable command = inbox.poll(); command != null; command = inbox.poll()) {
-      command.run();
+      try {
+        command.run();
+      } catch (Throwable t) {
+        LOG.log(System.Logger.Level.ERROR, "event=command_failed error=" + t, t);
+      }
     }
   }
 

@@ -2,6 +2,9 @@ package io.kvasir.engine;
 
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.model.LayerConfig;
+import io.kvasir.model.ModelConfig;
+import io.kvasir.model.RopeConfig;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -11,8 +14,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /// A short text that stands for everything but tokens and salt that decides the bytes of a cache
@@ -27,19 +33,28 @@ final class ModelFingerprint {
   private static final int SAMPLES = 2048;
   private static final int SAMPLE_BYTES = 4096;
 
+  /// To be raised with every change after which the same model computes other keys or values.
+  private static final int ROWS_VERSION = 1;
+
+  private static final Pattern PART = Pattern.compile("(.+)-\\d{5}-of-(\\d{5})\\.gguf");
+
   private ModelFingerprint() {}
 
   /// @param model a GGUF file or a Hugging Face folder
   /// @param arithmetic what computes keys and values; other arithmetic may round differently
-  static String of(Path model, KvLayout layout, String arithmetic) {
+  static String of(Path model, ModelConfig config, KvLayout layout, String arithmetic) {
     try {
       MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
       for (Path file : files(model)) {
         digest(file, sha256);
       }
-      StringBuilder rest = new StringBuilder(arithmetic).append(' ').append(layout.blockTokens());
+      StringBuilder rest = new StringBuilder("rows of version " + ROWS_VERSION + ' ');
+      rest.append(arithmetic).append(' ').append(layout.blockTokens());
       for (LayerGroup group : layout.groups()) {
         rest.append(' ').append(group.kv()).append(group.layers());
+      }
+      for (LayerConfig layer : config.layers()) {
+        rest.append(' ').append(rope(layer));
       }
       sha256.update(rest.toString().getBytes(StandardCharsets.UTF_8));
       return HexFormat.of().formatHex(sha256.digest(), 0, 16);
@@ -50,9 +65,20 @@ final class ModelFingerprint {
     }
   }
 
+  /// The angles of a layer, which may depend on more than the model's files: those of LongRoPE are
+  /// chosen by the length of the context.
+  private static int rope(LayerConfig layer) {
+    RopeConfig rope = layer.attention().rope();
+    int hash = 0;
+    for (int pair = 0; rope != null && pair < rope.table().pairs(); pair++) {
+      hash = 31 * hash + Float.floatToIntBits(rope.table().inverseFrequency(pair));
+    }
+    return rope == null ? 0 : 31 * hash + Float.floatToIntBits(rope.table().magnitude());
+  }
+
   private static List<Path> files(Path model) throws IOException {
     if (!Files.isDirectory(model)) {
-      return List.of(model);
+      return parts(model);
     }
     try (Stream<Path> files = Files.list(model)) {
       return files
@@ -60,6 +86,20 @@ final class ModelFingerprint {
           .sorted()
           .toList();
     }
+  }
+
+  /// All parts of a model that is split over several GGUF files, else the one file.
+  private static List<Path> parts(Path model) {
+    Matcher part = PART.matcher(String.valueOf(model.getFileName()));
+    if (!part.matches()) {
+      return List.of(model);
+    }
+    List<Path> parts = new ArrayList<>();
+    for (int i = 1; i <= Integer.parseInt(part.group(2)); i++) {
+      String name = "%s-%05d-of-%s.gguf".formatted(part.group(1), i, part.group(2));
+      parts.add(model.resolveSibling(name));
+    }
+    return parts;
   }
 
   private static void digest(Path file, MessageDigest sha256) throws IOException {

@@ -24,6 +24,7 @@ public record Request(
 
   public Request {
     prompt = prompt.clone();
+    salt = session == null ? salt : session.salt();
     stopTokens = Set.copyOf(stopTokens);
     if (prompt.length == 0) {
       throw new IllegalArgumentException("the prompt is empty; give at least one token");

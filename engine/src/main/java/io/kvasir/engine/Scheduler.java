@@ -150,25 +150,38 @@ final class Scheduler {
 
   /// Starts a request, or ends it with an error, so that it gets an answer in any case.
   private void begin(Pending next) {
-    try {
-      running.add(start(next));
-    } catch (RuntimeException e) {
-      Sequence failed =
-          new Sequence(next.request(), next.stream(), next.submittedNanos(), cache.open());
-      failed.finish(FinishReason.ERROR);
-      end(failed, scheduledNanos, e);
-    }
-  }
-
-  private Sequence start(Pending next) {
     boolean fresh = heldBySession(next.request()) == 0;
-    BlockTable table = table(next);
+    BlockTable table;
+    try {
+      table = table(next);
+    } catch (RuntimeException | Error e) {
+      Session session = next.request().session();
+      if (session != null) {
+        session.idle();
+      }
+      endUnstarted(next, FinishReason.ERROR, e, scheduledNanos);
+      return;
+    }
+    // From here on the table is the sequence's, and whatever ends the sequence releases it.
     Sequence sequence = new Sequence(next.request(), next.stream(), next.submittedNanos(), table);
+    running.add(sequence);
     if (sharesPrefixes() && fresh) {
       int[] prompt = next.request().prompt();
       sequence.await(cache.promote(table, prompt, (long) computeNanosPerToken, wake));
     }
-    return sequence;
+  }
+
+  /// Answers a request that never took part in a step. Its session, which another request may be
+  /// using, is left alone.
+  private void endUnstarted(
+      Pending pending, FinishReason reason, @Nullable Throwable error, long nowNanos) {
+    BlockTable none = cache.open();
+    Sequence unstarted =
+        new Sequence(pending.request(), pending.stream(), pending.submittedNanos(), none);
+    unstarted.finish(reason);
+    Outcome outcome = unstarted.outcome(nowNanos, cache.layout().blockBytes(), error);
+    cache.release(none);
+    pending.stream().finish(outcome);
   }
 
   /// Learns how long a token takes to compute from steps that are mostly prompt.
@@ -326,11 +339,7 @@ final class Scheduler {
     for (Pending pending : List.copyOf(waiting)) {
       if (pending.stream().isCancelled()) {
         waiting.remove(pending);
-        Sequence unstarted =
-            new Sequence(
-                pending.request(), pending.stream(), pending.submittedNanos(), cache.open());
-        unstarted.finish(FinishReason.CANCELLED);
-        end(unstarted, nowNanos, null);
+        endUnstarted(pending, FinishReason.CANCELLED, null, nowNanos);
       }
     }
     for (Sequence sequence : List.copyOf(preempted)) {
@@ -383,11 +392,11 @@ final class Scheduler {
 
   /// Ends every running sequence with an error.
   void failAll(Throwable error, long nowNanos) {
-    for (Sequence sequence : running) {
+    while (!running.isEmpty()) {
+      Sequence sequence = running.removeLast();
       sequence.finish(FinishReason.ERROR);
       end(sequence, nowNanos, error);
     }
-    running.clear();
   }
 
   /// Ends all requests, started or not, as cancelled.
@@ -396,18 +405,15 @@ final class Scheduler {
     preempted.forEach(sequence -> sequence.stream().cancel());
     running.forEach(sequence -> sequence.stream().cancel());
     dropCancelled(nowNanos);
+    // What conversations hold becomes cached, so that tiers can keep it.
+    List.copyOf(idleSessions).forEach(this::forget);
   }
 
   private void retire(long nowNanos) {
-    boolean any = false;
-    for (Sequence sequence : running) {
-      if (sequence.finished() != null) {
-        end(sequence, nowNanos, null);
-        any = true;
+    for (int i = running.size() - 1; i >= 0; i--) {
+      if (running.get(i).finished() != null) {
+        end(running.remove(i), nowNanos, null);
       }
-    }
-    if (any) {
-      running.removeIf(sequence -> sequence.finished() != null);
     }
   }
 

@@ -31,7 +31,7 @@ public final class Session implements AutoCloseable {
     return salt;
   }
 
-  /// Frees the session's blocks; a request that still runs is cancelled first.
+  /// Lets go of the session's blocks; a request that still runs goes on to its end.
   @Override
   public void close() {
     if (!closed) {
@@ -93,6 +93,10 @@ public final class Session implements AutoCloseable {
 
   @Nullable BlockTable table() {
     return table;
+  }
+
+  boolean belongsTo(Engine other) {
+    return engine.equals(other);
   }
 
   boolean isClosed() {

@@ -3,6 +3,7 @@ package io.kvasir.engine;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.Reservation;
 import io.kvasir.kvcache.tier.BlockChecksum;
 import io.kvasir.kvcache.tier.KvStorage;
@@ -35,8 +36,6 @@ final class SessionFile {
   private static final byte[] MAGIC = "KVSESS01".getBytes(StandardCharsets.US_ASCII);
   private static final int FINGERPRINT_BYTES = 32;
   private static final int FIXED_BYTES = 8 + FINGERPRINT_BYTES + 4 + 4;
-  private static final int MOST_TOKENS = 1 << 26;
-  private static final int MOST_GROUPS = 1 << 10;
 
   private SessionFile() {}
 
@@ -103,7 +102,8 @@ final class SessionFile {
   }
 
   /// Reads and checks the head.
-  static Saved read(Path file, String fingerprint) throws IOException {
+  static Saved read(Path file, String fingerprint, KvLayout layout, int contextTokens)
+      throws IOException {
     try (FileChannel channel = FileChannel.open(file)) {
       ByteBuffer fixed = read(channel, 0, FIXED_BYTES, file);
       byte[] magic = new byte[MAGIC.length];
@@ -118,8 +118,13 @@ final class SessionFile {
       }
       int count = fixed.getInt();
       int groups = fixed.getInt();
-      if (count < 0 || count > MOST_TOKENS || groups < 1 || groups > MOST_GROUPS) {
+      if (count < 1 || groups != layout.groups().size()) {
         throw damaged(file);
+      }
+      if (count > contextTokens) {
+        throw new IOException(
+            "%s holds %d tokens and the context is %d; open the model with a larger one"
+                .formatted(file, count, contextTokens));
       }
       int length = FIXED_BYTES + 8 * groups + 4 * count;
       ByteBuffer head = read(channel, 0, length + 4, file);
@@ -135,10 +140,29 @@ final class SessionFile {
       }
       int[] tokens = new int[count];
       head.asIntBuffer().get(tokens);
-      return new Saved(tokens, first, end, length + 4);
+      Saved saved = new Saved(tokens, first, end, length + 4);
+      if (!isWhole(saved, layout, channel.size())) {
+        throw damaged(file);
+      }
+      return saved;
     } catch (NoSuchFileException e) {
       throw new IOException("there is no file " + file, e);
     }
+  }
+
+  /// Whether the file has exactly the blocks that a query after its tokens sees.
+  private static boolean isWhole(Saved saved, KvLayout layout, long fileBytes) {
+    int count = saved.tokens().length;
+    long blocks = 0;
+    for (LayerGroup group : layout.groups()) {
+      int end = (count + layout.blockTokens() - 1) / layout.blockTokens();
+      int first = Math.min(end, group.firstVisible(count) / layout.blockTokens());
+      if (saved.firstBlocks()[group.index()] != first || saved.endBlocks()[group.index()] != end) {
+        return false;
+      }
+      blocks += end - first;
+    }
+    return fileBytes == saved.bodyOffset() + blocks * (layout.blockBytes() + Long.BYTES);
   }
 
   private static ByteBuffer read(FileChannel channel, long at, int length, Path file)

@@ -22,7 +22,12 @@ public final class TokenStream {
   private volatile boolean cancelled;
   private @Nullable Outcome outcome;
 
-  TokenStream() {}
+  private final Runnable wake;
+
+  /// @param wake makes the engine notice that this stream was cancelled
+  TokenStream(Runnable wake) {
+    this.wake = wake;
+  }
 
   /// Waits for the next token; false when the answer has ended.
   ///
@@ -57,6 +62,7 @@ public final class TokenStream {
   /// unless it has ended before. May be called from any thread, any number of times.
   public void cancel() {
     cancelled = true;
+    wake.run();
   }
 
   boolean isCancelled() {

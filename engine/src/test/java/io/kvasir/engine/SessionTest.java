@@ -7,12 +7,15 @@ import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.KvFormat;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -141,6 +144,61 @@ final class SessionTest {
       List<Integer> again = new ArrayList<>();
       drained(engine, prompt, session, again);
       assertThat(again).isEqualTo(first).isEqualTo(cold(model, prompt));
+      engine.verify();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"llama-gqa"})
+  void request_cancelledBeforeItStarts_leavesItsSessionAlone(String model) throws Exception {
+    int[] prompt = prompt(70);
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Session session = engine.openSession()) {
+      List<Integer> first = new ArrayList<>();
+      drained(engine, prompt, session, first);
+      // The second waits for the first, which uses the session.
+      TokenStream running =
+          engine.submit(new Request(prompt, 60, SamplingOptions.GREEDY, Set.of(), session));
+      TokenStream waiting =
+          engine.submit(new Request(prompt, 60, SamplingOptions.GREEDY, Set.of(), session));
+      waiting.cancel();
+      while (waiting.advance()) {}
+      while (running.advance()) {}
+      assertThat(running.outcome().error()).isNull();
+      List<Integer> again = new ArrayList<>();
+      TokenStream last = drained(engine, prompt, session, again);
+      assertThat(again).isEqualTo(first);
+      assertThat(last.outcome().cachedTokens()).isEqualTo(69);
+      session.close();
+      engine.verify();
+      assertThat(engine.cacheStats().tables()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"gemma3"})
+  void loadSession_fileLacksBlocks_isRefused(String model) throws Exception {
+    Path file = folder.resolve("talk.kvs");
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Session session = engine.openSession()) {
+      drained(engine, prompt(70), session, new ArrayList<>());
+      session.save(file);
+      byte[] bytes = Files.readAllBytes(file);
+      // Both groups say that they have no blocks, under a checksum that fits.
+      int head = 48 + 16 + 4 * 79;
+      ByteBuffer buffer = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+      for (int at = 48; at < 64; at += 4) {
+        buffer.putInt(at, 0);
+      }
+      CRC32C crc = new CRC32C();
+      crc.update(bytes, 0, head);
+      buffer.putInt(head, (int) crc.getValue());
+      Path hollow = Files.write(folder.resolve("hollow.kvs"), Arrays.copyOf(bytes, head + 4));
+      assertThatThrownBy(() -> engine.loadSession(hollow, "apart"))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("damaged");
       engine.verify();
     }
   }

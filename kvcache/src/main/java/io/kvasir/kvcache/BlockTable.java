@@ -1,6 +1,5 @@
 package io.kvasir.kvcache;
 
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// The blocks of one sequence: for each layer group, which block holds which positions.
@@ -17,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 public final class BlockTable {
   private final KvCache cache;
   private final int[][] blocks;
+  private final int[] start;
   private final int[] firstBlock;
   private final int[] endBlock;
   private int length;
@@ -29,6 +29,7 @@ public final class BlockTable {
   BlockTable(KvCache cache, int groups, int tip) {
     this.cache = cache;
     this.blocks = new int[groups][8];
+    this.start = new int[groups];
     this.firstBlock = new int[groups];
     this.endBlock = new int[groups];
     this.tip = tip;
@@ -63,7 +64,7 @@ public final class BlockTable {
           "group %d holds blocks %d to %d, not %d"
               .formatted(group, firstBlock[group], endBlock[group] - 1, index));
     }
-    return blocks[group][index - firstBlock[group]];
+    return blocks[group][start[group] + index - firstBlock[group]];
   }
 
   /// Blocks held over all groups; a shared one counts in each table.
@@ -114,6 +115,7 @@ public final class BlockTable {
   void copyBlocks(BlockTable source) {
     for (int group = 0; group < blocks.length; group++) {
       blocks[group] = source.blocks[group].clone();
+      start[group] = source.start[group];
       firstBlock[group] = source.firstBlock[group];
       endBlock[group] = source.endBlock[group];
     }
@@ -122,6 +124,7 @@ public final class BlockTable {
   /// Becomes what another table is, which ends.
   void takeOver(BlockTable other) {
     System.arraycopy(other.blocks, 0, blocks, 0, blocks.length);
+    System.arraycopy(other.start, 0, start, 0, start.length);
     System.arraycopy(other.firstBlock, 0, firstBlock, 0, firstBlock.length);
     System.arraycopy(other.endBlock, 0, endBlock, 0, endBlock.length);
     tip = other.tip;
@@ -131,10 +134,15 @@ public final class BlockTable {
 
   void append(int group, int block) {
     int held = endBlock[group] - firstBlock[group];
-    if (held == blocks[group].length) {
-      blocks[group] = Arrays.copyOf(blocks[group], held * 2);
+    if (start[group] + held == blocks[group].length) {
+      // What a window has left behind makes room, or else the array grows.
+      int[] from = blocks[group];
+      int[] into = start[group] > from.length / 2 ? from : new int[2 * from.length];
+      System.arraycopy(from, start[group], into, 0, held);
+      blocks[group] = into;
+      start[group] = 0;
     }
-    blocks[group][held] = block;
+    blocks[group][start[group] + held] = block;
     endBlock[group]++;
   }
 
@@ -142,8 +150,7 @@ public final class BlockTable {
   int removeFirst(int group) {
     int block = block(group, firstBlock[group]);
     firstBlock[group]++;
-    int held = endBlock[group] - firstBlock[group];
-    System.arraycopy(blocks[group], 1, blocks[group], 0, held);
+    start[group]++;
     return block;
   }
 
@@ -155,11 +162,12 @@ public final class BlockTable {
   }
 
   void replace(int group, int index, int block) {
-    blocks[group][index - firstBlock[group]] = block;
+    blocks[group][start[group] + index - firstBlock[group]] = block;
   }
 
   /// Starts an empty group at block `index`.
   void startAt(int group, int index) {
+    start[group] = 0;
     firstBlock[group] = index;
     endBlock[group] = index;
   }

@@ -114,16 +114,19 @@ final class NodeOffload {
   }
 
   private boolean store(int node, Offloader.Reach reach) {
+    boolean whole = true;
     for (int group = 0; group < cache.groups(); group++) {
       int block = tree.block(node, group);
       boolean loose = block != NONE && cache.isWindow(group) && cache.windows().isLoose(block);
+      whole &= block != NONE && !loose;
       if (block != NONE && !loose) {
         if (!offloader.store(PrefixKeys.inGroup(key(node), group), block, reach)) {
           return false;
         }
       }
     }
-    stored[node] = true;
+    // Of a window group more may come to stay here later.
+    stored[node] = whole;
     return true;
   }
 

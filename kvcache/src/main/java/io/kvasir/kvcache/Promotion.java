@@ -25,6 +25,7 @@ public final class Promotion {
   private final List<BlockKey> keys;
   private final int[][] blocks;
   private volatile int loadedBlocks = -1;
+  private volatile boolean written;
   private boolean settled;
   private boolean abandoned;
   private int gainedTokens;
@@ -61,7 +62,8 @@ public final class Promotion {
     return settled;
   }
 
-  /// Tokens that need not be computed thanks to this promotion; known once it is settled.
+  /// By how many tokens the sequence has grown, known once the promotion is settled; negative where
+  /// a failed read spoiled the copied part of a block.
   public int gainedTokens() {
     return gainedTokens;
   }
@@ -76,6 +78,11 @@ public final class Promotion {
 
   int loadedBlocks() {
     return loadedBlocks;
+  }
+
+  /// Whether reading may have written into the table's blocks.
+  boolean hasWritten() {
+    return written;
   }
 
   void settle(int tokens) {
@@ -115,6 +122,7 @@ public final class Promotion {
       return 0;
     }
     int loaded = wanted;
+    written = true;
     if (fullGroups() > 0) {
       loaded = offloader.load(fullKeys(wanted), fullBlocks(wanted)) / fullGroups();
     }
@@ -168,12 +176,28 @@ public final class Promotion {
     int count = most;
     while (count > 0) {
       List<BlockKey> wanted = windowKeys(count);
-      if (offloader.leading(wanted) == wanted.size()) {
+      int held = offloader.leading(wanted);
+      if (held == wanted.size()) {
         return count;
       }
-      count--;
+      // A promotion that ends within a window after the missing block would miss it as well, so the
+      // next to try ends before it.
+      count = Math.min(count - 1, blockOf(held, count));
     }
     return 0;
+  }
+
+  /// Which wanted block the key at `place` of [#windowKeys] belongs to.
+  private int blockOf(int place, int count) {
+    int rest = place;
+    for (LayerGroup group : layout.groups()) {
+      int first = firstInWindow(group, count);
+      if (group.kv().window() > 0 && rest < count - first) {
+        return first + rest;
+      }
+      rest -= group.kv().window() > 0 ? count - first : 0;
+    }
+    throw new IndexOutOfBoundsException("no window key at place " + place);
   }
 
   private List<BlockKey> windowKeys(int count) {

@@ -28,11 +28,8 @@ final class Promotions {
     if (most <= from || !mayHoldNext(table, prompt, from)) {
       return null;
     }
-    if (table.length() % blockTokens != 0
-        && cache.truncate(table, from * blockTokens) != from * blockTokens) {
-      return null;
-    }
-    int tokens = (most - from) * blockTokens;
+    // What the table copied of the first wanted block stays until a read writes over it.
+    int tokens = most * blockTokens - table.length();
     if (cache.reserve(table, tokens) instanceof Reservation.Insufficient) {
       return null;
     }
@@ -91,11 +88,16 @@ final class Promotions {
       cache.end(table);
       return;
     }
-    int tokens = promotion.loadedBlocks() * layout.blockTokens();
-    if (tokens > 0) {
-      cache.commitRestored(table, promotion.sequence(), tokens);
+    int before = table.length();
+    int aligned = before / layout.blockTokens() * layout.blockTokens();
+    if (promotion.loadedBlocks() > 0) {
+      int end = aligned + promotion.loadedBlocks() * layout.blockTokens();
+      cache.commitRestored(table, promotion.sequence(), end - before);
     }
-    promotion.settle(tokens);
+    // Gives back what was reserved for more, and a copied part that a failed read has spoiled.
+    boolean spoiled = promotion.loadedBlocks() == 0 && promotion.hasWritten();
+    cache.truncate(table, spoiled ? aligned : table.length());
+    promotion.settle(table.length() - before);
   }
 
   boolean isEmpty() {

@@ -66,6 +66,12 @@ public final class DiskTier implements Tier {
     return "disk";
   }
 
+  /// Other processes may write into the folder at any time.
+  @Override
+  public boolean isShared() {
+    return true;
+  }
+
   @Override
   public boolean contains(BlockKey key) {
     return slots.contains(key) || slabs.isWithOthers(key);

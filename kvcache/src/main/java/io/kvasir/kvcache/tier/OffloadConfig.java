@@ -5,7 +5,7 @@ package io.kvasir.kvcache.tier;
 /// @param fingerprint stands for everything but tokens and salt that decides a block's bytes
 /// @param stagingBytes memory for copies of blocks on their way down; at least one block is staged
 /// @param storeBytesPerSecond most bytes stored a second, over all tiers; 0 for no limit
-/// @param threads threads that read and write the tiers
+/// @param threads threads that read the tiers, and as many that write them
 public record OffloadConfig(
     String fingerprint, long stagingBytes, long storeBytesPerSecond, int threads) {
 

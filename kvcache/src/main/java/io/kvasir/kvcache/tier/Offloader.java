@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 public final class Offloader implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(Offloader.class.getName());
   private static final long CLOSE_SECONDS = 30;
+  private static final long STOP_SECONDS = 5;
   private static final long SECOND_NANOS = 1_000_000_000L;
   private static final int MIN_RATE_SAMPLES = 4;
 
@@ -35,7 +36,8 @@ public final class Offloader implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final Deque<MemorySegment> freeSlots = new ArrayDeque<>();
   private final int slotCount;
-  private final ExecutorService threads;
+  private final ExecutorService writers;
+  private final ExecutorService readers;
   private final AtomicInteger threadNumber = new AtomicInteger();
   private final AtomicLong staged = new AtomicLong();
   private final AtomicLong dropped = new AtomicLong();
@@ -53,7 +55,9 @@ public final class Offloader implements AutoCloseable {
     this.device = device;
     this.config = config;
     this.slotCount = (int) Math.clamp(config.stagingBytes() / device.blockBytes(), 1L, 4096L);
-    this.threads = Executors.newFixedThreadPool(config.threads(), this::thread);
+    // Apart, so that nobody who waits for a block waits for slow or throttled writing.
+    this.writers = Executors.newFixedThreadPool(config.threads(), this::thread);
+    this.readers = Executors.newFixedThreadPool(config.threads(), this::thread);
   }
 
   private Thread thread(Runnable work) {
@@ -105,7 +109,7 @@ public final class Offloader implements AutoCloseable {
     }
     device.read(block, slot);
     staged.incrementAndGet();
-    threads.execute(() -> write(key, slot, wanted));
+    writers.execute(() -> write(key, slot, wanted));
     return true;
   }
 
@@ -167,7 +171,7 @@ public final class Offloader implements AutoCloseable {
   /// Runs work that calls [#leading] and [#load] on a thread of the offloader.
   public void submit(Runnable work) {
     promotions.incrementAndGet();
-    threads.execute(work);
+    readers.execute(work);
   }
 
   /// How many of the first keys the tiers probably hold between them; may block.
@@ -267,23 +271,27 @@ public final class Offloader implements AutoCloseable {
   /// Waits for what is under way, at most half a minute, and closes the tiers.
   @Override
   public void close() {
+    boolean ended = end(readers);
+    ended &= end(writers);
+    tiers.forEach(Tier::close);
+    if (ended) {
+      arena.close();
+    }
+  }
+
+  private static boolean end(ExecutorService threads) {
     threads.shutdown();
-    boolean interrupted = false;
     try {
       if (!threads.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
         LOG.log(System.Logger.Level.WARNING, "event=offload_unfinished seconds=" + CLOSE_SECONDS);
         threads.shutdownNow();
+        return threads.awaitTermination(STOP_SECONDS, TimeUnit.SECONDS);
       }
+      return true;
     } catch (InterruptedException e) {
-      interrupted = true;
       threads.shutdownNow();
-    }
-    tiers.forEach(Tier::close);
-    if (threads.isTerminated()) {
-      arena.close();
-    }
-    if (interrupted) {
       Thread.currentThread().interrupt();
+      return false;
     }
   }
 }
