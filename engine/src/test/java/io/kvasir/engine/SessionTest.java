@@ -153,8 +153,8 @@ final class SessionTest {
   void request_cancelledBeforeItStarts_leavesItsSessionAlone(String model) throws Exception {
     int[] prompt = prompt(70);
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, CONFIG);
-        Session session = engine.openSession()) {
+        Engine engine = Engine.open(model(model), backend, CONFIG)) {
+      Session session = engine.openSession();
       List<Integer> first = new ArrayList<>();
       drained(engine, prompt, session, first);
       // The second waits for the first, which uses the session.
