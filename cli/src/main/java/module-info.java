@@ -7,7 +7,9 @@ module io.kvasir.cli {
   requires io.kvasir.compute.cpu;
   requires io.kvasir.kvcache.resp;
   requires io.kvasir.model;
+  requires io.kvasir.server;
   requires io.kvasir.sim;
+  requires java.logging;
   requires jdk.management;
   requires info.picocli;
   requires org.jline;

@@ -78,6 +78,7 @@ final class KvasirCommand implements Callable<Integer> {
   private static Map<String, Object> commands(Surroundings surroundings) {
     Map<String, Object> commands = new LinkedHashMap<>();
     commands.put("run", new RunCommand(surroundings));
+    commands.put("serve", new ServeCommand(surroundings));
     commands.put("inspect", new InspectCommand(surroundings));
     commands.put("plan", new PlanCommand(surroundings));
     commands.put("bench", new BenchCommand(surroundings));

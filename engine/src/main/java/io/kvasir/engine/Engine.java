@@ -267,6 +267,17 @@ public final class Engine implements AutoCloseable {
     return ask(cache::stats);
   }
 
+  /// Forgets all cached prefixes of the device, unless requests run or wait; lower tiers keep
+  /// theirs.
+  ///
+  /// @return blocks that became free; -1 where requests run or wait, and nothing is forgotten
+  public int resetPrefixCache() {
+    return ask(() -> {
+      EngineStats now = scheduler.stats();
+      return now.running() + now.waiting() > 0 ? -1 : cache.reset();
+    });
+  }
+
   /// What moved between the cache and the tiers below it; null where there are none.
   public @Nullable OffloadStats offloadStats() {
     return ask(cache::offloadStats);

@@ -1,0 +1,174 @@
+package io.kvasir.cli;
+
+import io.kvasir.kvcache.KvCacheStats;
+import io.kvasir.model.plan.Sizes;
+import io.kvasir.server.KvasirServer;
+import io.kvasir.server.ServedModel;
+import io.kvasir.server.ServerConfig;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/// `kvasir serve`: the OpenAI API over HTTP until the process is told to end.
+@Command(
+    name = "serve",
+    description = {
+      "Serve a model over HTTP in OpenAI's form, until SIGTERM or Ctrl-C.",
+      "Requests that run then may end; new ones are refused."
+    })
+final class ServeCommand implements Callable<Integer> {
+  /// Kept, because a level set on a logger that nobody holds is lost.
+  private static final Logger WEB = Logger.getLogger("io.helidon");
+
+  private final Surroundings surroundings;
+
+  @Mixin CommonOptions common = new CommonOptions();
+  @Mixin EngineOptions engine = new EngineOptions();
+
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "MODEL",
+      description =
+          "A GGUF file, a Hugging Face folder, a pulled name, or nothing for the default model.")
+  private @Nullable String model;
+
+  @Option(
+      names = "--host",
+      paramLabel = "HOST",
+      description =
+          "Where to listen; anything but loopback needs a key. Default: ${DEFAULT-VALUE}.")
+  private String host = "127.0.0.1";
+
+  @Option(
+      names = "--port",
+      paramLabel = "PORT",
+      description = "0 for any free one. Default: ${DEFAULT-VALUE}.")
+  private int port = 8080;
+
+  @Option(
+      names = "--api-key",
+      paramLabel = "KEY",
+      description = "What clients must send as bearer token; other users of this machine see it.")
+  private @Nullable String apiKey;
+
+  @Option(
+      names = "--api-key-file",
+      paramLabel = "FILE",
+      description = "File whose first line is that key.")
+  private @Nullable Path apiKeyFile;
+
+  @Option(
+      names = "--model-name",
+      paramLabel = "NAME",
+      description = "What clients call the model. Default: the file's or folder's name.")
+  private @Nullable String modelName;
+
+  @Option(
+      names = "--drain",
+      paramLabel = "SECONDS",
+      converter = PositiveInt.class,
+      description = "How long requests may go on at the end. Default: ${DEFAULT-VALUE}.")
+  private int drain = 30;
+
+  ServeCommand(Surroundings surroundings) {
+    this.surroundings = surroundings;
+  }
+
+  @Override
+  public Integer call() throws IOException, InterruptedException {
+    ServerConfig config = config();
+    WEB.setLevel(common.verbose() ? Level.INFO : Level.WARNING);
+    try (OpenModel open = OpenModel.open(model, engine, surroundings)) {
+      KvasirServer server = start(served(open), config);
+      surroundings.out().println(line(open, server.port()));
+      surroundings.out().flush();
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> end(server, open), "kvasir-end"));
+      new CountDownLatch(1).await();
+    }
+    return Main.OK;
+  }
+
+  private ServerConfig config() throws IOException {
+    String key = key();
+    try {
+      if (key == null && !InetAddress.getByName(host).isLoopbackAddress()) {
+        throw new UsageException(
+            "--host %s lets other machines in; give --api-key-file or --api-key as well"
+                .formatted(host));
+      }
+      return new ServerConfig(
+          host,
+          port,
+          key,
+          ServerConfig.DEFAULT_BODY_BYTES,
+          Duration.ofSeconds(drain),
+          new KvasirCommand.Version().getVersion()[0]);
+    } catch (UnknownHostException e) {
+      throw new UsageException("there is no host '" + host + "'; give a name or an address");
+    } catch (IllegalArgumentException e) {
+      throw new UsageException(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private @Nullable String key() throws IOException {
+    if (apiKey != null && apiKeyFile != null) {
+      throw new UsageException("--api-key and --api-key-file exclude each other; give one of them");
+    }
+    return apiKeyFile == null
+        ? apiKey
+        : Files.readString(apiKeyFile).lines().findFirst().orElse("").strip();
+  }
+
+  private ServedModel served(OpenModel open) {
+    String name = modelName == null ? open.name().replaceFirst("\\.gguf$", "") : modelName;
+    return new ServedModel(
+        name, open.engine(), open.tokenizer(), open.template(), open.stopTokens());
+  }
+
+  private KvasirServer start(ServedModel served, ServerConfig config) {
+    try {
+      return KvasirServer.start(served, config);
+    } catch (IOException e) {
+      throw new FailureException(
+          "cannot listen on %s port %d (%s); choose another with --port"
+              .formatted(host, port, e.getMessage()),
+          e);
+    }
+  }
+
+  private String line(OpenModel open, int actualPort) {
+    KvCacheStats cache = open.engine().cacheStats();
+    String shownHost = host.contains(":") ? "[" + host + "]" : host;
+    return "http://%s:%d/v1 serves %s, context %d, cache %s: %d blocks of %d tokens"
+        .formatted(
+            shownHost,
+            actualPort,
+            open.name(),
+            open.engine().contextTokens(),
+            Sizes.bytes(cache.capacityBlocks() * cache.blockBytes()),
+            cache.capacityBlocks(),
+            open.engine().layout().blockTokens());
+  }
+
+  /// Runs when the process is told to end. The JVM would end with the signal's number plus 128; an
+  /// orderly end is a success.
+  private void end(KvasirServer server, OpenModel open) {
+    server.close();
+    open.close();
+    surroundings.out().flush();
+    surroundings.err().flush();
+    Runtime.getRuntime().halt(Main.OK);
+  }
+}

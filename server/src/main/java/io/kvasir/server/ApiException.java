@@ -1,0 +1,52 @@
+package io.kvasir.server;
+
+import org.jspecify.annotations.Nullable;
+
+/// A request that is answered with an error in OpenAI's form.
+final class ApiException extends RuntimeException {
+  private static final long serialVersionUID = 1L;
+
+  private final int status;
+  private final @Nullable String param;
+  private final @Nullable String code;
+
+  ApiException(int status, String message) {
+    this(status, message, null, null);
+  }
+
+  /// @param param the field at fault, or null
+  /// @param code what clients match instead of the status, or null
+  ApiException(int status, String message, @Nullable String param, @Nullable String code) {
+    super(message, null, false, false);
+    this.status = status;
+    this.param = param;
+    this.code = code;
+  }
+
+  /// A field that cannot be used.
+  static ApiException field(String name, String message) {
+    return new ApiException(400, message, name, null);
+  }
+
+  /// A field that would change the answer and is not implemented.
+  static ApiException unsupported(String name) {
+    return field(name, "'" + name + "' is not supported yet; leave it out");
+  }
+
+  int status() {
+    return status;
+  }
+
+  @Nullable String param() {
+    return param;
+  }
+
+  @Nullable String code() {
+    return code;
+  }
+
+  @Override
+  public String getMessage() {
+    return String.valueOf(super.getMessage());
+  }
+}

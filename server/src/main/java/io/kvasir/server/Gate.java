@@ -1,0 +1,79 @@
+package io.kvasir.server;
+
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/// Counts requests that generate, and lets no more in once the server closes.
+final class Gate {
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition left = lock.newCondition();
+  private int inside;
+  private boolean shut;
+
+  /// @throws ApiException with status 503 once [#shut] was called
+  void enter() {
+    lock.lock();
+    try {
+      if (shut) {
+        throw new ApiException(503, "the server is closing; try again later");
+      }
+      inside++;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  void leave() {
+    lock.lock();
+    try {
+      inside--;
+      left.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  void shut() {
+    lock.lock();
+    try {
+      shut = true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  boolean isShut() {
+    lock.lock();
+    try {
+      return shut;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// Waits until all have left. @return false where some are still inside
+  boolean awaitEmpty(Duration limit) throws InterruptedException {
+    long nanos = limit.toNanos();
+    lock.lock();
+    try {
+      while (inside > 0 && nanos > 0) {
+        nanos = left.awaitNanos(nanos);
+      }
+      return inside == 0;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /// As [#awaitEmpty], but an interrupt only ends the wait.
+  boolean awaitEmptyQuietly(long limit, TimeUnit unit) {
+    try {
+      return awaitEmpty(Duration.of(limit, unit.toChronoUnit()));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}

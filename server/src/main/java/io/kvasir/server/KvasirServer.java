@@ -1,0 +1,169 @@
+package io.kvasir.server;
+
+import io.helidon.http.DirectHandler;
+import io.helidon.http.HeaderNames;
+import io.helidon.webserver.WebServer;
+import io.helidon.webserver.http.DirectHandlers;
+import io.helidon.webserver.http.Handler;
+import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http1.Http1Config;
+import io.helidon.webserver.http1.Http1ConnectionSelector;
+import java.io.IOException;
+import java.net.BindException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.util.concurrent.TimeUnit;
+
+/// Serves one model over HTTP in OpenAI's form.
+///
+/// ```java
+/// try (KvasirServer server = KvasirServer.start(model, ServerConfig.local(8080))) {
+///   ...
+/// }
+/// ```
+public final class KvasirServer implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(KvasirServer.class.getName());
+  private static final int BACKLOG = 4_096;
+  private static final int STOP_SECONDS = 5;
+
+  private final ServedModel model;
+  private final ServerConfig config;
+  private final Gate gate = new Gate();
+  private final Metrics metrics;
+  private final ClientWatch clients;
+  private final Generation generation;
+  private final WebServer web;
+
+  private KvasirServer(ServedModel model, ServerConfig config) {
+    this.model = model;
+    this.config = config;
+    this.metrics = new Metrics(model);
+    Http1Config http1 = Http1Config.builder().build();
+    this.clients = new ClientWatch(Http1ConnectionSelector.builder().config(http1).build());
+    this.generation = new Generation(model, metrics, gate, clients);
+    this.web =
+        WebServer.builder()
+            .host(config.host())
+            .port(config.port())
+            .backlog(BACKLOG)
+            .useNio(false)
+            .maxPayloadSize(config.maxBodyBytes())
+            .connectionOptions(options -> options.tcpNoDelay(true))
+            .protocolsDiscoverServices(false)
+            .addConnectionSelector(clients)
+            .directHandlers(directHandlers())
+            .shutdownHook(false)
+            .routing(this::route)
+            .build();
+  }
+
+  /// Starts to listen; returns when requests are answered.
+  ///
+  /// @throws IOException where the address cannot be listened on
+  public static KvasirServer start(ServedModel model, ServerConfig config) throws IOException {
+    probe(config);
+    KvasirServer server = new KvasirServer(model, config);
+    server.web.start();
+    if (!server.web.isRunning()) {
+      throw new BindException("the address cannot be used");
+    }
+    return server;
+  }
+
+  /// The web server only logs why it cannot listen, so that is tried before.
+  private static void probe(ServerConfig config) throws IOException {
+    try (ServerSocket socket = new ServerSocket()) {
+      socket.setReuseAddress(true);
+      socket.bind(new InetSocketAddress(config.host(), config.port()));
+    }
+  }
+
+  public int port() {
+    return web.port();
+  }
+
+  private void route(HttpRouting.Builder routing) {
+    StatusHandler status = new StatusHandler(model, metrics, gate, config.version());
+    TokenizeHandler tokenize = new TokenizeHandler(model, config.maxBodyBytes());
+    String key = config.apiKey();
+    if (key != null) {
+      routing.addFilter(new ApiKey(key));
+    }
+    get(routing, "/health", status::health);
+    get(routing, "/live", status::health);
+    get(routing, "/ready", status::ready);
+    get(routing, "/version", status::version);
+    get(routing, "/metrics", status::metrics);
+    get(routing, "/v1/models", status::models);
+    get(routing, "/v1/models/{id}", status::model);
+    int limit = config.maxBodyBytes();
+    post(routing, "/v1/chat/completions", new ChatHandler(model, generation, limit));
+    post(routing, "/v1/completions", new CompletionsHandler(model, generation, limit));
+    post(routing, "/tokenize", tokenize::tokenize);
+    post(routing, "/detokenize", tokenize::detokenize);
+    post(routing, "/reset_prefix_cache", status::resetPrefixCache);
+    routing.any((request, response) -> {
+      response.header(HeaderNames.CONNECTION, "close");
+      throw new ApiException(404, "there is no route " + request.path().path());
+    });
+    routing.error(ApiException.class, (request, response, e) -> Wire.send(response, e));
+    routing.error(
+        Exception.class,
+        (request, response, e) -> {
+          LOG.log(System.Logger.Level.ERROR, "event=request_failed error=" + e, e);
+          Wire.send(response, new ApiException(500, "the server failed at this request"));
+        });
+  }
+
+  private static void get(HttpRouting.Builder routing, String path, Handler handler) {
+    routing.get(path, handler);
+    refuseOthers(routing, path, "GET");
+  }
+
+  private static void post(HttpRouting.Builder routing, String path, Handler handler) {
+    routing.post(path, handler);
+    refuseOthers(routing, path, "POST");
+  }
+
+  private static void refuseOthers(HttpRouting.Builder routing, String path, String allowed) {
+    routing.any(
+        path,
+        (request, response) -> {
+          response.header(HeaderNames.ALLOW, allowed);
+          response.header(HeaderNames.CONNECTION, "close");
+          throw new ApiException(405, "this route takes " + allowed + " only");
+        });
+  }
+
+  /// Answers to requests that never reach a route, such as broken ones.
+  private static DirectHandlers directHandlers() {
+    DirectHandlers.Builder handlers = DirectHandlers.builder();
+    for (DirectHandler.EventType type : DirectHandler.EventType.values()) {
+      handlers.addHandler(
+          type,
+          (request, event, status, headers, message) ->
+              DirectHandler.TransportResponse.builder()
+                  .status(status)
+                  .headers(headers)
+                  .header(HeaderNames.CONTENT_TYPE, "application/json")
+                  .keepAlive(false)
+                  .entity(
+                      Wire.bytes(
+                          Wire.error(new ApiException(status.code(), status.reasonPhrase()))))
+                  .build());
+    }
+    return handlers.build();
+  }
+
+  /// Takes no more requests, lets those that run end within the configured time, then stops.
+  @Override
+  public void close() {
+    gate.shut();
+    if (!gate.awaitEmptyQuietly(config.drain().toMillis(), TimeUnit.MILLISECONDS)) {
+      LOG.log(System.Logger.Level.WARNING, "event=drain_timeout");
+      generation.stopAll();
+      gate.awaitEmptyQuietly(STOP_SECONDS, TimeUnit.SECONDS);
+    }
+    web.stop();
+  }
+}

@@ -1,0 +1,24 @@
+package io.kvasir.server;
+
+import io.kvasir.engine.Engine;
+import io.kvasir.model.template.ChatTemplate;
+import io.kvasir.model.tokenizer.Tokenizer;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// The model that a server offers. All of it stays the caller's to close, after the server.
+///
+/// @param name what clients call it
+/// @param template how messages become a prompt; null where the model has none
+/// @param stopTokens ids that end an answer
+public record ServedModel(
+    String name,
+    Engine engine,
+    Tokenizer tokenizer,
+    @Nullable ChatTemplate template,
+    Set<Integer> stopTokens) {
+
+  public ServedModel {
+    stopTokens = Set.copyOf(stopTokens);
+  }
+}

@@ -1,0 +1,2 @@
+/// An HTTP server that speaks the OpenAI API: [KvasirServer] over a [ServedModel].
+package io.kvasir.server;
