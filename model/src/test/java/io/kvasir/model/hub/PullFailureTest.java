@@ -327,8 +327,20 @@ class PullFailureTest {
         .hasMessageContaining("127.0.0.1 refuses connections");
   }
 
+  /// Answers every connection, since a client may come again, until the server is closed.
   private static void answerPlainly(ServerSocket server) {
-    try (Socket client = server.accept()) {
+    while (!server.isClosed()) {
+      try {
+        Socket client = server.accept();
+        Thread.ofVirtual().start(() -> answerPlainly(client));
+      } catch (IOException e) {
+        // The test is over.
+      }
+    }
+  }
+
+  private static void answerPlainly(Socket client) {
+    try (client) {
       client.getOutputStream().write("HTTP/1.1 400 Bad Request\r\n\r\n".getBytes(UTF_8));
       client.getInputStream().readNBytes(10_000);
     } catch (IOException e) {
