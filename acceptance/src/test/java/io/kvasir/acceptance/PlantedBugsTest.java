@@ -137,8 +137,8 @@ final class PlantedBugsTest {
         new Bug(
             "more is taken from a tier than was read",
             "Promotion.java",
-            "return loadWindows(loaded) ? loaded : 0;",
-            "return wanted;"),
+            "return windows.count == 0 || load(windows) == windows.count ? loaded : 0;",
+            "return served;"),
         new Bug(
             "a stored block's name forgets its past",
             "tier/PrefixKeys.java",

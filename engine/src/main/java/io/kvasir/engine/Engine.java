@@ -106,10 +106,11 @@ public final class Engine implements AutoCloseable {
     if (config.tiers().isEmpty()) {
       return null;
     }
-    String known = ModelFingerprint.of(path, model.config(), layout, backendName);
-    fingerprint = known;
     List<Tier> tiers = new ArrayList<>();
+    String known;
     try {
+      known = ModelFingerprint.of(path, model.config(), layout, backendName);
+      fingerprint = known;
       for (TierFactory factory : config.tiers()) {
         tiers.add(factory.open(known, layout.blockBytes()));
       }

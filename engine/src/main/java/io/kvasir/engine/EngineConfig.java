@@ -5,6 +5,7 @@ import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.tier.OffloadConfig;
 import io.kvasir.kvcache.tier.TierFactory;
 import java.util.List;
+import java.util.function.Consumer;
 
 /// How an [Engine] is set up.
 ///
@@ -64,155 +65,98 @@ public record EngineConfig(
   }
 
   public EngineConfig withContextTokens(int value) {
-    return new EngineConfig(
-        value,
-        blockTokens,
-        keyFormat,
-        valueFormat,
-        cacheBytes,
-        stepTokens,
-        useCache,
-        sharePrefixes,
-        evictionPolicy,
-        tiers,
-        tierBytesPerSecond);
+    return with(draft -> draft.contextTokens = value);
   }
 
   public EngineConfig withBlockTokens(int value) {
-    return new EngineConfig(
-        contextTokens,
-        value,
-        keyFormat,
-        valueFormat,
-        cacheBytes,
-        stepTokens,
-        useCache,
-        sharePrefixes,
-        evictionPolicy,
-        tiers,
-        tierBytesPerSecond);
+    return with(draft -> draft.blockTokens = value);
   }
 
   public EngineConfig withFormats(KvFormat keys, KvFormat values) {
-    return new EngineConfig(
-        contextTokens,
-        blockTokens,
-        keys,
-        values,
-        cacheBytes,
-        stepTokens,
-        useCache,
-        sharePrefixes,
-        evictionPolicy,
-        tiers,
-        tierBytesPerSecond);
+    return with(draft -> {
+      draft.keyFormat = keys;
+      draft.valueFormat = values;
+    });
   }
 
   public EngineConfig withCacheBytes(long value) {
-    return new EngineConfig(
-        contextTokens,
-        blockTokens,
-        keyFormat,
-        valueFormat,
-        value,
-        stepTokens,
-        useCache,
-        sharePrefixes,
-        evictionPolicy,
-        tiers,
-        tierBytesPerSecond);
+    return with(draft -> draft.cacheBytes = value);
   }
 
   public EngineConfig withStepTokens(int value) {
-    return new EngineConfig(
-        contextTokens,
-        blockTokens,
-        keyFormat,
-        valueFormat,
-        cacheBytes,
-        value,
-        useCache,
-        sharePrefixes,
-        evictionPolicy,
-        tiers,
-        tierBytesPerSecond);
+    return with(draft -> draft.stepTokens = value);
   }
 
   public EngineConfig withoutCache() {
-    return new EngineConfig(
-        contextTokens,
-        blockTokens,
-        keyFormat,
-        valueFormat,
-        cacheBytes,
-        stepTokens,
-        false,
-        sharePrefixes,
-        evictionPolicy,
-        tiers,
-        tierBytesPerSecond);
+    return with(draft -> draft.useCache = false);
   }
 
   /// Every request computes its whole prompt.
   public EngineConfig withoutSharing() {
-    return new EngineConfig(
-        contextTokens,
-        blockTokens,
-        keyFormat,
-        valueFormat,
-        cacheBytes,
-        stepTokens,
-        useCache,
-        false,
-        evictionPolicy,
-        tiers,
-        tierBytesPerSecond);
+    return with(draft -> draft.sharePrefixes = false);
   }
 
   public EngineConfig withEvictionPolicy(String value) {
-    return new EngineConfig(
-        contextTokens,
-        blockTokens,
-        keyFormat,
-        valueFormat,
-        cacheBytes,
-        stepTokens,
-        useCache,
-        sharePrefixes,
-        value,
-        tiers,
-        tierBytesPerSecond);
+    return with(draft -> draft.evictionPolicy = value);
   }
 
   /// Cached prefixes go down to these tiers and come back from them.
   public EngineConfig withTiers(List<TierFactory> value) {
-    return new EngineConfig(
-        contextTokens,
-        blockTokens,
-        keyFormat,
-        valueFormat,
-        cacheBytes,
-        stepTokens,
-        useCache,
-        sharePrefixes,
-        evictionPolicy,
-        value,
-        tierBytesPerSecond);
+    return with(draft -> draft.tiers = value);
   }
 
   public EngineConfig withTierBytesPerSecond(long value) {
-    return new EngineConfig(
-        contextTokens,
-        blockTokens,
-        keyFormat,
-        valueFormat,
-        cacheBytes,
-        stepTokens,
-        useCache,
-        sharePrefixes,
-        evictionPolicy,
-        tiers,
-        value);
+    return with(draft -> draft.tierBytesPerSecond = value);
+  }
+
+  private EngineConfig with(Consumer<Draft> change) {
+    Draft draft = new Draft(this);
+    change.accept(draft);
+    return draft.config();
+  }
+
+  /// The components as variables, so that each of them is listed once.
+  private static final class Draft {
+    private int contextTokens;
+    private int blockTokens;
+    private KvFormat keyFormat;
+    private KvFormat valueFormat;
+    private long cacheBytes;
+    private int stepTokens;
+    private boolean useCache;
+    private boolean sharePrefixes;
+    private String evictionPolicy;
+    private List<TierFactory> tiers;
+    private long tierBytesPerSecond;
+
+    Draft(EngineConfig from) {
+      contextTokens = from.contextTokens;
+      blockTokens = from.blockTokens;
+      keyFormat = from.keyFormat;
+      valueFormat = from.valueFormat;
+      cacheBytes = from.cacheBytes;
+      stepTokens = from.stepTokens;
+      useCache = from.useCache;
+      sharePrefixes = from.sharePrefixes;
+      evictionPolicy = from.evictionPolicy;
+      tiers = from.tiers;
+      tierBytesPerSecond = from.tierBytesPerSecond;
+    }
+
+    EngineConfig config() {
+      return new EngineConfig(
+          contextTokens,
+          blockTokens,
+          keyFormat,
+          valueFormat,
+          cacheBytes,
+          stepTokens,
+          useCache,
+          sharePrefixes,
+          evictionPolicy,
+          tiers,
+          tierBytesPerSecond);
+    }
   }
 
   OffloadConfig offload(String fingerprint) {

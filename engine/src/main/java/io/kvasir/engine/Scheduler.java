@@ -65,7 +65,6 @@ final class Scheduler {
 
   /// The next step; empty where nothing can run. Room for its tokens is reserved.
   Batch schedule(long nowNanos) {
-    batch.clear();
     scheduledNanos = nowNanos;
     dropCancelled(nowNanos);
     admit();
@@ -101,7 +100,9 @@ final class Scheduler {
     if (dropIdleSession(null)) {
       return;
     }
-    if (running.size() == 1) {
+    // Blocks may also be held by a session that is being saved or by an ended sequence whose read
+    // is not over; whoever ends that wakes the engine.
+    if (running.size() == 1 && cache.stats().tables() == 1) {
       throw new IllegalStateException("a sequence alone lacks blocks: " + lack);
     }
     Sequence youngest = running.getLast();
@@ -127,10 +128,8 @@ final class Scheduler {
       BlockTable table =
           sharesPrefixes() ? cache.lookup(sequence.request().salt(), known) : cache.open();
       sequence.resume(table);
-      if (sharesPrefixes()) {
-        sequence.await(cache.promote(table, known, (long) computeNanosPerToken, wake));
-      }
       running.add(sequence);
+      bringBack(sequence, known);
     }
     while (preempted.isEmpty() && !waiting.isEmpty()) {
       Pending next = waiting.peek();
@@ -165,9 +164,16 @@ final class Scheduler {
     // From here on the table is the sequence's, and whatever ends the sequence releases it.
     Sequence sequence = new Sequence(next.request(), next.stream(), next.submittedNanos(), table);
     running.add(sequence);
-    if (sharesPrefixes() && fresh) {
-      int[] prompt = next.request().prompt();
-      sequence.await(cache.promote(table, prompt, (long) computeNanosPerToken, wake));
+    if (fresh) {
+      bringBack(sequence, next.request().prompt());
+    }
+  }
+
+  /// Lets a sequence wait for what lower tiers hold of its tokens.
+  private void bringBack(Sequence sequence, int[] tokens) {
+    if (sharesPrefixes()) {
+      long nanos = (long) computeNanosPerToken;
+      sequence.await(cache.promote(sequence.table(), tokens, nanos, wake));
     }
   }
 

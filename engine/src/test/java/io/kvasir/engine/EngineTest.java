@@ -7,13 +7,11 @@ import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.model.file.ModelFormatException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -24,18 +22,6 @@ final class EngineTest {
   private static final int[] PROMPT = tokens(40, 7);
   private static final EngineConfig CONFIG =
       EngineConfig.DEFAULT.withBlockTokens(16).withFormats(KvFormat.F32, KvFormat.F32);
-
-  private static Path model(String name) {
-    Path folder =
-        Path.of(System.getProperty("kvasir.root", ".."))
-            .toAbsolutePath()
-            .normalize()
-            .resolveSibling("shared/reference/hf")
-            .resolve(name);
-    Assumptions.assumeTrue(
-        Files.isDirectory(folder), "[no-reference-data] the reference models are absent");
-    return folder;
-  }
 
   private static int[] tokens(int count, int seed) {
     int[] tokens = new int[count];
@@ -61,7 +47,7 @@ final class EngineTest {
   private static List<Integer> answer(String model, EngineConfig config, Request request)
       throws InterruptedException {
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, config)) {
+        Engine engine = Engine.open(ReferenceModels.model(model), backend, config)) {
       List<Integer> tokens = drain(engine.submit(request));
       engine.verify();
       assertThat(engine.cacheStats().heldBlocks()).isZero();
@@ -90,7 +76,7 @@ final class EngineTest {
 
   @Test
   void answers_together_areThoseAlone() throws InterruptedException {
-    Path path = model("gemma2");
+    Path path = ReferenceModels.model("gemma2");
     try (Backend backend = new ReferenceBackend();
         Engine engine = Engine.open(path, backend, CONFIG.withCacheBytes(1 << 20))) {
       List<List<Integer>> alone = new ArrayList<>();
@@ -114,7 +100,7 @@ final class EngineTest {
     for (String model : List.of("llama-gqa", "gemma3", "deepseek_v3-mla", "gpt_oss")) {
       int[] longer = tokens(90, 7);
       List<Integer> cold = answer(model, CONFIG.withoutSharing(), greedy(longer, 12));
-      Path path = model(model);
+      Path path = ReferenceModels.model(model);
       try (Backend backend = new ReferenceBackend();
           Engine engine = Engine.open(path, backend, CONFIG.withCacheBytes(1 << 20))) {
         drain(engine.submit(greedy(longer, 12)));
@@ -142,7 +128,7 @@ final class EngineTest {
 
   @Test
   void session_secondTurn_reusesWhatItShares() throws InterruptedException {
-    Path path = model("llama-gqa");
+    Path path = ReferenceModels.model("llama-gqa");
     try (Backend backend = new ReferenceBackend();
         Engine engine = Engine.open(path, backend, CONFIG);
         Session session = engine.openSession()) {
@@ -171,7 +157,7 @@ final class EngineTest {
   @Test
   void submit_answersOutgrowTheCache_somePauseAndNoTokenIsLost() throws InterruptedException {
     for (String model : List.of("llama-gqa", "deepseek_v3-mla")) {
-      Path path = model(model);
+      Path path = ReferenceModels.model(model);
       try (Backend backend = new ReferenceBackend();
           Engine engine =
               Engine.open(path, backend, CONFIG.withCacheBytes(engineBytes(path, 14)))) {
@@ -203,7 +189,7 @@ final class EngineTest {
 
   @Test
   void submit_moreThanFits_waitsItsTurn() throws InterruptedException {
-    Path path = model("llama-gqa");
+    Path path = ReferenceModels.model("llama-gqa");
     try (Backend backend = new ReferenceBackend();
         Engine engine = Engine.open(path, backend, CONFIG.withCacheBytes(200_000))) {
       List<TokenStream> streams = new ArrayList<>();
@@ -219,7 +205,7 @@ final class EngineTest {
 
   @Test
   void cancel_whileRunning_freesEverything() throws InterruptedException {
-    Path path = model("llama-gqa");
+    Path path = ReferenceModels.model("llama-gqa");
     try (Backend backend = new ReferenceBackend();
         Engine engine = Engine.open(path, backend, CONFIG)) {
       TokenStream stream = engine.submit(greedy(PROMPT, 400));
@@ -236,7 +222,7 @@ final class EngineTest {
 
   @Test
   void submit_badRequest_saysWhy() {
-    Path path = model("llama-gqa");
+    Path path = ReferenceModels.model("llama-gqa");
     try (Backend backend = new ReferenceBackend();
         Engine engine = Engine.open(path, backend, CONFIG.withContextTokens(50))) {
       assertThatThrownBy(() -> engine.submit(greedy(tokens(50, 1), 1)))

@@ -16,7 +16,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.zip.CRC32C;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,18 +32,6 @@ final class SessionTest {
           .withCacheBytes(4 << 20);
 
   @TempDir Path folder;
-
-  private static Path model(String name) {
-    Path model =
-        Path.of(System.getProperty("kvasir.root", ".."))
-            .toAbsolutePath()
-            .normalize()
-            .resolveSibling("shared/reference/hf")
-            .resolve(name);
-    Assumptions.assumeTrue(
-        Files.isDirectory(model), "[no-reference-data] the reference models are absent");
-    return model;
-  }
 
   private static int[] prompt(int count) {
     int[] tokens = new int[count];
@@ -67,7 +54,8 @@ final class SessionTest {
 
   private static List<Integer> cold(String model, int[] prompt) throws InterruptedException {
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, CONFIG.withoutSharing());
+        Engine engine =
+            Engine.open(ReferenceModels.model(model), backend, CONFIG.withoutSharing());
         Session session = engine.openSession()) {
       List<Integer> tokens = new ArrayList<>();
       drained(engine, prompt, session, tokens);
@@ -82,7 +70,7 @@ final class SessionTest {
     List<Integer> expected = cold(model, prompt);
     Path file = folder.resolve("talk.kvs");
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Engine engine = Engine.open(ReferenceModels.model(model), backend, CONFIG);
         Session session = engine.openSession()) {
       List<Integer> tokens = new ArrayList<>();
       drained(engine, prompt, session, tokens);
@@ -91,7 +79,7 @@ final class SessionTest {
       engine.verify();
     }
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Engine engine = Engine.open(ReferenceModels.model(model), backend, CONFIG);
         Session session = engine.loadSession(file, "")) {
       assertThat(session.heldTokens()).hasSize(79).startsWith(prompt);
       int[] longer = Arrays.copyOf(session.heldTokens(), 85);
@@ -114,7 +102,7 @@ final class SessionTest {
     }
     EngineConfig other = CONFIG.withBlockTokens(32);
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, other)) {
+        Engine engine = Engine.open(ReferenceModels.model(model), backend, other)) {
       assertThatThrownBy(() -> engine.loadSession(file, ""))
           .isInstanceOf(IOException.class)
           .hasMessageContaining("block size");
@@ -128,7 +116,7 @@ final class SessionTest {
     int[] branch = prompt(60);
     branch[57] = 9;
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Engine engine = Engine.open(ReferenceModels.model(model), backend, CONFIG);
         Session session = engine.openSession()) {
       List<Integer> first = new ArrayList<>();
       drained(engine, prompt, session, first);
@@ -153,7 +141,7 @@ final class SessionTest {
   void request_cancelledBeforeItStarts_leavesItsSessionAlone(String model) throws Exception {
     int[] prompt = prompt(70);
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, CONFIG)) {
+        Engine engine = Engine.open(ReferenceModels.model(model), backend, CONFIG)) {
       Session session = engine.openSession();
       List<Integer> first = new ArrayList<>();
       drained(engine, prompt, session, first);
@@ -181,7 +169,7 @@ final class SessionTest {
   void loadSession_fileLacksBlocks_isRefused(String model) throws Exception {
     Path file = folder.resolve("talk.kvs");
     try (Backend backend = new ReferenceBackend();
-        Engine engine = Engine.open(model(model), backend, CONFIG);
+        Engine engine = Engine.open(ReferenceModels.model(model), backend, CONFIG);
         Session session = engine.openSession()) {
       drained(engine, prompt(70), session, new ArrayList<>());
       session.save(file);

@@ -188,13 +188,7 @@ public final class KvCache implements AutoCloseable {
   /// @param sequence the tokens of the whole sequence from position 0, at least `table.length() +
   ///   count`; those of a table from [#open] are not looked at
   public void commit(BlockTable table, int[] sequence, int count) {
-    checkLive(table);
-    int length = table.length() + count;
-    if (count < 0 || length > table.reserved()) {
-      throw new IllegalArgumentException(
-          "cannot commit %d tokens after %d: %d are reserved"
-              .formatted(count, table.length(), table.reserved()));
-    }
+    int length = committed(table, count);
     if (length > sequence.length && !tree.isHidden(table.tip())) {
       throw new IllegalArgumentException(
           "cannot commit up to position %d of a sequence of %d tokens"
@@ -206,6 +200,17 @@ public final class KvCache implements AutoCloseable {
     }
     table.setLength(length);
     holdings.slideWindows(table);
+  }
+
+  /// The length after a commit of `count` tokens, where there is room for them.
+  private int committed(BlockTable table, int count) {
+    checkLive(table);
+    if (count < 0 || count > table.reserved() - table.length()) {
+      throw new IllegalArgumentException(
+          "cannot commit %d tokens after %d: %d are reserved"
+              .formatted(count, table.length(), table.reserved()));
+    }
+    return table.length() + count;
   }
 
   /// [#commit] for a table from [#open], whose tokens nobody needs to know.
@@ -251,13 +256,7 @@ public final class KvCache implements AutoCloseable {
   ///
   /// @param count ends with a full block, or with the sequence
   public void commitRestored(BlockTable table, int[] sequence, int count) {
-    checkLive(table);
-    int length = table.length() + count;
-    if (count < 0 || length > table.reserved()) {
-      throw new IllegalArgumentException(
-          "cannot commit %d tokens after %d: %d are reserved"
-              .formatted(count, table.length(), table.reserved()));
-    }
+    int length = committed(table, count);
     for (LayerGroup group : layout.groups()) {
       int g = group.index();
       int own = table.length() / layout.blockTokens();

@@ -158,7 +158,7 @@ public final class KvLayout {
     long blocks = 0;
     for (LayerGroup group : groups) {
       long held = tokens;
-      if (group.kv().window() > 0) {
+      if (group.isWindow()) {
         // A window may begin and end inside a block.
         held = Math.min(tokens, (long) group.kv().window() + chunk + blockTokens);
       }

@@ -17,8 +17,13 @@ public record LayerGroup(int index, LayerKv kv, List<Integer> layers) {
     }
   }
 
+  /// Whether its layers see only the last positions.
+  public boolean isWindow() {
+    return kv.window() > 0;
+  }
+
   /// The oldest position that a query at `position` or later still sees.
   public int firstVisible(int position) {
-    return kv.window() == 0 ? 0 : Math.max(0, position - kv.window() + 1);
+    return !isWindow() ? 0 : Math.max(0, position - kv.window() + 1);
   }
 }

@@ -41,8 +41,8 @@ final class PrefixCache {
     this.isWindow = new boolean[groups];
     int full = 0;
     for (LayerGroup group : layout.groups()) {
-      isWindow[group.index()] = group.kv().window() > 0;
-      full += group.kv().window() > 0 ? 0 : 1;
+      isWindow[group.index()] = group.isWindow();
+      full += group.isWindow() ? 0 : 1;
     }
     this.fullGroups = full;
     this.windows = new WindowBlocks(full == groups ? 0 : config.blockCount());

@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
 /// The active [PrefixPin]s of one cache. There are few, so they are kept in a plain list.
 final class PrefixPins {
@@ -93,14 +92,11 @@ final class PrefixPins {
         weakest = pin;
       }
     }
-    return endWeakest(weakest);
-  }
-
-  private boolean endWeakest(@Nullable PrefixPin weakest) {
-    if (weakest != null) {
-      end(weakest);
+    if (weakest == null) {
+      return false;
     }
-    return weakest != null;
+    end(weakest);
+    return true;
   }
 
   void endAll() {

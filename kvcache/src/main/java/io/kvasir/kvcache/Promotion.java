@@ -4,6 +4,7 @@ import io.kvasir.kvcache.tier.BlockKey;
 import io.kvasir.kvcache.tier.Offloader;
 import io.kvasir.kvcache.tier.PrefixKeys;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /// Blocks on their way back from lower tiers into a sequence that waits for them.
@@ -24,6 +25,7 @@ public final class Promotion {
   private final int firstBlock;
   private final List<BlockKey> keys;
   private final int[][] blocks;
+  private final int fullGroups;
   private volatile int loadedBlocks = -1;
   private volatile boolean written;
   private boolean settled;
@@ -39,6 +41,7 @@ public final class Promotion {
     this.whenDone = terms.whenDone();
     this.keys = terms.keys();
     this.firstBlock = table.length() / layout.blockTokens();
+    this.fullGroups = (int) layout.groups().stream().filter(group -> !group.isWindow()).count();
     this.blocks = new int[layout.groups().size()][keys.size()];
     for (int group = 0; group < blocks.length; group++) {
       for (int i = 0; i < keys.size(); i++) {
@@ -113,59 +116,80 @@ public final class Promotion {
   }
 
   private int read() {
-    int wanted = offloader.leading(fullKeys(keys.size())) / Math.max(1, fullGroups());
-    if (fullGroups() == 0) {
-      wanted = keys.size();
+    int served = keys.size();
+    if (fullGroups > 0) {
+      served = offloader.leading(fullBlocks(served).keys) / fullGroups;
     }
-    wanted = servedByWindows(wanted);
-    if (wanted == 0 || isSlow(wanted)) {
+    served = servedByWindows(served);
+    if (served == 0 || isSlow(served)) {
       return 0;
     }
-    int loaded = wanted;
     written = true;
-    if (fullGroups() > 0) {
-      loaded = offloader.load(fullKeys(wanted), fullBlocks(wanted)) / fullGroups();
+    int loaded = served;
+    if (fullGroups > 0) {
+      loaded = load(fullBlocks(served)) / fullGroups;
     }
-    // A damaged block ends the prefix earlier, where the windows must be whole too.
-    loaded = servedByWindows(loaded);
-    return loadWindows(loaded) ? loaded : 0;
+    if (loaded < served) {
+      // A damaged block ends the prefix earlier, where the windows must be whole too.
+      loaded = servedByWindows(loaded);
+    }
+    Wanted windows = windowBlocks(loaded);
+    return windows.count == 0 || load(windows) == windows.count ? loaded : 0;
+  }
+
+  private int load(Wanted wanted) {
+    return offloader.load(wanted.keys, Arrays.copyOf(wanted.blocks, wanted.count));
   }
 
   private boolean isSlow(int wanted) {
     long tokens = (long) wanted * layout.blockTokens();
     return computeNanosPerToken > 0
         && offloader.isSlowerThan(
-            (long) wanted * Math.max(1, fullGroups()), tokens * computeNanosPerToken);
+            (long) wanted * Math.max(1, fullGroups), tokens * computeNanosPerToken);
   }
 
-  private int fullGroups() {
-    int full = 0;
-    for (LayerGroup group : layout.groups()) {
-      full += group.kv().window() == 0 ? 1 : 0;
+  /// Blocks to be read: their keys, where they go, and for which place of the prefix.
+  private static final class Wanted {
+    final List<BlockKey> keys = new ArrayList<>();
+    int[] blocks = new int[16];
+    int[] places = new int[16];
+    int count;
+
+    void add(BlockKey key, int block, int place) {
+      if (count == blocks.length) {
+        blocks = Arrays.copyOf(blocks, 2 * count);
+        places = Arrays.copyOf(places, 2 * count);
+      }
+      keys.add(key);
+      blocks[count] = block;
+      places[count++] = place;
     }
-    return full;
   }
 
-  private List<BlockKey> fullKeys(int count) {
-    List<BlockKey> wanted = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
+  private void want(Wanted wanted, LayerGroup group, int place) {
+    BlockKey key = PrefixKeys.inGroup(keys.get(place), group.index());
+    wanted.add(key, blocks[group.index()][place], place);
+  }
+
+  /// The blocks of all full groups at the first `count` places, place by place.
+  private Wanted fullBlocks(int count) {
+    Wanted wanted = new Wanted();
+    for (int place = 0; place < count; place++) {
       for (LayerGroup group : layout.groups()) {
-        if (group.kv().window() == 0) {
-          wanted.add(PrefixKeys.inGroup(keys.get(i), group.index()));
+        if (!group.isWindow()) {
+          want(wanted, group, place);
         }
       }
     }
     return wanted;
   }
 
-  private int[] fullBlocks(int count) {
-    int[] wanted = new int[count * fullGroups()];
-    int n = 0;
-    for (int i = 0; i < count; i++) {
-      for (LayerGroup group : layout.groups()) {
-        if (group.kv().window() == 0) {
-          wanted[n++] = blocks[group.index()][i];
-        }
+  /// The blocks that the window groups need where `count` places are promoted.
+  private Wanted windowBlocks(int count) {
+    Wanted wanted = new Wanted();
+    for (LayerGroup group : layout.groups()) {
+      for (int i = firstInWindow(group, count); group.isWindow() && i < count; i++) {
+        want(wanted, group, i);
       }
     }
     return wanted;
@@ -175,51 +199,16 @@ public final class Promotion {
   private int servedByWindows(int most) {
     int count = most;
     while (count > 0) {
-      List<BlockKey> wanted = windowKeys(count);
-      int held = offloader.leading(wanted);
-      if (held == wanted.size()) {
+      Wanted wanted = windowBlocks(count);
+      int held = wanted.count == 0 ? 0 : offloader.leading(wanted.keys);
+      if (held == wanted.count) {
         return count;
       }
       // A promotion that ends within a window after the missing block would miss it as well, so the
       // next to try ends before it.
-      count = Math.min(count - 1, blockOf(held, count));
+      count = wanted.places[held];
     }
     return 0;
-  }
-
-  /// Which wanted block the key at `place` of [#windowKeys] belongs to.
-  private int blockOf(int place, int count) {
-    int rest = place;
-    for (LayerGroup group : layout.groups()) {
-      int first = firstInWindow(group, count);
-      if (group.kv().window() > 0 && rest < count - first) {
-        return first + rest;
-      }
-      rest -= group.kv().window() > 0 ? count - first : 0;
-    }
-    throw new IndexOutOfBoundsException("no window key at place " + place);
-  }
-
-  private List<BlockKey> windowKeys(int count) {
-    List<BlockKey> wanted = new ArrayList<>();
-    for (LayerGroup group : layout.groups()) {
-      for (int i = firstInWindow(group, count); group.kv().window() > 0 && i < count; i++) {
-        wanted.add(PrefixKeys.inGroup(keys.get(i), group.index()));
-      }
-    }
-    return wanted;
-  }
-
-  private boolean loadWindows(int count) {
-    List<BlockKey> wanted = windowKeys(count);
-    int[] into = new int[wanted.size()];
-    int n = 0;
-    for (LayerGroup group : layout.groups()) {
-      for (int i = firstInWindow(group, count); group.kv().window() > 0 && i < count; i++) {
-        into[n++] = blocks[group.index()][i];
-      }
-    }
-    return wanted.isEmpty() || offloader.load(wanted, into) == wanted.size();
   }
 
   /// Which of the wanted blocks is the first that a query after `count` of them still sees.

@@ -59,9 +59,9 @@ final class Promotions {
     BlockKey next = offload.next(past, prompt, from * layout.blockTokens());
     boolean anyFull = false;
     for (LayerGroup group : layout.groups()) {
-      boolean full = group.kv().window() == 0;
-      anyFull |= full;
-      if (full && offload.offloader().mayHold(PrefixKeys.inGroup(next, group.index()))) {
+      anyFull |= !group.isWindow();
+      if (!group.isWindow()
+          && offload.offloader().mayHold(PrefixKeys.inGroup(next, group.index()))) {
         return true;
       }
     }
@@ -98,9 +98,5 @@ final class Promotions {
     boolean spoiled = promotion.loadedBlocks() == 0 && promotion.hasWritten();
     cache.truncate(table, spoiled ? aligned : table.length());
     promotion.settle(table.length() - before);
-  }
-
-  boolean isEmpty() {
-    return active.isEmpty();
   }
 }

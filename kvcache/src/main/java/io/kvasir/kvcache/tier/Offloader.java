@@ -197,11 +197,8 @@ public final class Offloader implements AutoCloseable {
     while (more && done < keys.size()) {
       int before = done;
       for (Tier tier : tiers) {
-        List<BlockKey> rest = keys.subList(done, keys.size());
-        int held = rest.isEmpty() ? 0 : tier.leading(rest);
-        if (held > 0) {
-          done += load(tier, rest.subList(0, held), blocks, done);
-        }
+        // No question first: who asks for blocks has found that they are held.
+        done += done < keys.size() ? load(tier, keys.subList(done, keys.size()), blocks, done) : 0;
       }
       more = done > before;
     }
