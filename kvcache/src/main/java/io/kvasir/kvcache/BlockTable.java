@@ -1,5 +1,6 @@
 package io.kvasir.kvcache;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// The blocks of one sequence: for each layer group, which block holds which positions.
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// during a step, in which nothing changes.
 public final class BlockTable {
   private final KvCache cache;
+  private final long id;
   private final int[][] blocks;
   private final int[] start;
   private final int[] firstBlock;
@@ -26,8 +28,10 @@ public final class BlockTable {
   private @Nullable Promotion promotion;
   private boolean released;
 
-  BlockTable(KvCache cache, int groups, int tip) {
+  /// @param id of this table among all that its cache ever had
+  BlockTable(KvCache cache, long id, int groups, int tip) {
     this.cache = cache;
+    this.id = id;
     this.blocks = new int[groups][8];
     this.start = new int[groups];
     this.firstBlock = new int[groups];
@@ -82,6 +86,16 @@ public final class BlockTable {
 
   KvCache cache() {
     return cache;
+  }
+
+  long id() {
+    return id;
+  }
+
+  /// A copy of the group's block ids, from the oldest that it holds.
+  int[] blocks(int group) {
+    int held = endBlock[group] - firstBlock[group];
+    return Arrays.copyOfRange(blocks[group], start[group], start[group] + held);
   }
 
   /// The node of the last full block; the root of the sequence's salt where none is full.

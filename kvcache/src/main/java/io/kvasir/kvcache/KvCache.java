@@ -53,6 +53,7 @@ public final class KvCache implements AutoCloseable {
   private final @Nullable Promotions promotions;
   private final List<BlockTable> tables = new ArrayList<>();
   private Thread owner;
+  private long tablesMade;
   private long lookups;
   private long lookupTokens;
   private long hitTokens;
@@ -141,7 +142,7 @@ public final class KvCache implements AutoCloseable {
   }
 
   private BlockTable add(int root) {
-    BlockTable table = new BlockTable(this, layout.groups().size(), root);
+    BlockTable table = new BlockTable(this, ++tablesMade, layout.groups().size(), root);
     tree.retain(root);
     table.setOrdinal(tables.size());
     tables.add(table);
@@ -434,6 +435,16 @@ public final class KvCache implements AutoCloseable {
   public void verify() {
     checkOwner();
     new CacheAudit(this, prefixes, pins).verify();
+  }
+
+  /// A picture of every block, every table and the most used prefixes; linear in blocks and nodes.
+  public CacheView view(CacheView.Limits limits) {
+    checkOwner();
+    return new CacheScan(this, prefixes, pins).view(limits);
+  }
+
+  PrefixCache prefixes() {
+    return prefixes;
   }
 
   /// The live tables.

@@ -108,8 +108,9 @@ final class PrefixCache {
     return policy;
   }
 
-  /// Tells the policy of a hit.
+  /// Counts a hit and tells the policy of it.
   void hit(int node) {
+    tree.countHit(node);
     policy.onHit(node);
   }
 

@@ -2,6 +2,7 @@ package io.kvasir.kvcache;
 
 import io.kvasir.kvcache.eviction.PrefixView;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.LongSupplier;
@@ -54,6 +55,7 @@ final class PrefixTree implements PrefixView {
   private int[] childCount;
   private int[] depth;
   private int[] pins;
+  private int[] hits;
   private long[] hash;
   private long[] lastUse;
   private int[] tokens;
@@ -82,6 +84,7 @@ final class PrefixTree implements PrefixView {
     childCount = new int[room];
     depth = new int[room];
     pins = new int[room];
+    hits = new int[room];
     hash = new long[room];
     lastUse = new long[room];
     tokens = new int[room * blockTokens];
@@ -271,6 +274,15 @@ final class PrefixTree implements PrefixView {
     return pins[node];
   }
 
+  /// How often a lookup found the node.
+  int hits(int node) {
+    return hits[node];
+  }
+
+  void countHit(int node) {
+    hits[node]++;
+  }
+
   /// Like [#parent] but with roots.
   int above(int node) {
     return parent[node];
@@ -283,6 +295,11 @@ final class PrefixTree implements PrefixView {
       at = parent[at];
     }
     return at;
+  }
+
+  /// The roots that lookups begin at.
+  Collection<Integer> namedRoots() {
+    return roots.values();
   }
 
   /// The salt of a root; null for [#PRIVATE] and for one that was reset.
@@ -312,6 +329,10 @@ final class PrefixTree implements PrefixView {
 
   void setLastUse(int node, long time) {
     lastUse[node] = time;
+  }
+
+  int blockTokens() {
+    return blockTokens;
   }
 
   /// One past the largest node number in use.
@@ -430,6 +451,7 @@ final class PrefixTree implements PrefixView {
     childCount[node] = 0;
     depth[node] = -1;
     pins[node] = 0;
+    hits[node] = 0;
     Arrays.fill(blocks, node * groups, (node + 1) * groups, NONE);
     return node;
   }
@@ -452,6 +474,7 @@ final class PrefixTree implements PrefixView {
     childCount = Arrays.copyOf(childCount, room);
     depth = Arrays.copyOf(depth, room);
     pins = Arrays.copyOf(pins, room);
+    hits = Arrays.copyOf(hits, room);
     hash = Arrays.copyOf(hash, room);
     lastUse = Arrays.copyOf(lastUse, room);
     tokens = Arrays.copyOf(tokens, Math.multiplyExact(room, blockTokens));

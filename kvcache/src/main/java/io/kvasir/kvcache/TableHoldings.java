@@ -97,7 +97,7 @@ final class TableHoldings {
     match.rewind(table.tip(), full, length);
     int root = tree.rootOf(table.tip());
     tree.retain(root);
-    BlockTable kept = new BlockTable(cache, layout.groups().size(), root);
+    BlockTable kept = new BlockTable(cache, table.id(), layout.groups().size(), root);
     hold(kept, match.blocks(), match.tokens());
     int partial = match.partial();
     if (partial != NONE) {

@@ -296,6 +296,7 @@ public final class CacheExercise {
   private void check(int operation) {
     cache.verify();
     if (operation % 16 == 0) {
+      ViewCheck.check(cache, pins);
       sequences.forEach(this::checkContent);
     } else if (!sequences.isEmpty()) {
       checkContent(sequences.get(random.nextInt(sequences.size())));
