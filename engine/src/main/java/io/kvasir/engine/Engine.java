@@ -2,6 +2,7 @@ package io.kvasir.engine;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.CacheView;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvCacheStats;
@@ -266,6 +267,11 @@ public final class Engine implements AutoCloseable {
   /// The state of the cache between two steps.
   public KvCacheStats cacheStats() {
     return ask(cache::stats);
+  }
+
+  /// A picture of the whole cache between two steps, down to each block.
+  public CacheView cacheView(CacheView.Limits limits) {
+    return ask(() -> cache.view(limits));
   }
 
   /// Forgets all cached prefixes of the device, unless requests run or wait; lower tiers keep
