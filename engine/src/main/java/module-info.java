@@ -4,6 +4,7 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.kvasir.engine {
   requires transitive io.kvasir.model;
+  requires jdk.jfr;
   requires static transitive org.jspecify;
 
   exports io.kvasir.engine;

@@ -21,9 +21,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiFunction;
 import java.util.function.Supplier;
@@ -52,6 +57,12 @@ public final class Engine implements AutoCloseable {
   /// How long an idle engine waits before it stores more of what should outlive it.
   private static final long STORE_PAUSE_NANOS = 1_000_000;
 
+  /// Rows whose scores are computed at once: the output matrix is read once for so many sequences.
+  private static final int MOST_SCORED_ROWS = 32;
+
+  /// A new snapshot is published at most this often while the engine is busy.
+  private static final long SNAPSHOT_NANOS = 20_000_000;
+
   private static final System.Logger LOG = System.getLogger(Engine.class.getName());
 
   private final Model model;
@@ -63,6 +74,10 @@ public final class Engine implements AutoCloseable {
   private final ModelRunner runner;
   private final ConcurrentLinkedQueue<Runnable> inbox = new ConcurrentLinkedQueue<>();
   private final Thread thread;
+  private final AtomicLong arrivals = new AtomicLong();
+  private final int queueLimit;
+  private final StepClock clock = new StepClock();
+  private volatile EngineSnapshot snapshot;
   private volatile boolean closing;
   private volatile @Nullable String fingerprint;
 
@@ -81,6 +96,8 @@ public final class Engine implements AutoCloseable {
     this.cache = new KvCache(cacheConfig, storage, offloader(layout, storage, config));
     this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
     this.runner = new ModelRunner(model.transformer(), backend, cache);
+    this.queueLimit = config.queueLimit();
+    this.snapshot = takeSnapshot();
     this.thread = new Thread(this::loop, "kvasir-engine");
     thread.setDaemon(true);
     thread.start();
@@ -93,7 +110,8 @@ public final class Engine implements AutoCloseable {
   /// @throws io.kvasir.model.file.ModelFormatException where the model cannot be read
   /// @throws io.kvasir.model.UnsupportedModelException where Kvasir does not run it
   public static Engine open(Path model, Backend backend, EngineConfig config) {
-    Transformer.Rows rows = new Transformer.Rows(config.stepTokens(), 1);
+    int scored = Math.min(MOST_SCORED_ROWS, config.stepTokens());
+    Transformer.Rows rows = new Transformer.Rows(config.stepTokens(), scored);
     Model open = Model.open(model, backend, rows, config.contextTokens());
     try {
       return new Engine(model, open, backend, config);
@@ -158,21 +176,83 @@ public final class Engine implements AutoCloseable {
   /// first.
   ///
   /// @throws PromptTooLongException where the prompt leaves no room for an answer
+  /// @throws QueueFullException where as many requests wait as may
   /// @throws IllegalArgumentException where a token is not in the vocabulary or the session is
   ///   closed
   public TokenStream submit(Request request) {
-    check(request);
-    TokenStream stream = new TokenStream(this::wake);
-    long now = System.nanoTime();
-    post(() -> scheduler.enqueue(new Scheduler.Pending(request, stream, now)));
-    return stream;
-  }
-
-  private void check(Request request) {
     int length = request.prompt().length;
     if (length >= contextTokens) {
       throw new PromptTooLongException(length, contextTokens);
     }
+    return submit(request, false);
+  }
+
+  /// A unit vector that stands for some tokens: the mean of the model's last hidden rows. Nothing
+  /// of it comes from cached prefixes, whose hidden rows are not kept.
+  ///
+  /// @return completes exceptionally where the request fails, or with [CancellationException] where
+  ///   the engine closes first or the request waits too long
+  /// @throws PromptTooLongException where the tokens do not fit the context
+  /// @throws QueueFullException where as many requests wait as may
+  public CompletableFuture<float[]> embed(int[] tokens, Terms terms) {
+    if (tokens.length > contextTokens) {
+      throw new PromptTooLongException(tokens.length, contextTokens);
+    }
+    Request request =
+        new Request(tokens, 1, SamplingOptions.GREEDY, Set.of(), terms, Output.PLAIN, null);
+    TokenStream stream = submit(request, true);
+    CompletableFuture<float[]> result = new CompletableFuture<>();
+    Thread.startVirtualThread(() -> complete(stream, result));
+    return result;
+  }
+
+  private static void complete(TokenStream stream, CompletableFuture<float[]> result) {
+    try {
+      while (stream.advance()) {
+        // An embedding has no tokens.
+      }
+      float[] unit = stream.embedding();
+      Throwable error = stream.outcome().error();
+      if (unit != null) {
+        result.complete(unit);
+      } else {
+        result.completeExceptionally(
+            error == null
+                ? new CancellationException("no answer: " + stream.outcome().reason())
+                : error);
+      }
+    } catch (InterruptedException e) {
+      result.completeExceptionally(e);
+    }
+  }
+
+  private TokenStream submit(Request request, boolean embedding) {
+    check(request);
+    AtomicInteger unstarted = scheduler.unstarted();
+    int waiting = unstarted.incrementAndGet();
+    if (waiting > queueLimit) {
+      unstarted.getAndDecrement();
+      long seconds = TimeUnit.NANOSECONDS.toSeconds(scheduler.lastWaitNanos());
+      throw new QueueFullException(queueLimit, Math.clamp(seconds, 1, 60));
+    }
+    TokenStream stream = new TokenStream(this::cancelled);
+    Waiting place =
+        new Waiting(request, stream, System.nanoTime(), arrivals.getAndIncrement(), embedding);
+    try {
+      post(() -> scheduler.enqueue(place));
+    } catch (IllegalStateException e) {
+      unstarted.getAndDecrement();
+      throw e;
+    }
+    return stream;
+  }
+
+  private void cancelled(TokenStream stream) {
+    inbox.add(() -> scheduler.cancel(stream, System.nanoTime()));
+    wake();
+  }
+
+  private void check(Request request) {
     long need = scheduler.need(request);
     if (need > cache.config().blockCount()) {
       throw new IllegalArgumentException(
@@ -255,8 +335,22 @@ public final class Engine implements AutoCloseable {
   }
 
   /// Runs a command on the engine's thread between two steps.
-  <T extends @Nullable Object> T onCache(BiFunction<KvCache, Scheduler, T> command) {
-    return ask(() -> command.apply(cache, scheduler));
+  <T extends @Nullable Object> T onCache(BiFunction<KvCache, SessionTables, T> command) {
+    return ask(() -> command.apply(cache, scheduler.sessions()));
+  }
+
+  /// What the engine published last, at most some milliseconds ago while it is busy. Never waits.
+  public EngineSnapshot snapshot() {
+    return snapshot;
+  }
+
+  private EngineSnapshot takeSnapshot() {
+    return new EngineSnapshot(
+        scheduler.stats(),
+        cache.stats(),
+        cache.offloadStats(),
+        clock.snapshot(),
+        System.nanoTime());
   }
 
   /// What the engine is doing between two steps.
@@ -302,7 +396,7 @@ public final class Engine implements AutoCloseable {
 
   void forget(Session session) {
     if (!closing) {
-      post(() -> scheduler.forget(session));
+      post(() -> scheduler.sessions().forget(session));
     }
   }
 
@@ -343,11 +437,14 @@ public final class Engine implements AutoCloseable {
     while (!closing) {
       drainInbox();
       if (!step() && inbox.isEmpty() && !closing) {
+        snapshot = takeSnapshot();
         if (settled) {
           LockSupport.park(this);
         } else {
           LockSupport.parkNanos(this, STORE_PAUSE_NANOS);
         }
+      } else if (System.nanoTime() - snapshot.takenNanos() > SNAPSHOT_NANOS) {
+        snapshot = takeSnapshot();
       }
     }
     try {
@@ -360,14 +457,20 @@ public final class Engine implements AutoCloseable {
 
   /// One step. @return false where there was nothing to do
   private boolean step() {
+    long begin = System.nanoTime();
     try {
       settled = cache.settle();
-      Batch batch = scheduler.schedule(System.nanoTime());
+      Batch batch = scheduler.schedule(begin);
       if (batch.isEmpty()) {
         return false;
       }
-      int[] chosen = runner.run(batch);
-      scheduler.update(batch, chosen, System.nanoTime());
+      int sequences = batch.size();
+      int tokens = batch.tokens();
+      long scheduled = System.nanoTime();
+      StepResult result = runner.run(batch);
+      long computed = System.nanoTime();
+      scheduler.update(batch, result, computed);
+      clock.record(sequences, tokens, new StepClock.Times(begin, scheduled, computed));
     } catch (Throwable t) {
       LOG.log(System.Logger.Level.ERROR, "event=step_failed error=" + t, t);
       scheduler.failAll(t, System.nanoTime());

@@ -5,6 +5,7 @@ import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.tier.OffloadConfig;
 import io.kvasir.kvcache.tier.TierFactory;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /// How an [Engine] is set up.
@@ -24,6 +25,10 @@ import java.util.function.Consumer;
 /// @param evictionPolicy name of the policy that chooses which cached prefix goes first
 /// @param tiers where cached prefixes go below the device, from the nearest; may be empty
 /// @param tierBytesPerSecond most bytes stored in tiers a second; 0 for no limit
+/// @param sequences most requests that run at once
+/// @param queueLimit most requests that wait for their start; more are refused with
+///   [QueueFullException]
+/// @param tenantWeights shares of tenants by name; 1 for those not named
 public record EngineConfig(
     int contextTokens,
     int blockTokens,
@@ -35,7 +40,10 @@ public record EngineConfig(
     boolean sharePrefixes,
     String evictionPolicy,
     List<TierFactory> tiers,
-    long tierBytesPerSecond) {
+    long tierBytesPerSecond,
+    int sequences,
+    int queueLimit,
+    Map<String, Double> tenantWeights) {
 
   public static final EngineConfig DEFAULT =
       new EngineConfig(
@@ -49,10 +57,14 @@ public record EngineConfig(
           true,
           EvictionPolicies.defaultName(),
           List.of(),
-          0);
+          0,
+          256,
+          4_096,
+          Map.of());
 
   public EngineConfig {
     tiers = List.copyOf(tiers);
+    tenantWeights = Map.copyOf(tenantWeights);
     if (contextTokens < 0) {
       throw new IllegalArgumentException("context of " + contextTokens + " tokens");
     }
@@ -62,6 +74,17 @@ public record EngineConfig(
     if (stepTokens < 1) {
       throw new IllegalArgumentException("steps of " + stepTokens + " tokens");
     }
+    if (sequences < 1) {
+      throw new IllegalArgumentException("at most " + sequences + " requests at once");
+    }
+    if (queueLimit < 1) {
+      throw new IllegalArgumentException("a queue of " + queueLimit + " requests");
+    }
+    tenantWeights.forEach((name, weight) -> {
+      if (!(weight > 0 && weight < Double.POSITIVE_INFINITY)) {
+        throw new IllegalArgumentException("weight of tenant " + name + ": " + weight);
+      }
+    });
   }
 
   public EngineConfig withContextTokens(int value) {
@@ -109,6 +132,19 @@ public record EngineConfig(
     return with(draft -> draft.tierBytesPerSecond = value);
   }
 
+  /// At most this many requests run at once; a step has at most `stepTokens` of them.
+  public EngineConfig withSequences(int value) {
+    return with(draft -> draft.sequences = value);
+  }
+
+  public EngineConfig withQueueLimit(int value) {
+    return with(draft -> draft.queueLimit = value);
+  }
+
+  public EngineConfig withTenantWeights(Map<String, Double> value) {
+    return with(draft -> draft.tenantWeights = value);
+  }
+
   private EngineConfig with(Consumer<Draft> change) {
     Draft draft = new Draft(this);
     change.accept(draft);
@@ -128,6 +164,9 @@ public record EngineConfig(
     private String evictionPolicy;
     private List<TierFactory> tiers;
     private long tierBytesPerSecond;
+    private int sequences;
+    private int queueLimit;
+    private Map<String, Double> tenantWeights;
 
     Draft(EngineConfig from) {
       contextTokens = from.contextTokens;
@@ -141,6 +180,9 @@ public record EngineConfig(
       evictionPolicy = from.evictionPolicy;
       tiers = from.tiers;
       tierBytesPerSecond = from.tierBytesPerSecond;
+      sequences = from.sequences;
+      queueLimit = from.queueLimit;
+      tenantWeights = from.tenantWeights;
     }
 
     EngineConfig config() {
@@ -155,7 +197,10 @@ public record EngineConfig(
           sharePrefixes,
           evictionPolicy,
           tiers,
-          tierBytesPerSecond);
+          tierBytesPerSecond,
+          sequences,
+          queueLimit,
+          tenantWeights);
     }
   }
 

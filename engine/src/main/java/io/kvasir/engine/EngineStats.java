@@ -4,5 +4,8 @@ package io.kvasir.engine;
 ///
 /// @param running requests that take part in steps or wait for blocks from a lower tier
 /// @param waiting requests that wait for room
+/// @param tenants tenants that have requests, running or waiting
 /// @param preemptions how often a running request had to give its room to another so far
-public record EngineStats(int running, int waiting, long preemptions) {}
+/// @param recomputedTokens tokens that preempted requests had to compute again so far
+public record EngineStats(
+    int running, int waiting, int tenants, long preemptions, long recomputedTokens) {}

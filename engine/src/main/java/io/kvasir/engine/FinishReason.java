@@ -8,6 +8,8 @@ public enum FinishReason {
   LENGTH,
   /// The caller cancelled.
   CANCELLED,
+  /// It waited longer for its start than its [Terms] allow.
+  EXPIRED,
   /// The step failed; see [Outcome#error].
   ERROR
 }

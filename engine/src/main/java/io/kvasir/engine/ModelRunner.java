@@ -6,6 +6,7 @@ import io.kvasir.compute.Buffer;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.model.Transformer;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /// Runs a [Batch] through the transformer and chooses the next token of each sequence that it
 /// completes. Owned by the engine's thread.
@@ -14,56 +15,140 @@ final class ModelRunner {
   private final Backend backend;
   private final AttentionMetadata metadata;
   private final Sampler sampler = new Sampler();
+  private final LogProbabilities probabilities = new LogProbabilities();
+  private final AllowedTokens allowed;
+  private final Transformer.HiddenStates means = this::gatherMeans;
+  private final StepResult result = new StepResult();
   private final float[] scores;
+  private final float[] hidden;
+  private final int[] rows;
+  private final int[] members;
   private int[] tokens = new int[16];
-  private int[] chosen = new int[8];
-  private final int[] row = new int[1];
+  private Batch batch = new Batch();
 
   ModelRunner(Transformer transformer, Backend backend, KvCache cache) {
     this.transformer = transformer;
     this.backend = backend;
     this.metadata = new AttentionMetadata(cache.layout(), cache.storage());
     this.scores = new float[transformer.vocabularySize()];
+    this.hidden = new float[transformer.config().width()];
+    this.rows = new int[transformer.maxLogitRows()];
+    this.members = new int[transformer.maxLogitRows()];
+    this.allowed = new AllowedTokens(transformer.vocabularySize());
   }
 
-  /// @return the chosen token of each sequence of the batch; meaningful where the batch completes
-  ///   it
-  int[] run(Batch batch) {
-    reserve(batch);
+  /// @return what was chosen for each sequence of the batch, until the next call
+  StepResult run(Batch next) {
+    batch = next;
+    reserve();
+    result.clear(batch.size());
     metadata.clear();
+    boolean wantsMeans = false;
     for (int i = 0; i < batch.size(); i++) {
       Sequence sequence = batch.sequence(i);
       int from = sequence.table().length();
       System.arraycopy(sequence.tokens(), from, tokens, metadata.rows(), batch.count(i));
       metadata.add(sequence.table(), batch.count(i));
+      wantsMeans |= sequence.extras().wantsMean();
     }
-    transformer.forward(metadata, tokens, null);
+    transformer.forward(metadata, tokens, wantsMeans ? means : null);
+    scorePrompts();
+    chooseAll();
+    return result;
+  }
+
+  /// Chooses for as many sequences at a time as the transformer scores at once, so that its output
+  /// matrix is read once for all of them.
+  private void chooseAll() {
+    int count = 0;
     for (int i = 0; i < batch.size(); i++) {
-      if (batch.completes(i)) {
-        chosen[i] = choose(batch.sequence(i), metadata.firstRow(i + 1) - 1);
+      if (batch.completes(i) && !batch.sequence(i).extras().wantsMean()) {
+        members[count] = i;
+        rows[count++] = metadata.firstRow(i + 1) - 1;
+      }
+      if (count == rows.length || i == batch.size() - 1 && count > 0) {
+        Buffer logits = transformer.logits(rows, count);
+        for (int row = 0; row < count; row++) {
+          backend.read(logits, row, scores, 0);
+          choose(members[row]);
+        }
+        count = 0;
       }
     }
-    return chosen;
   }
 
-  private int choose(Sequence sequence, int lastRow) {
-    row[0] = lastRow;
-    Buffer logits = transformer.logits(row, 1);
-    backend.read(logits, 0, scores, 0);
-    return sampler.sample(
-        scores,
-        sequence.request().sampling(),
-        sequence.tokens(),
-        sequence.promptLength(),
-        sequence.length());
+  /// The scores of one sequence are in `scores`. What a constraint does wrong ends its own sequence
+  /// only.
+  private void choose(int index) {
+    Sequence sequence = batch.sequence(index);
+    Request request = sequence.request();
+    try {
+      long @Nullable [] mask = allowed.of(sequence);
+      int token =
+          sampler.sample(
+              scores,
+              request.sampling(),
+              sequence.tokens(),
+              sequence.promptLength(),
+              sequence.length(),
+              mask);
+      int top = request.output().topScores();
+      result.chose(
+          index, token, top < 0 ? null : probabilities.of(scores, scores.length, token, top));
+    } catch (RuntimeException e) {
+      result.failed(index, e);
+    }
   }
 
-  private void reserve(Batch batch) {
+  /// Scores of prompt tokens: those after each row of a chunk, but for the last prompt token's row.
+  private void scorePrompts() {
+    for (int i = 0; i < batch.size(); i++) {
+      Sequence sequence = batch.sequence(i);
+      if (sequence.extras().wantsScores()) {
+        scorePrompt(sequence, metadata.firstRow(i), batch.count(i));
+      }
+    }
+  }
+
+  private void scorePrompt(Sequence sequence, int firstRow, int count) {
+    int from = sequence.table().length();
+    int end = Math.min(from + count, sequence.promptLength() - 1);
+    int at = Math.max(from, sequence.extras().gathered());
+    while (at < end) {
+      int n = Math.min(rows.length, end - at);
+      for (int i = 0; i < n; i++) {
+        rows[i] = firstRow + at - from + i;
+      }
+      Buffer logits = transformer.logits(rows, n);
+      for (int i = 0; i < n; i++) {
+        backend.read(logits, i, scores, 0);
+        int token = sequence.tokens()[at + i + 1];
+        int top = sequence.request().output().topScores();
+        sequence.stream().emitPrompt(probabilities.of(scores, scores.length, token, top));
+        sequence.extras().gather();
+      }
+      at += n;
+    }
+  }
+
+  private void gatherMeans(int index, Buffer states, int count) {
+    if (index != transformer.config().layers().size()) {
+      return;
+    }
+    for (int i = 0; i < batch.size(); i++) {
+      Sequence sequence = batch.sequence(i);
+      int from = sequence.table().length();
+      int skipped = Math.max(0, sequence.extras().gathered() - from);
+      for (int row = skipped; row < batch.count(i) && sequence.extras().wantsMean(); row++) {
+        backend.read(states, metadata.firstRow(i) + row, hidden, 0);
+        sequence.extras().gather(hidden);
+      }
+    }
+  }
+
+  private void reserve() {
     if (tokens.length < batch.tokens()) {
       tokens = Arrays.copyOf(tokens, Math.max(batch.tokens(), 2 * tokens.length));
-    }
-    if (chosen.length < batch.size()) {
-      chosen = Arrays.copyOf(chosen, 2 * batch.size());
     }
   }
 }

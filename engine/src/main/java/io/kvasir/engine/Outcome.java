@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.kvcache.PrefixMiss;
 import org.jspecify.annotations.Nullable;
 
 /// How a request ended and what it cost. Times are nanoseconds.
@@ -11,6 +12,8 @@ import org.jspecify.annotations.Nullable;
 /// @param prefillNanos from there to the first token
 /// @param decodeNanos from the first token to the last
 /// @param cacheBytes cache memory the sequence held when it ended
+/// @param miss why the rest of the prompt was not cached
+/// @param preemptions how often the request gave its room to another and went on later
 /// @param error what went wrong, for [FinishReason#ERROR]
 public record Outcome(
     FinishReason reason,
@@ -21,7 +24,25 @@ public record Outcome(
     long prefillNanos,
     long decodeNanos,
     long cacheBytes,
+    PrefixMiss miss,
+    int preemptions,
     @Nullable Throwable error) {
+
+  /// The same costs, ended for another reason.
+  Outcome withReason(FinishReason value) {
+    return new Outcome(
+        value,
+        promptTokens,
+        cachedTokens,
+        completionTokens,
+        queueNanos,
+        prefillNanos,
+        decodeNanos,
+        cacheBytes,
+        miss,
+        preemptions,
+        error);
+  }
 
   /// Prompt tokens computed per second.
   public double prefillRate() {

@@ -9,8 +9,9 @@ import org.jspecify.annotations.Nullable;
 /// @param maxTokens most tokens of the answer, at least one
 /// @param sampling how tokens are chosen
 /// @param stopTokens ids that end the answer; the id itself is not part of it
-/// @param salt the prompt's cache is shared only with requests of equal salt: a tenant, for
-///   example; a session's own salt counts instead where there is a session
+/// @param terms on whose behalf; a session's own salt counts instead of theirs where there is a
+///   session
+/// @param output what the answer must look like
 /// @param session where the sequence's cache is kept afterwards and whose earlier tokens are
 ///   reused, or null to free the cache at the end
 @SuppressWarnings("ArrayRecordComponent") // copied on the way in, never handed out for writing
@@ -19,12 +20,13 @@ public record Request(
     int maxTokens,
     SamplingOptions sampling,
     Set<Integer> stopTokens,
-    String salt,
+    Terms terms,
+    Output output,
     @Nullable Session session) {
 
   public Request {
     prompt = prompt.clone();
-    salt = session == null ? salt : session.salt();
+    terms = session == null ? terms : terms.withSalt(session.salt());
     stopTokens = Set.copyOf(stopTokens);
     if (prompt.length == 0) {
       throw new IllegalArgumentException("the prompt is empty; give at least one token");
@@ -33,10 +35,13 @@ public record Request(
       throw new IllegalArgumentException(
           "the number of tokens to generate must be at least 1, not " + maxTokens);
     }
+    if (output.promptScores() && session != null) {
+      throw new IllegalArgumentException("a session's prompt is not computed anew for its scores");
+    }
   }
 
   public Request(int[] prompt, int maxTokens, SamplingOptions sampling, Set<Integer> stopTokens) {
-    this(prompt, maxTokens, sampling, stopTokens, "", null);
+    this(prompt, maxTokens, sampling, stopTokens, null);
   }
 
   public Request(
@@ -45,11 +50,48 @@ public record Request(
       SamplingOptions sampling,
       Set<Integer> stopTokens,
       @Nullable Session session) {
-    this(prompt, maxTokens, sampling, stopTokens, session == null ? "" : session.salt(), session);
+    this(prompt, maxTokens, sampling, stopTokens, Terms.DEFAULT, Output.PLAIN, session);
+  }
+
+  /// The prompt's cache is shared only with requests of equal salt.
+  public String salt() {
+    return terms.salt();
   }
 
   /// The same request, sharing cached prefixes only with others of this salt.
   public Request withSalt(String value) {
-    return new Request(prompt, maxTokens, sampling, stopTokens, value, session);
+    return withTerms(terms.withSalt(value));
+  }
+
+  public Request withTerms(Terms value) {
+    return new Request(prompt, maxTokens, sampling, stopTokens, value, output, session);
+  }
+
+  public Request withOutput(Output value) {
+    return new Request(prompt, maxTokens, sampling, stopTokens, terms, value, session);
+  }
+
+  /// The same request, whose answer has at least `value` tokens unless it meets the end of the
+  /// context.
+  public Request withMinTokens(int value) {
+    return withOutput(
+        new Output(value, output.topScores(), output.promptScores(), output.constraint()));
+  }
+
+  /// The same request, with log-probabilities: see [Output#topScores].
+  public Request withScores(int top) {
+    return withOutput(
+        new Output(output.minTokens(), top, output.promptScores(), output.constraint()));
+  }
+
+  /// The same request, with log-probabilities of its prompt's tokens too.
+  public Request withPromptScores() {
+    return withOutput(
+        new Output(output.minTokens(), Math.max(0, output.topScores()), true, output.constraint()));
+  }
+
+  public Request withConstraint(TokenConstraint.@Nullable Factory value) {
+    return withOutput(
+        new Output(output.minTokens(), output.topScores(), output.promptScores(), value));
   }
 }

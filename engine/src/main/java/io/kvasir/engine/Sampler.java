@@ -2,10 +2,11 @@ package io.kvasir.engine;
 
 import java.util.Arrays;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
-/// Chooses tokens. The steps, in order: penalties, bias, and for temperature 0 the likeliest token;
-/// else division by the temperature, min-p, top-k, top-p (arXiv 1904.09751), and one draw from what
-/// is left.
+/// Chooses tokens. The steps, in order: penalties, bias, what is allowed, and for temperature 0 the
+/// likeliest token; else division by the temperature, min-p, top-k, top-p (arXiv 1904.09751), and
+/// one draw from what is left.
 ///
 /// The draw for the n-th token of an answer is a function of (seed, n) alone, so it does not depend
 /// on which other sequences run or on whether this one was interrupted. Scratch memory is reused:
@@ -28,6 +29,20 @@ public final class Sampler {
   /// @param length tokens in `history`
   public int sample(
       float[] logits, SamplingOptions options, int[] history, int promptLength, int length) {
+    return sample(logits, options, history, promptLength, length, null);
+  }
+
+  /// Chooses the next token of a sequence among those that are allowed.
+  ///
+  /// @param allowed bit `t % 64` of word `t / 64` for token `t`, at least one of the vocabulary's;
+  ///   null for all
+  int sample(
+      float[] logits,
+      SamplingOptions options,
+      int[] history,
+      int promptLength,
+      int length,
+      long @Nullable [] allowed) {
     reserve(logits.length);
     System.arraycopy(logits, 0, scores, 0, logits.length);
     penalize(options.penalties(), history, promptLength, length, logits.length);
@@ -35,6 +50,9 @@ public final class Sampler {
       if (bias.getKey() >= 0 && bias.getKey() < logits.length) {
         scores[bias.getKey()] += bias.getValue();
       }
+    }
+    if (allowed != null) {
+      forbid(allowed, logits.length);
     }
     int best = likeliest(logits.length);
     if (options.temperature() == 0 || options.topK() == 1) {
@@ -69,6 +87,18 @@ public final class Sampler {
         score -= penalties.presence() + counts[token] * penalties.frequency();
       }
       scores[token] = score;
+    }
+  }
+
+  /// What is not allowed gets a score below all that is.
+  private void forbid(long[] allowed, int vocabulary) {
+    for (int token = 0; token < vocabulary; token++) {
+      boolean may = (allowed[token / 64] >>> token & 1) != 0;
+      // An allowed score that is no number would else lose against a forbidden one.
+      scores[token] = may ? Math.max(scores[token], -Float.MAX_VALUE) : Float.NEGATIVE_INFINITY;
+      if (may && Float.isNaN(scores[token])) {
+        scores[token] = -Float.MAX_VALUE;
+      }
     }
   }
 

@@ -2,26 +2,27 @@ package io.kvasir.engine;
 
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
+import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.Reservation;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /// Decides what each step computes, and owns the sequences' cache blocks between their first step
 /// and their end.
 ///
-/// Requests start in the order of arrival. One starts when there is room for its prompt and a few
-/// blocks of its answer beside what running sequences need soon. Where a running one finds no room
-/// later, idle sessions give way first and then the sequence that started last: its blocks become
-/// cached ones, and it goes on before any new request starts (preemption by recomputation, as in
-/// vLLM, here mostly by finding its blocks again). A step takes one token of every decoding
-/// sequence first, then fills the token budget with pending prompt tokens, oldest first (chunked
-/// prefill, Sarathi-Serve, arXiv 2403.02310).
+/// Requests start in the order of the [FairQueue], when there is room for their prompt and a few
+/// blocks of their answer beside what running sequences need soon. Where a running one finds no
+/// room later, idle sessions give way first and then a [Victims] sequence: its blocks become cached
+/// ones and it waits again (preemption by recomputation, as in vLLM, here mostly by finding its
+/// blocks again). A tenant below its share of the cache that waits takes room from one above.
+///
+/// A step takes one token of every decoding sequence first, then fills the token budget with
+/// pending prompt tokens, oldest first (chunked prefill, Sarathi-Serve, arXiv 2403.02310); as long
+/// as others wait for theirs, one takes at most half of what is left, so that none waits for the
+/// whole of a long prompt.
 ///
 /// Owned by the engine's thread.
 final class Scheduler {
@@ -31,21 +32,25 @@ final class Scheduler {
   /// How many blocks of an answer a sequence must have room for to start.
   private static final int BLOCKS_AHEAD = 4;
 
+  /// Smallest part of a prompt that is worth a place in a step.
+  private static final int LEAST_CHUNK = 32;
+
   private final KvCache cache;
   private final EngineConfig config;
   private final int contextTokens;
+  private final int mostRunning;
   private final Runnable wake;
-  private final Deque<Pending> waiting = new ArrayDeque<>();
-  private final Deque<Sequence> preempted = new ArrayDeque<>();
+  private final FairQueue queue;
+  private final SessionTables sessions;
+  private final Victims victims;
   private final List<Sequence> running = new ArrayList<>();
-  private final Set<Session> idleSessions = new LinkedHashSet<>();
   private final Batch batch = new Batch();
+  private final AtomicInteger unstarted = new AtomicInteger();
+  private volatile long lastWaitNanos;
   private double computeNanosPerToken;
   private long scheduledNanos;
   private long preemptions;
-
-  /// A submitted request that has not started.
-  record Pending(Request request, TokenStream stream, long submittedNanos) {}
+  private long recomputedTokens;
 
   /// @param wake makes the engine take another step
   Scheduler(KvCache cache, EngineConfig config, int contextTokens, Runnable wake) {
@@ -53,20 +58,41 @@ final class Scheduler {
     this.cache = cache;
     this.config = config;
     this.contextTokens = contextTokens;
+    this.mostRunning = Math.min(config.sequences(), config.stepTokens());
+    this.queue = new FairQueue(config.tenantWeights());
+    this.sessions = new SessionTables(cache);
+    this.victims = new Victims(running, queue, cache);
   }
 
-  void enqueue(Pending pending) {
-    waiting.add(pending);
+  SessionTables sessions() {
+    return sessions;
+  }
+
+  void enqueue(Waiting waiting) {
+    waiting.stream.place(waiting);
+    queue.add(waiting);
+  }
+
+  /// Requests that were submitted and have neither started nor ended. For any thread.
+  AtomicInteger unstarted() {
+    return unstarted;
+  }
+
+  /// How long the request that started last has waited. For any thread.
+  long lastWaitNanos() {
+    return lastWaitNanos;
   }
 
   EngineStats stats() {
-    return new EngineStats(running.size(), waiting.size() + preempted.size(), preemptions);
+    return new EngineStats(
+        running.size(), queue.size(), queue.activeTenants(), preemptions, recomputedTokens);
   }
 
   /// The next step; empty where nothing can run. Room for its tokens is reserved.
   Batch schedule(long nowNanos) {
     scheduledNanos = nowNanos;
-    dropCancelled(nowNanos);
+    expire(nowNanos);
+    retire(nowNanos);
     admit();
     do {
       batch.clear();
@@ -77,27 +103,60 @@ final class Scheduler {
   /// Plans the step. @return false where a sequence had to give way and planning starts again
   private boolean plan(long nowNanos) {
     int budget = config.stepTokens();
-    for (int i = 0; i < 2 * running.size() && budget > 0; i++) {
-      Sequence sequence = running.get(i % running.size());
-      boolean decodes = sequence.pending() == 1;
-      if (sequence.isWaiting() || decodes != i < running.size()) {
+    long prompts = 0;
+    for (int i = 0; i < running.size(); i++) {
+      Sequence sequence = running.get(i);
+      if (sequence.isWaiting()) {
         continue;
       }
-      int tokens = Math.min(budget, sequence.pending());
-      if (cache.reserve(sequence.table(), tokens) instanceof Reservation.Insufficient lack) {
-        makeRoom(lack);
+      if (sequence.pending() > 1) {
+        prompts += sequence.pending();
+      } else if (budget > 0) {
+        if (!take(sequence, 1, nowNanos)) {
+          return false;
+        }
+        budget--;
+      }
+    }
+    for (int i = 0; i < running.size() && prompts > 0 && budget > 0; i++) {
+      Sequence sequence = running.get(i);
+      if (sequence.isWaiting() || sequence.pending() <= 1) {
+        continue;
+      }
+      prompts -= sequence.pending();
+      long most = Math.max(Math.max(LEAST_CHUNK, budget / 2), budget - prompts);
+      int tokens = (int) Math.min(Math.min(most, budget), sequence.pending());
+      if (!take(sequence, tokens, nowNanos)) {
         return false;
       }
-      sequence.started(nowNanos);
-      batch.add(sequence, tokens);
       budget -= tokens;
     }
     return true;
   }
 
-  /// Takes the room of an idle session or else of the sequence that started last.
+  /// Puts tokens of a sequence into the step. @return false where one had to give way
+  private boolean take(Sequence sequence, int tokens, long nowNanos) {
+    if (cache.reserve(sequence.table(), tokens) instanceof Reservation.Insufficient lack) {
+      makeRoom(lack);
+      return false;
+    }
+    if (!sequence.hasStarted()) {
+      sequence.started(nowNanos, explain(sequence));
+    }
+    batch.add(sequence, tokens);
+    return true;
+  }
+
+  private PrefixMiss explain(Sequence sequence) {
+    Request request = sequence.request();
+    return looksUp(sequence) && request.session() == null
+        ? cache.explain(request.salt(), sequence.table(), request.prompt())
+        : PrefixMiss.NONE;
+  }
+
+  /// Takes the room of an idle session or else of a running sequence.
   private void makeRoom(Reservation.Insufficient lack) {
-    if (dropIdleSession(null)) {
+    if (sessions.dropOldest(null)) {
       return;
     }
     // Blocks may also be held by a session that is being saved or by an ended sequence whose read
@@ -105,89 +164,136 @@ final class Scheduler {
     if (running.size() == 1 && cache.stats().tables() == 1) {
       throw new IllegalStateException("a sequence alone lacks blocks: " + lack);
     }
-    Sequence youngest = running.getLast();
-    for (int i = running.size() - 1; i >= 0 && youngest.isWaiting(); i--) {
-      youngest = running.get(i);
-    }
-    preempt(youngest);
+    preempt(victims.first());
   }
 
   /// Lets go of a sequence's blocks for others. What it computed stays cached as long as there is
   /// room; when the sequence goes on, it computes what is missing then, and no token of it is lost.
   private void preempt(Sequence sequence) {
     preemptions++;
+    PreemptionEvent event = new PreemptionEvent();
+    event.computedTokens = sequence.table().length();
+    event.blocks = sequence.table().blockCount();
+    event.commit();
     running.remove(sequence);
+    sequence.tenant().stopped();
+    sequence.preempted();
     cache.release(sequence.table());
-    preempted.addFirst(sequence);
+    Waiting waiting = new Waiting(sequence);
+    sequence.stream().place(waiting);
+    queue.add(waiting);
   }
 
   private void admit() {
-    while (!preempted.isEmpty() && fits(preempted.peek())) {
-      Sequence sequence = preempted.remove();
-      int[] known = Arrays.copyOf(sequence.tokens(), sequence.length());
-      BlockTable table =
-          sharesPrefixes() ? cache.lookup(sequence.request().salt(), known) : cache.open();
-      sequence.resume(table);
-      running.add(sequence);
-      bringBack(sequence, known);
-    }
-    while (preempted.isEmpty() && !waiting.isEmpty()) {
-      Pending next = waiting.peek();
-      Session session = next.request().session();
-      if (session != null && session.isBusy()) {
+    while (running.size() < mostRunning) {
+      Waiting next = queue.first();
+      if (next == null || !hasRoom(next)) {
         return;
       }
-      while (!fits(next.request())) {
-        if (!dropIdleSession(session)) {
-          return;
-        }
+      queue.remove(next);
+      if (next.preempted != null) {
+        goOn(next.preempted);
+      } else {
+        begin(next);
       }
-      waiting.remove();
-      begin(next);
     }
   }
 
+  /// Whether there is room for what a request needs soon, beside what running sequences do; takes
+  /// it from idle sessions and from tenants above their share where need be.
+  private boolean hasRoom(Waiting next) {
+    Session session = next.request.session();
+    int held = session == null ? 0 : session.heldBlocks();
+    while (true) {
+      long wanted = soon(next) + promised();
+      if (wanted <= cache.availableBlocks() + held || running.isEmpty() && next.preempted != null) {
+        return true;
+      }
+      if (sessions.dropOldest(session)) {
+        continue;
+      }
+      Sequence rich = victims.aboveShareFor(next, soon(next));
+      if (rich == null) {
+        return false;
+      }
+      preempt(rich);
+    }
+  }
+
+  private void goOn(Sequence sequence) {
+    int[] known = Arrays.copyOf(sequence.tokens(), sequence.length());
+    BlockTable table =
+        looksUp(sequence) ? cache.lookup(sequence.request().salt(), known) : cache.open();
+    recomputedTokens += known.length - table.length();
+    sequence.resume(table);
+    join(sequence);
+    bringBack(sequence, known);
+  }
+
+  private void join(Sequence sequence) {
+    running.add(sequence);
+    sequence.tenant().started();
+    sequence.stream().place(null);
+  }
+
   /// Starts a request, or ends it with an error, so that it gets an answer in any case.
-  private void begin(Pending next) {
-    boolean fresh = heldBySession(next.request()) == 0;
-    BlockTable table;
+  private void begin(Waiting next) {
+    unstarted.getAndDecrement();
+    lastWaitNanos = scheduledNanos - next.submittedNanos;
+    Request request = next.request;
+    Session session = request.session();
+    boolean fresh = session == null || session.heldBlocks() == 0;
+    Sequence sequence;
+    BlockTable table = null;
     try {
-      table = table(next);
+      table = session == null ? null : sessions.acquire(session, request.prompt());
+      table = table == null ? freshTable(next) : table;
+      sequence = new Sequence(next, queue.tenant(request.terms().tenant()), table);
     } catch (RuntimeException | Error e) {
-      Session session = next.request().session();
+      if (table != null) {
+        cache.release(table);
+      }
       if (session != null) {
         session.idle();
       }
-      endUnstarted(next, FinishReason.ERROR, e, scheduledNanos);
+      answer(next, FinishReason.ERROR, e, scheduledNanos);
       return;
     }
     // From here on the table is the sequence's, and whatever ends the sequence releases it.
-    Sequence sequence = new Sequence(next.request(), next.stream(), next.submittedNanos(), table);
-    running.add(sequence);
+    join(sequence);
     if (fresh) {
-      bringBack(sequence, next.request().prompt());
+      bringBack(sequence, request.prompt());
     }
+  }
+
+  private BlockTable freshTable(Waiting next) {
+    boolean everyRow = next.embedding || next.request.output().promptScores();
+    return sharesPrefixes() && !everyRow
+        ? cache.lookup(next.request.salt(), next.request.prompt())
+        : cache.open();
   }
 
   /// Lets a sequence wait for what lower tiers hold of its tokens.
   private void bringBack(Sequence sequence, int[] tokens) {
-    if (sharesPrefixes()) {
+    if (looksUp(sequence)) {
       long nanos = (long) computeNanosPerToken;
       sequence.await(cache.promote(sequence.table(), tokens, nanos, wake));
     }
   }
 
-  /// Answers a request that never took part in a step. Its session, which another request may be
+  /// Ends a request that waits for its first start. Its session, which another request may be
   /// using, is left alone.
-  private void endUnstarted(
-      Pending pending, FinishReason reason, @Nullable Throwable error, long nowNanos) {
-    BlockTable none = cache.open();
-    Sequence unstarted =
-        new Sequence(pending.request(), pending.stream(), pending.submittedNanos(), none);
-    unstarted.finish(reason);
-    Outcome outcome = unstarted.outcome(nowNanos, cache.layout().blockBytes(), error);
-    cache.release(none);
-    pending.stream().finish(outcome);
+  private void endUnstarted(Waiting waiting, FinishReason reason, long nowNanos) {
+    unstarted.getAndDecrement();
+    answer(waiting, reason, null, nowNanos);
+  }
+
+  private static void answer(
+      Waiting waiting, FinishReason reason, @Nullable Throwable error, long nowNanos) {
+    long waited = nowNanos - waiting.submittedNanos;
+    int prompt = waiting.request.prompt().length;
+    waiting.stream.finish(
+        new Outcome(reason, prompt, 0, 0, waited, 0, 0, 0, PrefixMiss.NONE, 0, error));
   }
 
   /// Learns how long a token takes to compute from steps that are mostly prompt.
@@ -200,23 +306,17 @@ final class Scheduler {
     }
   }
 
-  /// Whether there is room for what the request needs soon, beside what running sequences do.
-  private boolean fits(Request request) {
-    long most = (long) request.prompt().length + request.maxTokens();
-    return soon(request.prompt().length, most) + promised()
-        <= cache.availableBlocks() + heldBySession(request);
-  }
-
-  private boolean fits(Sequence sequence) {
-    long wanted = soon(sequence.length(), sequence.mostTokens()) + promised();
-    while (wanted > cache.availableBlocks() && dropIdleSession(null)) {}
-    return wanted <= cache.availableBlocks() || running.isEmpty();
+  private long soon(Waiting next) {
+    long most = (long) next.request.prompt().length + next.request.maxTokens();
+    int known = next.preempted == null ? next.request.prompt().length : next.preempted.length();
+    return soon(known, most);
   }
 
   /// Blocks that running sequences will take soon beyond those they hold.
   private long promised() {
     long promised = 0;
-    for (Sequence sequence : running) {
+    for (int i = 0; i < running.size(); i++) {
+      Sequence sequence = running.get(i);
       long wanted = soon(sequence.length(), sequence.mostTokens());
       promised += Math.max(0, wanted - sequence.table().blockCount());
     }
@@ -231,175 +331,120 @@ final class Scheduler {
         .blocksFor(Math.min(contextTokens, Math.min(most, ahead)), config.stepTokens());
   }
 
-  /// Frees the cache of the session that has been idle longest, other than `wanted`.
-  private boolean dropIdleSession(@Nullable Session wanted) {
-    for (Session idle : idleSessions) {
-      if (!idle.equals(wanted)) {
-        forget(idle);
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /// Frees what a session holds; its next request computes everything anew.
-  void forget(Session session) {
-    idleSessions.remove(session);
-    BlockTable held = session.takeTable();
-    if (held != null) {
-      cache.release(held);
-    }
-  }
-
-  /// Makes `fork` hold what `source` holds. Where there is no room for the copy of a partly filled
-  /// block it starts empty and finds what is cached when it is used.
-  Session fork(Session source, Session fork) {
-    source.checkIdle();
-    BlockTable held = source.table();
-    if (held != null && cache.fork(held) instanceof KvCache.Forked.Table(BlockTable table)) {
-      restore(fork, table, source.tokens());
-    }
-    return fork;
-  }
-
-  /// Takes an idle session's table out of it; its tokens stay.
-  @Nullable BlockTable take(Session session) {
-    idleSessions.remove(session);
-    BlockTable held = session.table();
-    session.lend();
-    return held;
-  }
-
-  /// Gives a session a table whose `tokens` positions are all filled; null tokens end the table.
-  Session adopt(Session session, BlockTable table, int @Nullable [] tokens) {
-    if (tokens == null) {
-      cache.release(table);
-    } else {
-      cache.commitRestored(table, tokens, tokens.length - table.length());
-      restore(session, table, tokens);
-    }
-    return session;
-  }
-
-  /// Gives a session a table between requests.
-  private void restore(Session session, BlockTable table, int[] tokens) {
-    session.keep(table, tokens);
-    idleSessions.add(session);
-  }
-
-  /// Cuts a session to its first `length` tokens. @return how many of them stay cached
-  int rewind(Session session, int length) {
-    session.checkIdle();
-    if (length < 0 || length > session.tokens().length) {
-      throw new IllegalArgumentException(
-          "cannot rewind a session of %d tokens to %d".formatted(session.tokens().length, length));
-    }
-    BlockTable held = session.table();
-    if (held == null) {
-      return 0;
-    }
-    int kept = cache.truncate(held, length);
-    session.keep(held, Arrays.copyOf(session.tokens(), kept));
-    return kept;
-  }
-
-  private static int heldBySession(Request request) {
-    Session session = request.session();
-    return session == null ? 0 : session.heldBlocks();
-  }
-
   /// Blocks that a request takes at most at once.
   long need(Request request) {
     long tokens = Math.min(contextTokens, (long) request.prompt().length + request.maxTokens());
     return cache.layout().blocksFor(tokens, config.stepTokens());
   }
 
-  /// The sequence's table: the session's, rewound to what the prompt shares with it, or one that
-  /// holds what the cache knows of the prompt. The last prompt token is always computed, since its
-  /// scores are needed.
-  private BlockTable table(Pending pending) {
-    Session session = pending.request().session();
-    BlockTable held = session == null ? null : session.acquire();
-    if (session == null || held == null) {
-      return sharesPrefixes()
-          ? cache.lookup(pending.request().salt(), pending.request().prompt())
-          : cache.open();
-    }
-    idleSessions.remove(session);
-    int[] prompt = pending.request().prompt();
-    int[] kept = session.tokens();
-    int shared = 0;
-    int most = Math.min(Math.min(prompt.length - 1, kept.length), held.length());
-    while (shared < most && prompt[shared] == kept[shared]) {
-      shared++;
-    }
-    cache.truncate(held, shared);
-    return held;
+  private boolean looksUp(Sequence sequence) {
+    return sharesPrefixes() && !sequence.extras().wantsEveryRow();
   }
 
   private boolean sharesPrefixes() {
     return config.useCache() && config.sharePrefixes();
   }
 
-  private void dropCancelled(long nowNanos) {
-    for (Pending pending : List.copyOf(waiting)) {
-      if (pending.stream().isCancelled()) {
-        waiting.remove(pending);
-        endUnstarted(pending, FinishReason.CANCELLED, null, nowNanos);
-      }
+  private void expire(long nowNanos) {
+    for (Waiting late = queue.expired(nowNanos); late != null; late = queue.expired(nowNanos)) {
+      queue.remove(late);
+      endUnstarted(late, FinishReason.EXPIRED, nowNanos);
     }
-    for (Sequence sequence : List.copyOf(preempted)) {
-      if (sequence.stream().isCancelled()) {
-        preempted.remove(sequence);
-        sequence.resume(cache.open());
-        sequence.finish(FinishReason.CANCELLED);
-        end(sequence, nowNanos, null);
-      }
-    }
-    for (Sequence sequence : running) {
-      if (sequence.stream().isCancelled()) {
-        sequence.finish(FinishReason.CANCELLED);
-      }
-    }
-    retire(nowNanos);
   }
 
-  /// Takes the step's results: `chosen[i]` is the next token of the batch's sequence `i` where the
-  /// step completed it.
-  void update(Batch done, int[] chosen, long nowNanos) {
+  /// Ends a request whose caller does not want it any more.
+  void cancel(TokenStream stream, long nowNanos) {
+    Waiting waiting = stream.place();
+    if (waiting != null) {
+      if (!waiting.gone) {
+        queue.remove(waiting);
+        endWaiting(waiting, FinishReason.CANCELLED, nowNanos);
+      }
+      return;
+    }
+    for (int i = 0; i < running.size(); i++) {
+      if (running.get(i).stream().equals(stream)) {
+        running.get(i).finish(FinishReason.CANCELLED);
+      }
+    }
+  }
+
+  private void endWaiting(Waiting waiting, FinishReason reason, long nowNanos) {
+    Sequence sequence = waiting.preempted;
+    if (sequence == null) {
+      endUnstarted(waiting, reason, nowNanos);
+    } else {
+      sequence.resume(cache.open());
+      sequence.finish(reason);
+      end(sequence, nowNanos, null);
+    }
+  }
+
+  /// Takes the step's results.
+  void update(Batch done, StepResult result, long nowNanos) {
     learnRate(done, nowNanos);
     for (int i = 0; i < done.size(); i++) {
       Sequence sequence = done.sequence(i);
       boolean completed = done.completes(i);
       cache.commit(sequence.table(), sequence.tokens(), done.count(i));
-      if (completed) {
-        accept(sequence, chosen[i], nowNanos);
-        if (!config.useCache()) {
-          cache.truncate(sequence.table(), 0);
-        }
+      sequence.tenant().charge(done.count(i));
+      if (!completed) {
+        continue;
+      }
+      if (!config.useCache()) {
+        cache.truncate(sequence.table(), 0);
+      }
+      RuntimeException failure = result.failure(i);
+      if (failure != null) {
+        fail(sequence, failure, nowNanos);
+      } else if (sequence.extras().wantsMean()) {
+        sequence.stream().emitEmbedding(sequence.extras().unitMean());
+        sequence.finish(FinishReason.LENGTH);
+      } else {
+        accept(sequence, result.token(i), result.scores(i), nowNanos);
       }
     }
     retire(nowNanos);
   }
 
-  private void accept(Sequence sequence, int token, long nowNanos) {
+  private void accept(Sequence sequence, int token, @Nullable TokenScores scores, long nowNanos) {
     Request request = sequence.request();
+    if (sequence.finished() != null) {
+      return;
+    }
     if (request.stopTokens().contains(token)) {
       sequence.stopped(nowNanos);
       sequence.finish(FinishReason.STOP);
       return;
     }
     sequence.append(token, nowNanos);
-    sequence.stream().emit(token);
+    sequence.stream().emit(token, scores);
+    try {
+      if (sequence.isCompleteAfter(token)) {
+        sequence.finish(FinishReason.STOP);
+        return;
+      }
+    } catch (RuntimeException e) {
+      fail(sequence, e, nowNanos);
+      return;
+    }
     if (sequence.generated() >= request.maxTokens() || sequence.length() >= contextTokens) {
       sequence.finish(FinishReason.LENGTH);
     }
+  }
+
+  private void fail(Sequence sequence, RuntimeException error, long nowNanos) {
+    running.remove(sequence);
+    sequence.tenant().stopped();
+    sequence.finish(FinishReason.ERROR);
+    end(sequence, nowNanos, error);
   }
 
   /// Ends every running sequence with an error.
   void failAll(Throwable error, long nowNanos) {
     while (!running.isEmpty()) {
       Sequence sequence = running.removeLast();
+      sequence.tenant().stopped();
       sequence.finish(FinishReason.ERROR);
       end(sequence, nowNanos, error);
     }
@@ -407,18 +452,22 @@ final class Scheduler {
 
   /// Ends all requests, started or not, as cancelled.
   void cancelAll(long nowNanos) {
-    waiting.forEach(pending -> pending.stream().cancel());
-    preempted.forEach(sequence -> sequence.stream().cancel());
-    running.forEach(sequence -> sequence.stream().cancel());
-    dropCancelled(nowNanos);
+    for (Waiting waiting = queue.any(); waiting != null; waiting = queue.any()) {
+      queue.remove(waiting);
+      endWaiting(waiting, FinishReason.CANCELLED, nowNanos);
+    }
+    running.forEach(sequence -> sequence.finish(FinishReason.CANCELLED));
+    retire(nowNanos);
     // What conversations hold becomes cached, so that tiers can keep it.
-    List.copyOf(idleSessions).forEach(this::forget);
+    sessions.forgetAll();
   }
 
   private void retire(long nowNanos) {
     for (int i = running.size() - 1; i >= 0; i--) {
       if (running.get(i).finished() != null) {
-        end(running.remove(i), nowNanos, null);
+        Sequence sequence = running.remove(i);
+        sequence.tenant().stopped();
+        end(sequence, nowNanos, null);
       }
     }
   }
@@ -432,8 +481,7 @@ final class Scheduler {
         session.idle();
       }
     } else {
-      session.keep(sequence.table(), sequence.computedTokens());
-      idleSessions.add(session);
+      sessions.keep(session, sequence.table(), sequence.computedTokens());
     }
     sequence.stream().finish(outcome);
   }

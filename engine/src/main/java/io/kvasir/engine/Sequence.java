@@ -1,6 +1,7 @@
 package io.kvasir.engine;
 
 import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.Promotion;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -15,8 +16,14 @@ final class Sequence {
   private final Request request;
   private final TokenStream stream;
   private final long submittedNanos;
+  private final long arrival;
+  private final Tenant tenant;
+  private final @Nullable TokenConstraint constraint;
+  private final Extras extras;
   private BlockTable table;
   private int cachedTokens;
+  private PrefixMiss miss = PrefixMiss.NONE;
+  private int preemptions;
   private @Nullable Promotion promotion;
   private int[] tokens;
   private int length;
@@ -25,10 +32,16 @@ final class Sequence {
   private long lastTokenNanos;
   private @Nullable FinishReason finished;
 
-  Sequence(Request request, TokenStream stream, long submittedNanos, BlockTable table) {
-    this.request = request;
-    this.stream = stream;
-    this.submittedNanos = submittedNanos;
+  /// @param table holds what is known of the prompt
+  Sequence(Waiting from, Tenant tenant, BlockTable table) {
+    this.request = from.request;
+    this.stream = from.stream;
+    this.submittedNanos = from.submittedNanos;
+    this.arrival = from.arrival;
+    this.tenant = tenant;
+    TokenConstraint.Factory grammar = request.output().constraint();
+    this.constraint = grammar == null ? null : grammar.start();
+    this.extras = new Extras(request, from.embedding);
     this.table = table;
     this.cachedTokens = table.length();
     this.tokens = Arrays.copyOf(request.prompt(), request.prompt().length + 16);
@@ -43,6 +56,27 @@ final class Sequence {
     return stream;
   }
 
+  long submittedNanos() {
+    return submittedNanos;
+  }
+
+  long arrival() {
+    return arrival;
+  }
+
+  Tenant tenant() {
+    return tenant;
+  }
+
+  @Nullable TokenConstraint constraint() {
+    return constraint;
+  }
+
+  /// What is gathered of the prompt while it is computed.
+  Extras extras() {
+    return extras;
+  }
+
   BlockTable table() {
     return table;
   }
@@ -55,6 +89,11 @@ final class Sequence {
   /// Tokens that may still be asked to be cached: the known ones and the most that may follow.
   int mostTokens() {
     return (int) Math.min(Integer.MAX_VALUE, (long) promptLength() + request.maxTokens());
+  }
+
+  /// Its table was given up.
+  void preempted() {
+    preemptions++;
   }
 
   /// Goes on with another table after its own was given up.
@@ -99,8 +138,14 @@ final class Sequence {
     return Arrays.copyOf(tokens, table.length());
   }
 
-  void started(long nanos) {
-    startedNanos = startedNanos == 0 ? nanos : startedNanos;
+  boolean hasStarted() {
+    return startedNanos != 0;
+  }
+
+  /// @param why why the rest of the prompt was not cached
+  void started(long nanos, PrefixMiss why) {
+    startedNanos = nanos;
+    miss = why;
   }
 
   /// Adds a chosen token.
@@ -111,6 +156,23 @@ final class Sequence {
     tokens[length++] = token;
     firstTokenNanos = firstTokenNanos == 0 ? nanos : firstTokenNanos;
     lastTokenNanos = nanos;
+  }
+
+  /// Tells the constraint of a chosen token. @return whether nothing may follow it
+  boolean isCompleteAfter(int token) {
+    if (constraint == null) {
+      return false;
+    }
+    constraint.accept(token);
+    if (!constraint.mayEnd()) {
+      return false;
+    }
+    for (long word : constraint.allowed()) {
+      if (word != 0) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /// Counts a token that ended the answer without being part of it.
@@ -138,6 +200,8 @@ final class Sequence {
         first - started,
         Math.max(0, lastTokenNanos - first),
         table.blockCount() * blockBytes,
+        miss,
+        preemptions,
         error);
   }
 }

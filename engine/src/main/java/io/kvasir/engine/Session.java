@@ -45,7 +45,7 @@ public final class Session implements AutoCloseable {
   /// @throws IllegalStateException while a request uses the conversation
   public Session fork() {
     Session fork = new Session(engine, salt);
-    engine.onCache((cache, scheduler) -> scheduler.fork(this, fork));
+    engine.onCache((cache, sessions) -> sessions.fork(this, fork));
     return fork;
   }
 
@@ -56,14 +56,14 @@ public final class Session implements AutoCloseable {
   /// @throws IllegalStateException while a request uses the conversation
   /// @throws IllegalArgumentException where the conversation is shorter
   public int rewind(int length) {
-    return engine.onCache((cache, scheduler) -> scheduler.rewind(this, length));
+    return engine.onCache((cache, sessions) -> sessions.rewind(this, length));
   }
 
   /// Tokens that the conversation holds.
   ///
   /// @throws IllegalStateException while a request uses the conversation
   public int[] heldTokens() {
-    return engine.onCache((cache, scheduler) -> {
+    return engine.onCache((cache, sessions) -> {
       checkIdle();
       return tokens.clone();
     });

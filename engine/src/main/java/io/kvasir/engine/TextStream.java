@@ -59,19 +59,7 @@ public final class TextStream {
   /// How the answer ended; a stop string counts as [FinishReason#STOP].
   public Outcome outcome() {
     Outcome outcome = tokens.outcome();
-    if (!stopped) {
-      return outcome;
-    }
-    return new Outcome(
-        FinishReason.STOP,
-        outcome.promptTokens(),
-        outcome.cachedTokens(),
-        outcome.completionTokens(),
-        outcome.queueNanos(),
-        outcome.prefillNanos(),
-        outcome.decodeNanos(),
-        outcome.cacheBytes(),
-        outcome.error());
+    return stopped ? outcome.withReason(FinishReason.STOP) : outcome;
   }
 
   /// Ends the answer early.

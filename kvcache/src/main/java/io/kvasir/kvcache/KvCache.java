@@ -141,6 +141,15 @@ public final class KvCache implements AutoCloseable {
     return table;
   }
 
+  /// Why [#lookup] found no more of a prompt than the table holds. For reports; the reason is that
+  /// of the first block that is missing.
+  ///
+  /// @param table of the prompt, from [#lookup]
+  public PrefixMiss explain(String salt, BlockTable table, int[] prompt) {
+    checkLive(table);
+    return prefixes.misses().explain(tree.root(salt), prompt, table.length());
+  }
+
   private BlockTable add(int root) {
     BlockTable table = new BlockTable(this, ++tablesMade, layout.groups().size(), root);
     tree.retain(root);

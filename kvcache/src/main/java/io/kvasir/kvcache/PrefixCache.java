@@ -24,6 +24,7 @@ final class PrefixCache {
   private final boolean[] isWindow;
   private final int fullGroups;
   private final @Nullable NodeOffload offload;
+  private final PrefixMisses misses;
   private long time;
   private boolean resetting;
   private int idleNodes;
@@ -54,6 +55,7 @@ final class PrefixCache {
             config.hasher(),
             config.clock());
     this.policy = config.policy().create(tree);
+    this.misses = new PrefixMisses(tree, layout.blockTokens());
     this.offload =
         offloader == null ? null : new NodeOffload(tree, this, offloader, layout.blockTokens());
   }
@@ -102,6 +104,10 @@ final class PrefixCache {
 
   @Nullable NodeOffload offload() {
     return offload;
+  }
+
+  PrefixMisses misses() {
+    return misses;
   }
 
   EvictionPolicy policy() {
@@ -376,6 +382,7 @@ final class PrefixCache {
       offload.leaving(node);
     }
     policy.onRemove(node);
+    misses.forgotten(node);
     idleNodes--;
     evictedNodes++;
     int freed = freeBlocks(node);

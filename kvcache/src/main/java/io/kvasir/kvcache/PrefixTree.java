@@ -35,6 +35,9 @@ final class PrefixTree implements PrefixView {
   /// Most children that are looked at for a partial match.
   private static final int PARTIAL_CANDIDATES = 64;
 
+  /// Most salts that are looked at to tell why a prompt was not found.
+  private static final int ROOT_CANDIDATES = 64;
+
   private static final byte FREE = 0;
   private static final byte ROOT = 1;
   private static final byte HIDDEN = 2;
@@ -135,6 +138,25 @@ final class PrefixTree implements PrefixView {
       }
     }
     return NONE;
+  }
+
+  /// What [#contentHash] of a child of `node` with these tokens is or would be.
+  long hashOfChild(int node, int[] sequence, int from) {
+    return hasher.hash(hash[node], sequence, from, blockTokens);
+  }
+
+  /// Whether one of the first other salts knows the first block of the sequence.
+  boolean isBelowAnotherRoot(int root, int[] sequence) {
+    int looked = 0;
+    for (int other : roots.values()) {
+      if (other != root && child(other, sequence, 0) != NONE) {
+        return true;
+      }
+      if (++looked == ROOT_CANDIDATES) {
+        return false;
+      }
+    }
+    return false;
   }
 
   private boolean holds(int node, int[] sequence, int from) {

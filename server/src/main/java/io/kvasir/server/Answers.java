@@ -185,6 +185,7 @@ final class Answers {
         case STOP -> "stop";
         case LENGTH -> "length";
         case CANCELLED -> throw new ApiException(503, "the server stopped before the answer ended");
+        case EXPIRED -> throw new ApiException(504, "the request waited too long for its start");
         case ERROR -> throw new ApiException(500, "the model could not be run for this request");
       };
     }

@@ -1,0 +1,115 @@
+package io.kvasir.engine;
+
+import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.KvCache;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// What sessions hold between requests, from the one idle longest to the one used last. Owned by
+/// the engine's thread.
+final class SessionTables {
+  private final KvCache cache;
+  private final Set<Session> idle = new LinkedHashSet<>();
+
+  SessionTables(KvCache cache) {
+    this.cache = cache;
+  }
+
+  /// Frees the cache of the session that has been idle longest, other than `wanted`.
+  boolean dropOldest(@Nullable Session wanted) {
+    for (Session session : idle) {
+      if (!session.equals(wanted)) {
+        forget(session);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// Frees what a session holds; its next request computes everything anew.
+  void forget(Session session) {
+    idle.remove(session);
+    BlockTable held = session.takeTable();
+    if (held != null) {
+      cache.release(held);
+    }
+  }
+
+  void forgetAll() {
+    List.copyOf(idle).forEach(this::forget);
+  }
+
+  /// Makes `fork` hold what `source` holds. Where there is no room for the copy of a partly filled
+  /// block it starts empty and finds what is cached when it is used.
+  Session fork(Session source, Session fork) {
+    source.checkIdle();
+    BlockTable held = source.table();
+    if (held != null && cache.fork(held) instanceof KvCache.Forked.Table(BlockTable table)) {
+      keep(fork, table, source.tokens());
+    }
+    return fork;
+  }
+
+  /// Takes an idle session's table out of it; its tokens stay.
+  @Nullable BlockTable take(Session session) {
+    idle.remove(session);
+    BlockTable held = session.table();
+    session.lend();
+    return held;
+  }
+
+  /// Gives a session a table whose `tokens` positions are all filled; null tokens end the table.
+  Session adopt(Session session, BlockTable table, int @Nullable [] tokens) {
+    if (tokens == null) {
+      cache.release(table);
+    } else {
+      cache.commitRestored(table, tokens, tokens.length - table.length());
+      keep(session, table, tokens);
+    }
+    return session;
+  }
+
+  /// Gives a session a table between requests.
+  void keep(Session session, BlockTable table, int[] tokens) {
+    session.keep(table, tokens);
+    idle.add(session);
+  }
+
+  /// Cuts a session to its first `length` tokens. @return how many of them stay cached
+  int rewind(Session session, int length) {
+    session.checkIdle();
+    if (length < 0 || length > session.tokens().length) {
+      throw new IllegalArgumentException(
+          "cannot rewind a session of %d tokens to %d".formatted(session.tokens().length, length));
+    }
+    BlockTable held = session.table();
+    if (held == null) {
+      return 0;
+    }
+    int kept = cache.truncate(held, length);
+    session.keep(held, Arrays.copyOf(session.tokens(), kept));
+    return kept;
+  }
+
+  /// The table of a request's session, rewound to what the prompt shares with it; null where the
+  /// session holds none. The session is in use from now on. The last prompt token is always
+  /// computed, since its scores are needed.
+  @Nullable BlockTable acquire(Session session, int[] prompt) {
+    BlockTable held = session.acquire();
+    if (held == null) {
+      return null;
+    }
+    idle.remove(session);
+    int[] kept = session.tokens();
+    int shared = 0;
+    int most = Math.min(Math.min(prompt.length - 1, kept.length), held.length());
+    while (shared < most && prompt[shared] == kept[shared]) {
+      shared++;
+    }
+    cache.truncate(held, shared);
+    return held;
+  }
+}
