@@ -22,7 +22,8 @@ import picocli.CommandLine.Parameters;
     name = "bench",
     description = {
       "Measure tokens per second: prompts (pp), decoding (tg), behind a filled cache (@ d), for",
-      "several sequences at once. Wall-clock time of whole requests to the engine."
+      "several sequences at once. Wall-clock time of whole requests to the engine.",
+      "A running server is measured by ./kvasir bench serve URL."
     })
 final class BenchCommand implements Callable<Integer> {
   private final Surroundings surroundings;

@@ -81,7 +81,10 @@ final class KvasirCommand implements Callable<Integer> {
     commands.put("serve", new ServeCommand(surroundings));
     commands.put("inspect", new InspectCommand(surroundings));
     commands.put("plan", new PlanCommand(surroundings));
-    commands.put("bench", new BenchCommand(surroundings));
+    commands.put(
+        "bench",
+        new CommandLine(new BenchCommand(surroundings))
+            .addSubcommand("serve", new BenchServeCommand(surroundings)));
     commands.put("sim", new SimCommand(surroundings));
     commands.put("pull", new PullCommand(surroundings));
     commands.put("tokenize", new TokenizeCommand(surroundings));

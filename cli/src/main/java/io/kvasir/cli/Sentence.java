@@ -1,5 +1,6 @@
 package io.kvasir.cli;
 
+import io.kvasir.cli.load.LoadException;
 import io.kvasir.engine.PromptTooLongException;
 import io.kvasir.model.UnsupportedModelException;
 import io.kvasir.model.file.ModelFormatException;
@@ -28,6 +29,7 @@ final class Sentence {
       case UnsupportedModelException e -> said;
       case HubException e -> said;
       case TraceFormatException e -> said;
+      case LoadException e -> said;
       case TemplateException e -> "the chat template says: " + said;
       case PromptTooLongException e -> said;
       case NoSuchFileException e -> "there is no file '" + e.getFile() + "'";
