@@ -9,9 +9,10 @@ import org.jspecify.annotations.Nullable;
 /// Which rows of a batch belong to which sequence, and where their keys and values lie.
 ///
 /// Rows of a sequence are consecutive; its row `i` is at position `table.length() + i`. A sequence
-/// with one row is decoding; there is no other mode. Filled anew for each step with [#clear] and
-/// [#add], without allocating once it has grown to the largest batch. Read by kernels, changed by
-/// the owner between steps.
+/// with one row is decoding; there is no other mode. Decoding sequences that share blocks should
+/// stand beside each other: kernels look for shared prefixes among neighbours. Filled anew for each
+/// step with [#clear] and [#add], without allocating once it has grown to the largest batch. Read
+/// by kernels, changed by the owner between steps.
 public final class AttentionMetadata {
   private final KvLayout layout;
   private final KvStorage storage;
@@ -20,6 +21,7 @@ public final class AttentionMetadata {
   private int[] positions = new int[16];
   private int[] sequenceOfRow = new int[16];
   private int sequences;
+  private long step;
 
   public AttentionMetadata(KvLayout layout, KvStorage storage) {
     this.layout = layout;
@@ -38,6 +40,12 @@ public final class AttentionMetadata {
   public void clear() {
     Arrays.fill(tables, 0, sequences, null);
     sequences = 0;
+    step++;
+  }
+
+  /// How often this was cleared: tells one batch from the next.
+  public long step() {
+    return step;
   }
 
   /// Adds a sequence that computes its next `rows` positions in this step.

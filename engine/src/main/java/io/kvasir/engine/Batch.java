@@ -25,6 +25,28 @@ final class Batch {
     tokens += count;
   }
 
+  /// Puts sequences that share their first blocks in a group beside each other. Only for a batch in
+  /// which each has the same number of tokens so far.
+  void neighbourByPrefix(int group) {
+    for (int i = 1; i < sequences.size(); i++) {
+      Sequence moved = sequences.get(i);
+      int low = 0;
+      int high = i;
+      while (low < high) {
+        int middle = (low + high) >>> 1;
+        if (moved.table().compareBlocks(group, sequences.get(middle).table()) < 0) {
+          high = middle;
+        } else {
+          low = middle + 1;
+        }
+      }
+      for (int at = i; at > low; at--) {
+        sequences.set(at, sequences.get(at - 1));
+      }
+      sequences.set(low, moved);
+    }
+  }
+
   int size() {
     return sequences.size();
   }

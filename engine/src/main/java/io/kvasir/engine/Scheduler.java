@@ -2,6 +2,8 @@ package io.kvasir.engine;
 
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.Reservation;
 import java.util.ArrayList;
@@ -43,6 +45,7 @@ final class Scheduler {
   private final FairQueue queue;
   private final SessionTables sessions;
   private final Victims victims;
+  private final int fullGroup;
   private final List<Sequence> running = new ArrayList<>();
   private final Batch batch = new Batch();
   private final AtomicInteger unstarted = new AtomicInteger();
@@ -61,7 +64,18 @@ final class Scheduler {
     this.mostRunning = Math.min(config.sequences(), config.stepTokens());
     this.queue = new FairQueue(config.tenantWeights());
     this.sessions = new SessionTables(cache);
+    this.fullGroup = fullGroup(cache.layout());
     this.victims = new Victims(running, queue, cache);
+  }
+
+  /// A layer group that keeps all positions, whose blocks tell what sequences share; -1 for none.
+  private static int fullGroup(KvLayout layout) {
+    for (LayerGroup group : layout.groups()) {
+      if (!group.isWindow()) {
+        return group.index();
+      }
+    }
+    return -1;
   }
 
   SessionTables sessions() {
@@ -117,6 +131,9 @@ final class Scheduler {
         }
         budget--;
       }
+    }
+    if (fullGroup >= 0) {
+      batch.neighbourByPrefix(fullGroup);
     }
     for (int i = 0; i < running.size() && prompts > 0 && budget > 0; i++) {
       Sequence sequence = running.get(i);

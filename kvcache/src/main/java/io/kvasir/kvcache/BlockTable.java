@@ -71,6 +71,19 @@ public final class BlockTable {
     return blocks[group][start[group] + index - firstBlock[group]];
   }
 
+  /// An order in which tables that share their first blocks in the group stand beside each other.
+  public int compareBlocks(int group, BlockTable other) {
+    int held = endBlock[group] - firstBlock[group];
+    int otherHeld = other.endBlock[group] - other.firstBlock[group];
+    return Arrays.compare(
+        blocks[group],
+        start[group],
+        start[group] + held,
+        other.blocks[group],
+        other.start[group],
+        other.start[group] + otherHeld);
+  }
+
   /// Blocks held over all groups; a shared one counts in each table.
   public int blockCount() {
     int count = 0;

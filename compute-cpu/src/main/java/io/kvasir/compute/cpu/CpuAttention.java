@@ -12,10 +12,14 @@ import org.jspecify.annotations.Nullable;
 /// them, a unit is a part and goes through its partitions in order; where there are few, as in the
 /// decoding of one long sequence, each partition of each unit is a part of its own and the partial
 /// results are merged afterwards, in the same order and with the same bits. See [PartitionKernel].
+/// What decoding sequences share is computed before, by [SharedPrefixes].
 ///
-/// Bytes moved per unit: the key and value rows that its rows see, once.
+/// Bytes moved per unit: the key and value rows that its rows see, once; those of a shared prefix
+/// once for up to 64 query heads of all its sequences.
 final class CpuAttention {
-  private static final int UNIT_QUERIES = 64;
+  /// Most query heads that a tile is decoded for at once.
+  static final int UNIT_QUERIES = 64;
+
   private static final int UNITS_PER_THREAD = 4;
   private static final int SERIAL_STORE_ROWS = 8;
 
@@ -23,6 +27,7 @@ final class CpuAttention {
   private final PartitionKernel[] kernels;
   private final AttentionState[] states;
   private final KvRows[] rows;
+  private final SharedPrefixes shared;
   private final KernelPool.Region wholeUnits = this::runUnit;
   private final KernelPool.Region partitions = this::runPartition;
   private final KernelPool.Region merges = this::mergeUnit;
@@ -48,6 +53,7 @@ final class CpuAttention {
       states[i] = new AttentionState();
       rows[i] = new KvRows();
     }
+    shared = new SharedPrefixes(pool, kernels);
   }
 
   /// Encodes the batch's new key and value rows into their slots.
@@ -88,6 +94,7 @@ final class CpuAttention {
   /// Computes `call.out()`.
   void attend(AttentionCall call) {
     current = call;
+    shared.attend(call);
     listUnits(call);
     if (unitCount >= UNITS_PER_THREAD * pool.threads() || itemCount == unitCount) {
       pool.run(wholeUnits, unitCount);
@@ -115,7 +122,7 @@ final class CpuAttention {
           unit.rows = Math.min(unitRows, end - row);
           int[] positions = batch.positions();
           int first = call.group().firstVisible(positions[row]);
-          unit.fromPartition = first / PartitionKernel.TOKENS;
+          unit.fromPartition = Math.max(first / PartitionKernel.TOKENS, shared.plan().ownFrom(s));
           unit.toPartition = positions[row + unit.rows - 1] / PartitionKernel.TOKENS + 1;
           unit.firstItem = itemCount;
           itemCount += unit.partitions();
@@ -159,6 +166,7 @@ final class CpuAttention {
     AttentionState state = states[worker];
     int dim = call.spec().valueDim();
     state.clear(call, unit);
+    shared.merge(call, unit, state);
     for (int p = unit.fromPartition; p < unit.toPartition; p++) {
       kernel.run(call, unit, p);
       for (int q = 0; q < unit.rows * call.spec().groupSize(); q++) {
@@ -189,6 +197,7 @@ final class CpuAttention {
     int dim = call.spec().valueDim();
     int queries = unit.rows * call.spec().groupSize();
     state.clear(call, unit);
+    shared.merge(call, unit, state);
     for (int i = 0; i < unit.partitions(); i++) {
       int at = (unit.firstItem + i) * partialSize;
       for (int q = 0; q < queries; q++) {

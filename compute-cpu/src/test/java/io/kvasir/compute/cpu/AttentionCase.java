@@ -74,6 +74,56 @@ record AttentionCase(
     return results;
   }
 
+  /// The sequence `beginning`'s first `length` rows, then this one's.
+  Rows after(Rows beginning, int length, Rows own) {
+    return new Rows(
+        length + own.length(),
+        joined(beginning.q(), length * heads * keyDim, own.q()),
+        joined(beginning.k(), length * kvHeads * keyDim, own.k()),
+        joined(beginning.v(), length * kvHeads * valueDim, own.v()));
+  }
+
+  private static float[] joined(float[] first, int count, float[] second) {
+    float[] all = Arrays.copyOf(first, count + second.length);
+    System.arraycopy(second, 0, all, count, second.length);
+    return all;
+  }
+
+  /// Decodes sequences together whose first `shared.get(i)` positions are forked from the first
+  /// sequence, in the order in which their blocks stand beside each other. Returns each one's rows
+  /// behind what it shares; the first sequence is computed up to its end before.
+  List<float[]> runForked(
+      Backend backend, int blockTokens, List<Rows> sequences, List<Integer> shared) {
+    LayerKv kv = new LayerKv(kvHeads, keyDim, mla ? 0 : valueDim, window, format, format);
+    KvLayout layout = KvLayout.of(List.of(kv, kv), blockTokens);
+    int blocks = 0;
+    for (Rows rows : sequences) {
+      blocks += rows.length() / blockTokens + 3;
+    }
+    KvStorage storage = backend.storage(layout.blockBytes(), blocks);
+    poison(storage);
+    List<float[]> results = new ArrayList<>();
+    try (KvCache cache = new KvCache(new KvCacheConfig(layout, blocks), storage)) {
+      AttentionMetadata batch = new AttentionMetadata(layout, storage);
+      List<BlockTable> tables = new ArrayList<>(List.of(cache.open()));
+      results.add(new float[sequences.getFirst().length() * heads * valueDim]);
+      while (step(backend, cache, batch, tables, 100, sequences.subList(0, 1), results)) {}
+      for (int i = 1; i < sequences.size(); i++) {
+        KvCache.Forked forked = cache.fork(tables.getFirst());
+        BlockTable table = ((KvCache.Forked.Table) forked).table();
+        if (cache.truncate(table, shared.get(i)) != shared.get(i)) {
+          throw new IllegalStateException("the fork lost positions");
+        }
+        tables.add(table);
+        results.add(new float[sequences.get(i).length() * heads * valueDim]);
+      }
+      while (step(backend, cache, batch, tables, 1, sequences, results)) {
+        cache.verify();
+      }
+    }
+    return results;
+  }
+
   private static void poison(KvStorage storage) {
     io.kvasir.kvcache.tier.HostStorage host = (io.kvasir.kvcache.tier.HostStorage) storage;
     for (int block = 0; block < host.blockCount(); block++) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.KvFormat;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
@@ -84,6 +85,34 @@ class CpuAttentionTest {
       assertThat(AttentionCase.same(alone, List.of(whole.get(s))))
           .as("%s sequence %d alone, seed %d", kind, s, SEED)
           .isTrue();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void attend_prefixShared_sameBitsAsAlone(AttentionCase kind) {
+    if (kind.window() > 0) {
+      return; // A fork of a window group cannot go back behind its window.
+    }
+    SplittableRandom random = new SplittableRandom(SEED + 2);
+    AttentionCase.Rows base = kind.rows(600, random);
+    // Neighbours share one or two partitions of 256 positions with some and all of it with others.
+    List<Integer> shared = List.of(600, 600, 560, 520, 300, 257, 256, 255, 600);
+    List<AttentionCase.Rows> sequences = new ArrayList<>();
+    sequences.add(base);
+    for (int i = 1; i < shared.size(); i++) {
+      sequences.add(kind.after(base, shared.get(i), kind.rows(3 + i % 3, random)));
+    }
+    for (int blockTokens : new int[] {16, 48, 128}) {
+      CpuBackend backend = backends.get(blockTokens % 3);
+      List<float[]> together = kind.runForked(backend, blockTokens, sequences, shared);
+      for (int i = 1; i < sequences.size(); i++) {
+        float[] alone = kind.run(backends.get(1), 32, 100, sequences.subList(i, i + 1)).getFirst();
+        int from = shared.get(i) * kind.heads() * kind.valueDim();
+        assertThat(Arrays.mismatch(together.get(i), from, alone.length, alone, from, alone.length))
+            .as("%s sequence %d block %d seed %d", kind, i, blockTokens, SEED)
+            .isNegative();
+      }
     }
   }
 }
