@@ -2,6 +2,7 @@ package io.kvasir.engine;
 
 import io.kvasir.model.tokenizer.Detokenizer;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// An answer as text: detokenized piece by piece, cut before the first stop string.
 ///
@@ -11,21 +12,32 @@ public final class TextStream {
   private final TokenStream tokens;
   private final Detokenizer detokenizer;
   private final List<String> stops;
+  private final boolean stopIncluded;
   private final StringBuilder held = new StringBuilder();
   private String text = "";
+  private boolean hasToken;
+  private @Nullable String stop;
   private boolean stopped;
   private boolean ended;
 
   /// @param stops strings that end the answer, each at least one character
   public TextStream(TokenStream tokens, Detokenizer detokenizer, List<String> stops) {
-    for (String stop : stops) {
-      if (stop.isEmpty()) {
+    this(tokens, detokenizer, stops, false);
+  }
+
+  /// @param stops strings that end the answer, each at least one character
+  /// @param stopIncluded whether the stop string that was found belongs to the text
+  public TextStream(
+      TokenStream tokens, Detokenizer detokenizer, List<String> stops, boolean stopIncluded) {
+    for (String candidate : stops) {
+      if (candidate.isEmpty()) {
         throw new IllegalArgumentException("a stop string must not be empty");
       }
     }
     this.tokens = tokens;
     this.detokenizer = detokenizer;
     this.stops = List.copyOf(stops);
+    this.stopIncluded = stopIncluded;
   }
 
   /// Waits for the next piece of text, which may be empty; false when the answer has ended.
@@ -37,7 +49,8 @@ public final class TextStream {
       drain();
       return false;
     }
-    if (tokens.advance()) {
+    hasToken = tokens.advance();
+    if (hasToken) {
       held.append(detokenizer.append(tokens.token()));
       text = release(false);
       if (stopped) {
@@ -54,6 +67,22 @@ public final class TextStream {
   /// The text that the last [#advance] found.
   public String text() {
     return text;
+  }
+
+  /// Whether the last [#advance] found a token, rather than text that was held back until the end.
+  public boolean hasToken() {
+    return hasToken;
+  }
+
+  /// The stop string that ended the answer, or null.
+  public @Nullable String stop() {
+    return stop;
+  }
+
+  /// Ends the answer here, as if a stop string had been found.
+  public void end() {
+    stopped = true;
+    tokens.cancel();
   }
 
   /// How the answer ended; a stop string counts as [FinishReason#STOP].
@@ -78,13 +107,16 @@ public final class TextStream {
   /// Takes from the held text what can no longer become a stop string.
   private String release(boolean all) {
     int cut = -1;
-    for (String stop : stops) {
-      int at = held.indexOf(stop);
-      cut = at >= 0 && (cut < 0 || at < cut) ? at : cut;
+    for (String candidate : stops) {
+      int at = held.indexOf(candidate);
+      if (at >= 0 && (cut < 0 || at < cut)) {
+        cut = at;
+        stop = candidate;
+      }
     }
     if (cut >= 0) {
       stopped = true;
-      String result = held.substring(0, cut);
+      String result = held.substring(0, cut) + (stopIncluded ? stop : "");
       held.setLength(0);
       return result;
     }
@@ -97,9 +129,9 @@ public final class TextStream {
   /// Length of the longest end of the held text that begins a stop string.
   private int longestStopPrefix() {
     int longest = 0;
-    for (String stop : stops) {
-      for (int n = Math.min(stop.length() - 1, held.length()); n > longest; n--) {
-        if (stop.startsWith(held.substring(held.length() - n))) {
+    for (String candidate : stops) {
+      for (int n = Math.min(candidate.length() - 1, held.length()); n > longest; n--) {
+        if (candidate.startsWith(held.substring(held.length() - n))) {
           longest = n;
         }
       }

@@ -1,79 +1,40 @@
 package io.kvasir.server;
 
-import org.jspecify.annotations.Nullable;
+import java.util.List;
+import java.util.function.Supplier;
 import tools.jackson.databind.node.ObjectNode;
 
-/// How answers look on the wire: constant over one request.
-///
-/// @param chat whether they are chat messages rather than plain completions
-record AnswerForm(boolean chat, String id, long created, String model) {
+/// How the answers to one request look on the wire.
+sealed interface AnswerForm permits AnthropicForm, ChatForm, CompletionForm, ResponsesForm {
 
-  /// The envelope of a whole answer or of a chunk, without choices.
-  private ObjectNode envelope(boolean chunk) {
-    ObjectNode node = Wire.object();
-    node.put("id", id);
-    node.put(
-        "object", chat ? chunk ? "chat.completion.chunk" : "chat.completion" : "text_completion");
-    node.put("created", created);
-    node.put("model", model);
-    node.putArray("choices");
-    return node;
-  }
+  /// What is sent when all answers have ended, one for each index.
+  ObjectNode whole(List<Whole> answers, Usage usage);
 
-  /// A whole answer without choices.
-  ObjectNode whole() {
-    return envelope(false);
-  }
+  /// What is sent while the answers come.
+  ///
+  /// @param count how many there are
+  /// @param usage what was used so far
+  Events events(int count, Supplier<Usage> usage);
 
-  /// Adds a finished choice to a whole answer.
-  void addChoice(ObjectNode whole, int index, String text, String finishReason) {
-    ObjectNode choice = whole.withArray("choices").addObject();
-    choice.put("index", index);
-    if (chat) {
-      choice.putObject("message").put("role", "assistant").put("content", text);
-    } else {
-      choice.put("text", text);
-    }
-    choice.putNull("logprobs");
-    choice.put("finish_reason", finishReason);
-  }
+  /// An answer that has ended.
+  record Whole(Reply reply, Ending ending) {}
 
-  /// The chunk that begins a chat message.
-  ObjectNode role(int index) {
-    ObjectNode chunk = envelope(true);
-    ObjectNode choice = chunk.withArray("choices").addObject();
-    choice.put("index", index);
-    choice.putObject("delta").put("role", "assistant").put("content", "");
-    choice.putNull("logprobs");
-    choice.putNull("finish_reason");
-    return chunk;
-  }
+  /// Makes the events of one stream. Each index is used by one thread.
+  interface Events {
 
-  /// A chunk with text, or the last one of a choice.
-  ObjectNode chunk(int index, String text, @Nullable String finishReason) {
-    ObjectNode chunk = envelope(true);
-    ObjectNode choice = chunk.withArray("choices").addObject();
-    choice.put("index", index);
-    if (!chat) {
-      choice.put("text", text);
-    } else if (finishReason == null) {
-      choice.putObject("delta").put("content", text);
-    } else {
-      choice.putObject("delta");
-    }
-    choice.putNull("logprobs");
-    if (finishReason == null) {
-      choice.putNull("finish_reason");
-    } else {
-      choice.put("finish_reason", finishReason);
-    }
-    return chunk;
-  }
+    /// The events of a step of the answer `index`: at least one.
+    List<Event> step(int index, Step step);
 
-  /// The chunk that tells what a stream used.
-  ObjectNode usage(ObjectNode usage) {
-    ObjectNode chunk = envelope(true);
-    chunk.set("usage", usage);
-    return chunk;
+    /// The events that end the answer `index`.
+    List<Event> end(int index, Ending ending);
+
+    /// The events after the last answer.
+    List<Event> close();
+
+    /// The events that tell a failure.
+    List<Event> error(ApiException error);
+
+    /// Whether `[DONE]` ends the stream.
+    boolean isMarked();
   }
 }

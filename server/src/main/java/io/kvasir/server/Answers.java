@@ -1,18 +1,12 @@
 package io.kvasir.server;
 
 import io.kvasir.engine.Engine;
-import io.kvasir.engine.FinishReason;
-import io.kvasir.engine.Outcome;
 import io.kvasir.engine.PromptTooLongException;
+import io.kvasir.engine.QueueFullException;
 import io.kvasir.engine.Request;
-import io.kvasir.engine.TextStream;
-import io.kvasir.engine.TokenStream;
-import io.kvasir.model.tokenizer.Detokenizer;
+import io.kvasir.engine.Terms;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.ObjectNode;
 
 /// The answers to one HTTP request: each prompt's `n`, prompt by prompt.
 final class Answers {
@@ -28,28 +22,25 @@ final class Answers {
 
   /// Submits everything, or nothing where one prompt cannot be answered.
   ///
-  /// @throws ApiException where a prompt is too long or empty
-  static Answers submit(ServedModel model, List<int[]> prompts, Parameters parameters) {
+  /// @param tenant on whose behalf; empty for nobody in particular
+  /// @throws ApiException where a prompt is too long or empty, or too many requests wait
+  static Answers submit(ServedModel model, Job job, String tenant) {
     int total = 0;
+    Parameters parameters = job.parameters();
     List<Request> requests = new ArrayList<>();
-    for (int[] prompt : prompts) {
+    for (int[] prompt : job.prompts()) {
       total += prompt.length;
       int most = room(model.engine(), prompt, parameters);
-      for (int i = 0; i < parameters.n(); i++) {
-        requests.add(
-            new Request(prompt, most, parameters.sampling(i), parameters.stopTokens())
-                .withSalt(parameters.salt()));
+      for (int i = 0; i < parameters.bestOf(); i++) {
+        Request request =
+            new Request(prompt, most, parameters.sampling(i), parameters.stops().tokens());
+        requests.add(shaped(request, job).withTerms(terms(parameters, tenant)));
       }
     }
-    Answers answers = new Answers(prompts.size(), total);
+    Answers answers = new Answers(job.prompts().size(), total);
     try {
       for (Request request : requests) {
-        TokenStream tokens = model.engine().submit(request);
-        answers.all.add(
-            new Answer(
-                tokens,
-                new TextStream(
-                    tokens, new Detokenizer(model.tokenizer(), true), parameters.stops())));
+        answers.all.add(new Answer(model.engine().submit(request), model, job));
       }
     } catch (RuntimeException e) {
       answers.cancel();
@@ -58,11 +49,32 @@ final class Answers {
     return answers;
   }
 
-  private static RuntimeException refusal(RuntimeException e) {
+  /// Tenants share no prefixes, whose timing would tell of each other's prompts.
+  private static Terms terms(Parameters parameters, String tenant) {
+    String salt = tenant.isEmpty() ? parameters.salt() : tenant + '\0' + parameters.salt();
+    return new Terms(tenant, salt, parameters.priority(), 0);
+  }
+
+  /// The request with what its answer must look like.
+  private static Request shaped(Request request, Job job) {
+    Parameters parameters = job.parameters();
+    int scores = parameters.shown().scores();
+    boolean compared = parameters.bestOf() > parameters.n();
+    Request shaped =
+        request
+            .withMinTokens(parameters.minTokens())
+            .withScores(compared ? Math.max(0, scores) : scores);
+    return job.limits().promptScores() ? shaped.withPromptScores() : shaped;
+  }
+
+  /// What a client is told where the engine does not take a request.
+  static RuntimeException refusal(RuntimeException e) {
     return switch (e) {
       case PromptTooLongException tooLong ->
           new ApiException(
               400, String.valueOf(tooLong.getMessage()), null, "context_length_exceeded");
+      case QueueFullException full ->
+          ApiException.busy(String.valueOf(full.getMessage()), full.retryAfterSeconds());
       case IllegalArgumentException wrong ->
           new ApiException(400, String.valueOf(wrong.getMessage()));
       case IllegalStateException closed -> new ApiException(503, "the server is closing");
@@ -84,7 +96,7 @@ final class Answers {
           null,
           "context_length_exceeded");
     }
-    return wanted > 0 ? (int) wanted : context - prompt.length;
+    return wanted == Parameters.ROOM ? context - prompt.length : (int) Math.max(1, wanted);
   }
 
   List<Answer> all() {
@@ -99,7 +111,7 @@ final class Answers {
 
   /// Stops all while somebody reads them; may be called from any thread.
   void stop() {
-    all.forEach(answer -> answer.tokens.cancel());
+    all.forEach(Answer::cancel);
   }
 
   boolean isCancelled() {
@@ -108,86 +120,17 @@ final class Answers {
 
   /// What was used so far; cached tokens are those of each prompt's first answer, and 0 until it
   /// has ended.
-  ObjectNode usage() {
+  Usage usage() {
     int completion = 0;
     int cached = 0;
-    int n = all.size() / prompts;
+    int reasoning = 0;
+    int each = all.size() / prompts;
     for (int i = 0; i < all.size(); i++) {
       Answer answer = all.get(i);
       completion += answer.completionTokens();
-      Outcome outcome = answer.outcome;
-      if (i % n == 0 && outcome != null) {
-        cached += outcome.cachedTokens();
-      }
+      reasoning += answer.reasoningTokens();
+      cached += i % each == 0 ? answer.cachedTokens() : 0;
     }
-    ObjectNode usage = Wire.object();
-    usage.put("prompt_tokens", promptTokens);
-    usage.put("completion_tokens", completion);
-    usage.put("total_tokens", promptTokens + completion);
-    usage.putObject("prompt_tokens_details").put("cached_tokens", cached);
-    usage
-        .putObject("completion_tokens_details")
-        .put("reasoning_tokens", 0)
-        .put("accepted_prediction_tokens", 0)
-        .put("rejected_prediction_tokens", 0);
-    return usage;
-  }
-
-  /// One answer; read by one thread.
-  static final class Answer {
-    private final TokenStream tokens;
-    private final TextStream text;
-    private final AtomicInteger read = new AtomicInteger();
-    private volatile @Nullable Outcome outcome;
-
-    Answer(TokenStream tokens, TextStream text) {
-      this.tokens = tokens;
-      this.text = text;
-    }
-
-    /// Waits for more text, which may be empty; null at the end.
-    @Nullable String next() throws InterruptedException {
-      if (text.advance()) {
-        read.incrementAndGet();
-        return text.text();
-      }
-      outcome = text.outcome();
-      return null;
-    }
-
-    /// The tokens that were read; the last piece of text may come without one.
-    int completionTokens() {
-      Outcome ended = outcome;
-      return ended == null ? read.get() : Math.min(read.get(), ended.completionTokens());
-    }
-
-    boolean hasEnded() {
-      return outcome != null;
-    }
-
-    /// How the answer ended.
-    ///
-    /// @throws IllegalStateException before [#next] returned null
-    Outcome outcome() {
-      Outcome ended = outcome;
-      if (ended == null) {
-        throw new IllegalStateException("the answer has not ended");
-      }
-      return ended;
-    }
-
-    /// What clients are told about the end.
-    ///
-    /// @throws ApiException where the engine failed or the server closed
-    String finishReason() {
-      FinishReason reason = outcome().reason();
-      return switch (reason) {
-        case STOP -> "stop";
-        case LENGTH -> "length";
-        case CANCELLED -> throw new ApiException(503, "the server stopped before the answer ended");
-        case EXPIRED -> throw new ApiException(504, "the request waited too long for its start");
-        case ERROR -> throw new ApiException(500, "the model could not be run for this request");
-      };
-    }
+    return new Usage(promptTokens, completion, cached, reasoning);
   }
 }

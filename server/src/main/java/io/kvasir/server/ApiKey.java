@@ -1,5 +1,6 @@
 package io.kvasir.server;
 
+import io.helidon.http.HeaderName;
 import io.helidon.http.HeaderNames;
 import io.helidon.webserver.http.Filter;
 import io.helidon.webserver.http.FilterChain;
@@ -10,10 +11,11 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Set;
 
-/// Lets in only who knows the key, apart from the routes that say whether the server lives. The
-/// comparison takes the same time wherever two keys differ.
+/// Lets in only who knows the key, sent as bearer token or as `x-api-key`, apart from the routes
+/// that say whether the server lives. The comparison takes the same time wherever two keys differ.
 final class ApiKey implements Filter {
   private static final Set<String> OPEN = Set.of("/health", "/live", "/ready");
+  private static final HeaderName ANTHROPIC = HeaderNames.create("x-api-key");
   private static final String SCHEME = "Bearer ";
 
   private final byte[] digest;
@@ -27,6 +29,7 @@ final class ApiKey implements Filter {
     if (!OPEN.contains(request.path().path()) && !isRight(request)) {
       response.header(HeaderNames.CONNECTION, "close");
       Wire.send(
+          request,
           response,
           new ApiException(401, "the API key is missing or wrong", null, "invalid_api_key"));
       return;
@@ -35,6 +38,10 @@ final class ApiKey implements Filter {
   }
 
   private boolean isRight(RoutingRequest request) {
+    String own = request.headers().first(ANTHROPIC).orElse("");
+    if (!own.isEmpty()) {
+      return MessageDigest.isEqual(digest, digest(own.strip()));
+    }
     String sent = request.headers().first(HeaderNames.AUTHORIZATION).orElse("");
     if (!sent.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
       return false;

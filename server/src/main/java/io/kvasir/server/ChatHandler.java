@@ -3,6 +3,7 @@ package io.kvasir.server;
 import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
+import io.kvasir.engine.Output;
 import java.util.List;
 import java.util.Set;
 
@@ -10,15 +11,8 @@ import java.util.Set;
 final class ChatHandler implements Handler {
   private static final Set<String> MISSING =
       Set.of(
-          "logprobs",
-          "top_logprobs",
-          "tools",
-          "functions",
-          "function_call",
-          "continue_final_message",
           "audio",
           "prediction",
-          "reasoning_effort",
           "verbosity",
           "web_search_options",
           "documents",
@@ -26,11 +20,13 @@ final class ChatHandler implements Handler {
           "echo");
 
   private final ServedModel model;
+  private final Dialect dialect;
   private final Generation generation;
   private final int maxBodyBytes;
 
-  ChatHandler(ServedModel model, Generation generation, int maxBodyBytes) {
+  ChatHandler(ServedModel model, Dialect dialect, Generation generation, int maxBodyBytes) {
     this.model = model;
+    this.dialect = dialect;
     this.generation = generation;
     this.maxBodyBytes = maxBodyBytes;
   }
@@ -40,25 +36,43 @@ final class ChatHandler implements Handler {
     generation.run(
         request,
         response,
-        true,
-        () -> {
+        cache -> {
           Fields fields = RequestBody.fields(request, response, maxBodyBytes);
-          Generation.checkModel(model, fields.text("model"));
-          fields.refuse(MISSING);
-          checkToolChoice(fields);
-          Parameters parameters = Parameters.read(fields, model, 0);
-          boolean open = fields.flag("add_generation_prompt", true);
-          return new Generation.Job(List.of(Messages.prompt(fields, model, open)), parameters);
+          Job job = job(fields, cache);
+          generation.unknown(fields);
+          return job;
         });
   }
 
-  /// Without tools, only a choice that asks for none makes sense.
-  private static void checkToolChoice(Fields fields) {
-    if (fields.has("tool_choice")) {
-      String choice = fields.text("tool_choice");
-      if (!"none".equals(choice) && !"auto".equals(choice)) {
-        throw ApiException.unsupported("tool_choice");
-      }
+  private Job job(Fields fields, boolean cache) {
+    Generation.checkModel(model, fields.text("model"));
+    fields.refuse(MISSING);
+    fields.accept("modalities");
+    Tools tools = ToolFields.chat(fields);
+    Parameters parameters =
+        Parameters.read(fields, model, Parameters.Names.CHAT, cache).withScores(scores(fields));
+    ChatPrompt prompt =
+        ChatPrompt.of(model, dialect, Messages.conversation(fields, tools, dialect));
+    return new Job(
+        List.of(prompt.tokens()),
+        parameters,
+        prompt.speech(),
+        new Job.Limits(!tools.parallel(), false),
+        new ChatForm(
+            Envelope.of("chatcmpl-", model, cache),
+            parameters,
+            prompt.tokens(),
+            fields.has("functions"),
+            new Logprobs(model.tokenizer())));
+  }
+
+  /// How many likeliest tokens are told; -1 for no scores at all.
+  private static int scores(Fields fields) {
+    boolean wanted = fields.flag("logprobs", false);
+    int top = fields.integer("top_logprobs", 0, 0, Output.MOST_SCORES);
+    if (top > 0 && !wanted) {
+      throw ApiException.field("top_logprobs", "'top_logprobs' needs 'logprobs' to be true");
     }
+    return wanted ? top : -1;
   }
 }

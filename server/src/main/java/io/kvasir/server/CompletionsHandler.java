@@ -3,6 +3,8 @@ package io.kvasir.server;
 import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
+import io.kvasir.engine.Output;
+import io.kvasir.server.reply.Speech;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -11,7 +13,6 @@ import tools.jackson.databind.JsonNode;
 /// `POST /v1/completions`, with prompts as text or token ids.
 final class CompletionsHandler implements Handler {
   private static final int MOST_PROMPTS = 64;
-  private static final int ABSENT_MAX_TOKENS = 16;
 
   private final ServedModel model;
   private final Generation generation;
@@ -28,50 +29,66 @@ final class CompletionsHandler implements Handler {
     generation.run(
         request,
         response,
-        false,
-        () -> {
+        cache -> {
           Fields fields = RequestBody.fields(request, response, maxBodyBytes);
-          Generation.checkModel(model, fields.text("model"));
-          fields.refuse(Set.of("echo", "suffix"));
-          if (fields.has("logprobs")) {
-            throw ApiException.unsupported("logprobs"); // 0 asks for the chosen tokens' values.
-          }
-          Parameters parameters = Parameters.read(fields, model, ABSENT_MAX_TOKENS);
-          return new Generation.Job(prompts(fields), parameters);
+          Job job = job(fields, cache);
+          generation.unknown(fields);
+          return job;
         });
   }
 
-  private List<int[]> prompts(Fields fields) {
+  private Job job(Fields fields, boolean cache) {
+    Generation.checkModel(model, fields.text("model"));
+    fields.refuse(Set.of("suffix"));
+    boolean echo = fields.flag("echo", false);
+    Parameters.Names names = echo ? Parameters.Names.ECHO : Parameters.Names.COMPLETION;
+    Parameters parameters =
+        Parameters.read(fields, model, names, cache)
+            .withScores(fields.integer("logprobs", -1, 0, Output.MOST_SCORES));
+    List<CompletionForm.Prompt> prompts = prompts(fields, echo);
+    return new Job(
+        prompts.stream().map(CompletionForm.Prompt::tokens).toList(),
+        parameters,
+        Speech.PLAIN,
+        new Job.Limits(false, echo && parameters.shown().scores() >= 0),
+        new CompletionForm(
+            Envelope.of("cmpl-", model, cache), parameters, prompts, model.tokenizer()));
+  }
+
+  private List<CompletionForm.Prompt> prompts(Fields fields, boolean echo) {
     JsonNode prompt = fields.get("prompt");
     if (prompt == null) {
       throw ApiException.field("prompt", "'prompt' is missing");
     }
     if (prompt.isString()) {
-      return List.of(encode(prompt));
+      return List.of(encode(prompt, echo));
     }
     if (!prompt.isArray() || prompt.isEmpty()) {
       throw Fields.wrong("prompt", "text, token ids, or a list of either", prompt);
     }
     if (prompt.get(0).isNumber()) {
-      return List.of(ids(prompt));
+      return List.of(ids(prompt, echo));
     }
     if (prompt.size() > MOST_PROMPTS) {
       throw ApiException.field(
           "prompt",
           "'prompt' has %d entries; at most %d are allowed".formatted(prompt.size(), MOST_PROMPTS));
     }
-    List<int[]> result = new ArrayList<>();
+    List<CompletionForm.Prompt> result = new ArrayList<>();
     for (JsonNode item : prompt) {
-      result.add(item.isString() ? encode(item) : ids(item));
+      result.add(item.isString() ? encode(item, echo) : ids(item, echo));
     }
     return result;
   }
 
-  private int[] encode(JsonNode text) {
-    return model.tokenizer().encodeWithSpecials(text.stringValue());
+  private CompletionForm.Prompt encode(JsonNode node, boolean echo) {
+    String text = node.stringValue();
+    return new CompletionForm.Prompt(
+        model.tokenizer().encodeWithSpecials(text), echo ? text : null);
   }
 
-  private int[] ids(JsonNode node) {
-    return Fields.tokens("prompt", node, model.engine().vocabularySize());
+  private CompletionForm.Prompt ids(JsonNode node, boolean echo) {
+    int[] ids = Fields.tokens("prompt", node, model.engine().vocabularySize());
+    return new CompletionForm.Prompt(ids, echo ? model.tokenizer().decode(ids, true) : null);
   }
 }

@@ -2,63 +2,75 @@ package io.kvasir.server;
 
 import io.helidon.webserver.http.ServerResponse;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.node.ObjectNode;
 
 /// Brings answers to the client, whole or as a stream.
 final class Delivery {
   private final Answers answers;
   private final AnswerForm form;
+  private final Parameters parameters;
   private final Metrics metrics;
 
-  Delivery(Answers answers, AnswerForm form, Metrics metrics) {
+  Delivery(Answers answers, Job job, Metrics metrics) {
     this.answers = answers;
-    this.form = form;
+    this.form = job.form();
+    this.parameters = job.parameters();
     this.metrics = metrics;
   }
 
   /// Sends one JSON object when all answers have ended.
   void whole(ServerResponse response) throws InterruptedException {
-    ObjectNode body = form.whole();
-    List<Answers.Answer> all = answers.all();
-    for (int i = 0; i < all.size(); i++) {
-      Answers.Answer answer = all.get(i);
-      StringBuilder text = new StringBuilder();
-      for (String piece = answer.next(); piece != null; piece = answer.next()) {
-        text.append(piece);
+    List<AnswerForm.Whole> ended = new ArrayList<>();
+    for (Answer answer : answers.all()) {
+      Reply reply = new Reply();
+      for (Step step = answer.next(); step != null; step = answer.next()) {
+        reply.add(step);
       }
       metrics.ended(answer);
-      form.addChoice(body, i, text.toString(), answer.finishReason());
+      ended.add(new AnswerForm.Whole(reply, answer.ending()));
     }
-    body.set("usage", answers.usage());
-    Wire.send(response, body);
+    Wire.send(response, form.whole(best(ended), answers.usage()));
+  }
+
+  /// Of each prompt's answers the `n` with the highest mean log-probability, best first.
+  private List<AnswerForm.Whole> best(List<AnswerForm.Whole> all) {
+    int of = parameters.bestOf();
+    if (of == parameters.n()) {
+      return all;
+    }
+    List<AnswerForm.Whole> result = new ArrayList<>();
+    for (int from = 0; from < all.size(); from += of) {
+      all.subList(from, from + of).stream()
+          .sorted(Comparator.comparingDouble(answer -> -answer.reply().meanLogProbability()))
+          .limit(parameters.n())
+          .forEach(result::add);
+    }
+    return result;
   }
 
   /// Sends chunks as tokens come. After the first, an error is an event.
-  void stream(ServerResponse response, Parameters parameters) throws InterruptedException {
+  void stream(ServerResponse response) throws InterruptedException {
     EventWriter writer = new EventWriter(response);
+    AnswerForm.Events events = form.events(answers.all().size(), answers::usage);
     try {
-      streamAll(writer, parameters.continuousUsage());
+      streamAll(writer, events);
+      writer.write(events.close());
     } catch (ApiException e) {
       if (answers.isCancelled() || !writer.started()) {
         throw e;
       }
-      writer.write(Wire.error(new ApiException(e.status(), e.getMessage())));
-      writer.done();
-      return;
+      writer.write(events.error(e));
     }
-    if (parameters.includeUsage()) {
-      writer.write(form.usage(answers.usage()));
-    }
-    writer.done();
+    writer.end(events.isMarked());
   }
 
   /// Reads what nobody wants any more to its end, so that everything is freed and counted.
   void abandon() throws InterruptedException {
     answers.cancel();
-    for (Answers.Answer answer : answers.all()) {
+    for (Answer answer : answers.all()) {
       if (!answer.hasEnded()) {
         while (answer.next() != null) {
           // Tokens that were on their way.
@@ -68,16 +80,16 @@ final class Delivery {
     }
   }
 
-  private void streamAll(EventWriter writer, boolean usage) throws InterruptedException {
-    List<Answers.Answer> all = answers.all();
+  private void streamAll(EventWriter writer, AnswerForm.Events events) throws InterruptedException {
+    List<Answer> all = answers.all();
     AtomicReference<@Nullable RuntimeException> failure = new AtomicReference<>();
     List<Thread> others = new ArrayList<>();
     for (int i = 1; i < all.size(); i++) {
       int index = i;
-      others.add(Thread.startVirtualThread(() -> streamAside(writer, index, usage, failure)));
+      others.add(Thread.startVirtualThread(() -> streamAside(writer, index, events, failure)));
     }
     try {
-      streamOne(writer, 0, usage);
+      streamOne(writer, 0, events);
     } catch (RuntimeException e) {
       answers.cancel();
       failure.compareAndSet(null, e);
@@ -95,10 +107,10 @@ final class Delivery {
   private void streamAside(
       EventWriter writer,
       int index,
-      boolean usage,
+      AnswerForm.Events events,
       AtomicReference<@Nullable RuntimeException> failure) {
     try {
-      streamOne(writer, index, usage);
+      streamOne(writer, index, events);
     } catch (RuntimeException e) {
       failure.compareAndSet(null, e);
       answers.cancel();
@@ -108,31 +120,13 @@ final class Delivery {
     }
   }
 
-  private void streamOne(EventWriter writer, int index, boolean usage) throws InterruptedException {
-    Answers.Answer answer = answers.all().get(index);
-    boolean begun = !form.chat();
-    for (String piece = answer.next(); piece != null; piece = answer.next()) {
-      ObjectNode chunk = withUsage(form.chunk(index, piece, null), usage);
-      if (begun) {
-        writer.write(chunk);
-      } else {
-        writer.write(withUsage(form.role(index), usage), chunk);
-        begun = true;
-      }
+  private void streamOne(EventWriter writer, int index, AnswerForm.Events events)
+      throws InterruptedException {
+    Answer answer = answers.all().get(index);
+    for (Step step = answer.next(); step != null; step = answer.next()) {
+      writer.write(events.step(index, step));
     }
     metrics.ended(answer);
-    ObjectNode last = withUsage(form.chunk(index, "", answer.finishReason()), usage);
-    if (begun) {
-      writer.write(last);
-    } else {
-      writer.write(withUsage(form.role(index), usage), last);
-    }
-  }
-
-  private ObjectNode withUsage(ObjectNode chunk, boolean usage) {
-    if (usage) {
-      chunk.set("usage", answers.usage());
-    }
-    return chunk;
+    writer.write(events.end(index, answer.ending()));
   }
 }

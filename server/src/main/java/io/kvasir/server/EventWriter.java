@@ -2,17 +2,21 @@ package io.kvasir.server;
 
 import io.helidon.http.HeaderNames;
 import io.helidon.webserver.http.ServerResponse;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 
-/// Server-sent events: `data: ` and one line of JSON each, written and flushed at once. The headers
-/// leave with the first, so that earlier failures keep their status. Several threads may write.
+/// Server-sent events: `data: ` and one line of JSON each, after `event: ` and a name where they
+/// have one, written and flushed at once. The headers leave with the first, so that earlier
+/// failures keep their status. Several threads may write.
 final class EventWriter {
+  private static final byte[] EVENT = "event: ".getBytes(StandardCharsets.US_ASCII);
+  private static final byte[] LINE = "\n".getBytes(StandardCharsets.US_ASCII);
   private static final byte[] DATA = "data: ".getBytes(StandardCharsets.US_ASCII);
   private static final byte[] END = "\n\n".getBytes(StandardCharsets.US_ASCII);
   private static final byte[] DONE = "data: [DONE]\n\n".getBytes(StandardCharsets.US_ASCII);
@@ -38,27 +42,31 @@ final class EventWriter {
   /// Writes events in one go.
   ///
   /// @throws UncheckedIOException where the client has gone
-  void write(JsonNode... events) {
-    int size = 0;
-    byte[][] bodies = new byte[events.length][];
-    for (int i = 0; i < events.length; i++) {
-      bodies[i] = Wire.bytes(events[i]);
-      size += DATA.length + bodies[i].length + END.length;
+  void write(List<Event> events) {
+    if (events.isEmpty()) {
+      return;
     }
-    byte[] all = new byte[size];
-    int at = 0;
-    for (byte[] body : bodies) {
-      for (byte[] part : new byte[][] {DATA, body, END}) {
-        System.arraycopy(part, 0, all, at, part.length);
-        at += part.length;
+    ByteArrayOutputStream all = new ByteArrayOutputStream(256 * events.size());
+    for (Event event : events) {
+      if (event.name() != null) {
+        all.writeBytes(EVENT);
+        all.writeBytes(event.name().getBytes(StandardCharsets.US_ASCII));
+        all.writeBytes(LINE);
       }
+      all.writeBytes(DATA);
+      all.writeBytes(Wire.bytes(event.data()));
+      all.writeBytes(END);
     }
-    send(all);
+    send(all.toByteArray());
   }
 
   /// Ends the stream.
-  void done() {
-    send(DONE);
+  ///
+  /// @param mark whether `[DONE]` goes before
+  void end(boolean mark) {
+    if (mark) {
+      send(DONE);
+    }
     lock.lock();
     try {
       opened().close();

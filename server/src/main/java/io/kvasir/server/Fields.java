@@ -1,6 +1,7 @@
 package io.kvasir.server;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -8,12 +9,38 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /// The fields of a request's body. A null counts as absent; a wrong type or range is refused with
-/// the field's name.
-record Fields(ObjectNode body) {
+/// the field's name. Remembers which fields were asked for: the others are unknown.
+final class Fields {
   private static final int SHOWN = 60;
+
+  private final ObjectNode body;
+  private final Set<String> known = new HashSet<>();
+
+  Fields(ObjectNode body) {
+    this.body = body;
+  }
+
+  ObjectNode body() {
+    return body;
+  }
+
+  /// Marks fields as known that need nothing done.
+  void accept(String... names) {
+    known.addAll(List.of(names));
+  }
+
+  /// How many fields nobody asked for.
+  int unknown() {
+    int unknown = 0;
+    for (String name : body.propertyNames()) {
+      unknown += known.contains(name) ? 0 : 1;
+    }
+    return unknown;
+  }
 
   /// The field, or null where it is absent.
   @Nullable JsonNode get(String name) {
+    known.add(name);
     JsonNode node = body.get(name);
     return node == null || node.isNull() ? null : node;
   }

@@ -1,13 +1,12 @@
 package io.kvasir.server;
 
+import io.helidon.http.HeaderName;
+import io.helidon.http.HeaderNames;
 import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.security.SecureRandom;
-import java.util.HexFormat;
-import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -15,11 +14,17 @@ import org.jspecify.annotations.Nullable;
 /// What both generating routes do once they know their prompts: submit, deliver, and stop when the
 /// client goes away.
 final class Generation {
+  private static final HeaderName REQUEST_ID = HeaderNames.create("X-Request-Id");
+  private static final HeaderName CACHE_INFO = HeaderNames.create("X-Kvasir-Cache-Info");
+  private static final int LONGEST_ID = 128;
+
+  /// Where a request's context has the name of its tenant.
+  static final String TENANT = "io.kvasir.server.tenant";
+
   private final ServedModel model;
   private final Metrics metrics;
   private final Gate gate;
   private final ClientWatch clients;
-  private final SecureRandom random = new SecureRandom();
   private final Set<Answers> running = ConcurrentHashMap.newKeySet();
 
   Generation(ServedModel model, Metrics metrics, Gate gate, ClientWatch clients) {
@@ -29,65 +34,80 @@ final class Generation {
     this.clients = clients;
   }
 
-  /// Makes the request's prompts and parameters.
+  /// Makes what a request asks for.
   interface Reader {
-    Job read() throws IOException;
+    /// @param cache whether the client wants to know what the cache did
+    Job read(boolean cache) throws IOException;
   }
 
-  /// What is to be generated.
-  record Job(List<int[]> prompts, Parameters parameters) {}
-
   /// Answers one request.
-  ///
-  /// @param chat whether answers are chat messages
-  void run(ServerRequest request, ServerResponse response, boolean chat, Reader reader)
+  void run(ServerRequest request, ServerResponse response, Reader reader)
       throws IOException, InterruptedException {
+    boolean cache = request.headers().first(CACHE_INFO).orElse("").equals("1");
+    guarded(
+        request,
+        response,
+        () -> {
+          Job job = reader.read(cache);
+          Answers answers = Answers.submit(model, job, tenant(request));
+          running.add(answers);
+          Delivery delivery = new Delivery(answers, job, metrics);
+          try (ClientWatch.Watch _ = clients.watch(request, answers::cancel)) {
+            if (job.parameters().stream()) {
+              delivery.stream(response);
+            } else {
+              delivery.whole(response);
+            }
+          } catch (UncheckedIOException | ApiException e) {
+            if (!answers.isCancelled() && e instanceof ApiException) {
+              throw e;
+            }
+            // Nobody reads an answer any more.
+            throw new CloseConnectionException("the client has gone", e);
+          } finally {
+            running.remove(answers);
+            delivery.abandon();
+          }
+        });
+  }
+
+  /// Work that the model does.
+  interface Work {
+    void run() throws IOException, InterruptedException;
+  }
+
+  /// Does work for a request unless the server closes; waits for its end when it does later.
+  void guarded(ServerRequest request, ServerResponse response, Work work)
+      throws IOException, InterruptedException {
+    response.header(REQUEST_ID, requestId(request));
     gate.enter();
     try {
-      Job job = reader.read();
-      Answers answers = Answers.submit(model, job.prompts(), job.parameters());
-      running.add(answers);
-      Delivery delivery = new Delivery(answers, form(chat), metrics);
-      try (ClientWatch.Watch _ = clients.watch(request, answers::cancel)) {
-        deliver(delivery, response, job.parameters());
-      } catch (UncheckedIOException | ApiException e) {
-        if (!answers.isCancelled() && e instanceof ApiException) {
-          throw e;
-        }
-        // Nobody reads an answer any more.
-        throw new CloseConnectionException("the client has gone", e);
-      } finally {
-        running.remove(answers);
-        delivery.abandon();
-      }
+      work.run();
     } finally {
       gate.leave();
     }
   }
 
+  /// The client's own id of the request where it is a short printable one, else a new one.
+  private static String requestId(ServerRequest request) {
+    String sent = request.headers().first(REQUEST_ID).orElse("");
+    boolean usable = !sent.isEmpty() && sent.length() <= LONGEST_ID;
+    return usable && sent.chars().allMatch(c -> c > ' ' && c < 127) ? sent : Ids.next("req_");
+  }
+
+  /// Counts the fields of a request that nobody asked for.
+  void unknown(Fields fields) {
+    metrics.unknownFields(fields.unknown());
+  }
+
+  /// On whose behalf a request runs: what the check of its key left, empty where there is none.
+  static String tenant(ServerRequest request) {
+    return request.context().get(TENANT, String.class).orElse("");
+  }
+
   /// Ends what still runs; its clients are told that the server stopped.
   void stopAll() {
     running.forEach(Answers::stop);
-  }
-
-  private static void deliver(Delivery delivery, ServerResponse response, Parameters parameters)
-      throws InterruptedException {
-    if (parameters.stream()) {
-      delivery.stream(response, parameters);
-    } else {
-      delivery.whole(response);
-    }
-  }
-
-  private AnswerForm form(boolean chat) {
-    byte[] id = new byte[12];
-    random.nextBytes(id);
-    String prefix = chat ? "chatcmpl-" : "cmpl-";
-    return new AnswerForm(
-        chat,
-        prefix + HexFormat.of().formatHex(id),
-        System.currentTimeMillis() / 1000,
-        model.name());
   }
 
   /// Refuses a model that is not served; absent means the one that is.

@@ -84,7 +84,8 @@ public final class KvasirServer implements AutoCloseable {
 
   private void route(HttpRouting.Builder routing) {
     StatusHandler status = new StatusHandler(model, metrics, gate, config.version());
-    TokenizeHandler tokenize = new TokenizeHandler(model, config.maxBodyBytes());
+    Dialect dialect = Dialect.of(model);
+    TokenizeHandler tokenize = new TokenizeHandler(model, dialect, config.maxBodyBytes());
     String key = config.apiKey();
     if (key != null) {
       routing.addFilter(new ApiKey(key));
@@ -97,21 +98,33 @@ public final class KvasirServer implements AutoCloseable {
     get(routing, "/v1/models", status::models);
     get(routing, "/v1/models/{id}", status::model);
     int limit = config.maxBodyBytes();
-    post(routing, "/v1/chat/completions", new ChatHandler(model, generation, limit));
+    post(routing, "/v1/chat/completions", new ChatHandler(model, dialect, generation, limit));
     post(routing, "/v1/completions", new CompletionsHandler(model, generation, limit));
+    AnthropicHandler anthropic = new AnthropicHandler(model, dialect, generation, limit);
+    post(routing, "/v1/messages", anthropic);
+    post(routing, "/v1/messages/count_tokens", anthropic::count);
+    post(routing, "/v1/responses", new ResponsesHandler(model, dialect, generation, limit));
+    post(routing, "/v1/embeddings", new EmbeddingsHandler(model, generation, limit));
     post(routing, "/tokenize", tokenize::tokenize);
     post(routing, "/detokenize", tokenize::detokenize);
+    post(routing, "/v1/tokenize", tokenize::tokenize);
+    post(routing, "/v1/detokenize", tokenize::detokenize);
     post(routing, "/reset_prefix_cache", status::resetPrefixCache);
+    post(routing, "/reset_mm_cache", status::resetNothing);
+    post(routing, "/reset_encoder_cache", status::resetNothing);
+    routing.get("/flush_cache", status::flushCache);
+    routing.post("/flush_cache", status::flushCache);
+    refuseOthers(routing, "/flush_cache", "GET, POST");
     routing.any((request, response) -> {
       response.header(HeaderNames.CONNECTION, "close");
       throw new ApiException(404, "there is no route " + request.path().path());
     });
-    routing.error(ApiException.class, (request, response, e) -> Wire.send(response, e));
+    routing.error(ApiException.class, Wire::send);
     routing.error(
         Exception.class,
         (request, response, e) -> {
           LOG.log(System.Logger.Level.ERROR, "event=request_failed error=" + e, e);
-          Wire.send(response, new ApiException(500, "the server failed at this request"));
+          Wire.send(request, response, new ApiException(500, "the server failed at this request"));
         });
   }
 

@@ -18,6 +18,7 @@ final class Metrics {
   private final LongAdder promptTokens = new LongAdder();
   private final LongAdder generationTokens = new LongAdder();
   private final Map<FinishReason, LongAdder> ended = new EnumMap<>(FinishReason.class);
+  private final LongAdder unknownFields = new LongAdder();
   private final Histogram firstToken = new Histogram();
   private final Histogram endToEnd = new Histogram();
   private final Histogram queue = new Histogram();
@@ -33,8 +34,13 @@ final class Metrics {
     }
   }
 
+  /// Counts fields of requests that the server does not know.
+  void unknownFields(int count) {
+    unknownFields.add(count);
+  }
+
   /// Counts an answer that was read to its end.
-  void ended(Answers.Answer answer) {
+  void ended(Answer answer) {
     Outcome outcome = answer.outcome();
     LongAdder count = ended.get(outcome.reason());
     if (count != null) {
@@ -93,6 +99,7 @@ final class Metrics {
     value(out, "counter", "vllm:prefix_cache_hits_total", "", counters.hitTokens());
     value(out, "counter", "vllm:prompt_tokens_total", "", promptTokens.sum());
     value(out, "counter", "vllm:generation_tokens_total", "", generationTokens.sum());
+    value(out, "counter", "kvasir_unknown_fields_total", "", unknownFields.sum());
     String name = "vllm:request_success_total";
     out.append("# TYPE ").append(name).append(" counter\n");
     ended.forEach((reason, count) -> sample(out, name, finished(reason), count.sum()));

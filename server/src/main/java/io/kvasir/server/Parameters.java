@@ -10,41 +10,41 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/// What chat and completion requests have in common.
+/// What all generating requests have in common.
 ///
-/// @param maxTokens most tokens of an answer; 0 for the room that is left
-/// @param seeded whether the client chose the seed
-/// @param stops strings that end the answer
-/// @param stopTokens ids that end the answer
+/// @param maxTokens most tokens of an answer, or [#ROOM]; 0 where only the prompt is looked at
+/// @param minTokens least tokens of an answer
 /// @param n answers per prompt
-/// @param includeUsage whether a stream ends with a usage chunk
-/// @param continuousUsage whether every chunk of a stream tells the usage so far
+/// @param bestOf how many the `n` are chosen from
+/// @param salt the cache is shared with requests of equal salt only
+/// @param priority lower ones start first
 record Parameters(
     int maxTokens,
-    SamplingOptions sampling,
-    boolean seeded,
-    List<String> stops,
-    Set<Integer> stopTokens,
+    int minTokens,
     int n,
-    boolean stream,
-    boolean includeUsage,
-    boolean continuousUsage,
-    String salt) {
+    int bestOf,
+    SamplingOptions sampling,
+    Stops stops,
+    Shown shown,
+    String salt,
+    int priority) {
+
+  /// As many tokens as the context has room for.
+  static final int ROOM = -1;
 
   private static final int MOST_STOPS = 64;
   private static final int LONGEST_STOP = 1_000;
   private static final int MOST_ANSWERS = 128;
   private static final int MOST_BIASES = 1_024;
   private static final int LONGEST_SALT = 128;
+  private static final char[] FORBIDDEN_IN_SALT = {'@', '/', '\\', 0};
+  private static final int LONGEST_HINT = 1_024;
   private static final float ANY = Float.MAX_VALUE;
 
   /// Known fields whose effect is missing, for every generating route.
   private static final Set<String> MISSING =
       Set.of(
-          "min_tokens",
-          "include_stop_str_in_output",
           "prompt_logprobs",
-          "return_token_ids",
           "guided_json",
           "guided_regex",
           "guided_choice",
@@ -53,28 +53,139 @@ record Parameters(
           "use_beam_search",
           "kv_retention");
 
-  static Parameters read(Fields fields, ServedModel model, int absentMaxTokens) {
+  /// Fields without an effect on the answer.
+  private static final List<String> HINTS =
+      List.of("user", "prompt_cache_key", "prompt_cache_retention", "safety_identifier");
+
+  /// What ends an answer.
+  ///
+  /// @param texts strings
+  /// @param tokens ids
+  /// @param isIncluded whether the string that was found belongs to the answer
+  record Stops(List<String> texts, Set<Integer> tokens, boolean isIncluded) {
+    Stops {
+      texts = List.copyOf(texts);
+      tokens = Set.copyOf(tokens);
+    }
+  }
+
+  /// What of an answer is shown, and when.
+  ///
+  /// @param usageAtEnd whether a stream ends with a usage chunk
+  /// @param usageAlways whether every chunk of a stream tells the usage so far
+  /// @param tokenIds whether ids are shown beside the text
+  /// @param cache whether the cache's part is told
+  /// @param scores how many likeliest tokens are told with their probabilities beside the chosen
+  ///   one; -1 for no probabilities
+  record Shown(
+      boolean stream,
+      boolean usageAtEnd,
+      boolean usageAlways,
+      boolean tokenIds,
+      boolean cache,
+      int scores) {}
+
+  /// Names of fields that differ between routes.
+  ///
+  /// @param absent how many tokens an answer may have where nothing is said
+  /// @param least fewest tokens that may be asked for
+  record Names(List<String> maxTokens, int absent, int least, String stop) {
+    private static final List<String> OPENAI = List.of("max_tokens", "max_completion_tokens");
+    private static final int ABSENT = 16;
+
+    static final Names CHAT = new Names(OPENAI, ROOM, 1, "stop");
+    static final Names COMPLETION = new Names(OPENAI, ABSENT, 1, "stop");
+
+    /// For completions that repeat their prompt, which may be all that is wanted.
+    static final Names ECHO = new Names(OPENAI, ABSENT, 0, "stop");
+  }
+
+  /// Reads them.
+  ///
+  /// @param cache whether the cache's part is to be told
+  static Parameters read(Fields fields, ServedModel model, Names names, boolean cache) {
     fields.refuse(MISSING);
     checkFormat(fields);
-    boolean stream = fields.flag("stream", false);
-    Fields options = stream ? fields.object("stream_options") : null;
-    boolean continuous = options != null && options.flag("continuous_usage_stats", false);
-    boolean usage = options != null && options.flag("include_usage", false);
+    checkHints(fields);
     int n = fields.integer("n", 1, 1, MOST_ANSWERS);
-    if (fields.integer("best_of", n, 1, MOST_ANSWERS) != n) {
-      throw ApiException.field("best_of", "'best_of' is supported only when it equals 'n'");
-    }
+    int maxTokens = maxTokens(fields, names);
+    Shown shown = shown(fields, cache);
+    int most = maxTokens == ROOM ? Integer.MAX_VALUE : maxTokens;
     return new Parameters(
-        maxTokens(fields, absentMaxTokens),
-        sampling(fields, model.engine().vocabularySize()),
-        fields.has("seed"),
-        stops(fields),
-        stopTokens(fields, model),
+        maxTokens,
+        fields.integer("min_tokens", 0, 0, most),
         n,
+        bestOf(fields, n, shown.stream()),
+        sampling(fields, model.engine().vocabularySize()),
+        new Stops(
+            stops(fields, names.stop()),
+            stopTokens(fields, model),
+            fields.flag("include_stop_str_in_output", false)),
+        shown,
+        salt(fields),
+        fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE));
+  }
+
+  private static int bestOf(Fields fields, int n, boolean stream) {
+    int bestOf = fields.integer("best_of", n, n, MOST_ANSWERS);
+    if (stream && bestOf != n) {
+      throw ApiException.field(
+          "best_of", "a stream cannot choose among answers; 'best_of' must equal 'n'");
+    }
+    return bestOf;
+  }
+
+  private static Shown shown(Fields fields, boolean cache) {
+    boolean stream = fields.flag("stream", false);
+    fields.accept("stream_options");
+    Fields options = stream ? fields.object("stream_options") : null;
+    return new Shown(
         stream,
-        usage,
-        continuous,
-        salt(fields));
+        options != null && options.flag("include_usage", false),
+        options != null && options.flag("continuous_usage_stats", false),
+        fields.flag("return_token_ids", false),
+        cache,
+        -1);
+  }
+
+  private static void checkHints(Fields fields) {
+    fields.accept("metadata", "store", "service_tier");
+    for (String name : HINTS) {
+      String hint = fields.text(name);
+      if (hint != null && hint.length() > LONGEST_HINT) {
+        throw ApiException.field(
+            name,
+            "'%s' has %d characters; at most %d are allowed"
+                .formatted(name, hint.length(), LONGEST_HINT));
+      }
+    }
+  }
+
+  /// The same for a route that gives one answer.
+  ///
+  /// @throws ApiException where several are wanted
+  Parameters single() {
+    if (n != 1) {
+      throw ApiException.field("n", "this route gives one answer, not %d".formatted(n));
+    }
+    return this;
+  }
+
+  /// The same with scores of the chosen and the `top` likeliest tokens; -1 for none.
+  Parameters withScores(int top) {
+    Shown more =
+        new Shown(
+            shown.stream(),
+            shown.usageAtEnd(),
+            shown.usageAlways(),
+            shown.tokenIds(),
+            shown.cache(),
+            top);
+    return new Parameters(maxTokens, minTokens, n, bestOf, sampling, stops, more, salt, priority);
+  }
+
+  boolean stream() {
+    return shown.stream();
   }
 
   private static void checkFormat(Fields fields) {
@@ -84,9 +195,13 @@ record Parameters(
     }
   }
 
-  private static int maxTokens(Fields fields, int absent) {
-    int older = fields.integer("max_tokens", absent, 1, Integer.MAX_VALUE);
-    return fields.integer("max_completion_tokens", older, 1, Integer.MAX_VALUE);
+  /// Of several names the last that is there counts.
+  private static int maxTokens(Fields fields, Names names) {
+    int result = names.absent();
+    for (String name : names.maxTokens()) {
+      result = fields.integer(name, result, names.least(), Integer.MAX_VALUE);
+    }
+    return result;
   }
 
   private static SamplingOptions sampling(Fields fields, int vocabulary) {
@@ -133,12 +248,12 @@ record Parameters(
     return id;
   }
 
-  private static List<String> stops(Fields fields) {
-    List<String> stops = fields.texts("stop", MOST_STOPS);
+  private static List<String> stops(Fields fields, String name) {
+    List<String> stops = fields.texts(name, MOST_STOPS);
     for (String stop : stops) {
       if (stop.isEmpty() || stop.length() > LONGEST_STOP) {
         throw ApiException.field(
-            "stop",
+            name,
             "a stop string must have 1 to %d characters, not %d"
                 .formatted(LONGEST_STOP, stop.length()));
       }
@@ -170,6 +285,12 @@ record Parameters(
           "cache_salt",
           "'cache_salt' must have 1 to %d characters, not %d"
               .formatted(LONGEST_SALT, salt.length()));
+    }
+    for (char forbidden : FORBIDDEN_IN_SALT) {
+      if (salt.indexOf(forbidden) >= 0) {
+        throw ApiException.field(
+            "cache_salt", "'cache_salt' must not contain @, /, \\ or the character 0");
+      }
     }
     return salt;
   }

@@ -67,4 +67,18 @@ final class StatusHandler {
     }
     Wire.send(response, Wire.object().put("success", true).put("blocks_freed", freed));
   }
+
+  /// There is no such cache; benchmarks reset it all the same.
+  void resetNothing(ServerRequest request, ServerResponse response) {
+    Wire.send(response, Wire.object().put("success", true));
+  }
+
+  /// As [#resetPrefixCache], in SGLang's form.
+  void flushCache(ServerRequest request, ServerResponse response) {
+    int freed = model.engine().resetPrefixCache();
+    response.status(freed < 0 ? 400 : 200);
+    response.header(HeaderNames.CONTENT_TYPE, "text/plain; charset=utf-8");
+    response.send(
+        freed < 0 ? "Requests are running; the cache is kept.\n" : "The cache is empty.\n");
+  }
 }

@@ -10,10 +10,12 @@ import tools.jackson.databind.node.ObjectNode;
 /// `POST /tokenize` and `POST /detokenize`.
 final class TokenizeHandler {
   private final ServedModel model;
+  private final Dialect dialect;
   private final int maxBodyBytes;
 
-  TokenizeHandler(ServedModel model, int maxBodyBytes) {
+  TokenizeHandler(ServedModel model, Dialect dialect, int maxBodyBytes) {
     this.model = model;
+    this.dialect = dialect;
     this.maxBodyBytes = maxBodyBytes;
   }
 
@@ -42,7 +44,9 @@ final class TokenizeHandler {
 
   private int[] ids(Fields fields) {
     if (fields.has("messages")) {
-      return Messages.prompt(fields, model, fields.flag("add_generation_prompt", true));
+      return ChatPrompt.of(
+              model, dialect, Messages.conversation(fields, ToolFields.chat(fields), dialect))
+          .tokens();
     }
     String text = fields.text("prompt");
     text = text == null ? fields.text("content") : text;

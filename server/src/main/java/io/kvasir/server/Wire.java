@@ -1,6 +1,7 @@
 package io.kvasir.server;
 
 import io.helidon.http.HeaderNames;
+import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -38,19 +39,37 @@ final class Wire {
     throw new ApiException(400, "the body must be a JSON object");
   }
 
+  /// Parses JSON.
+  ///
+  /// @throws JacksonException where it is none
+  static JsonNode read(String text) {
+    return MAPPER.readTree(text);
+  }
+
   static void send(ServerResponse response, JsonNode node) {
     response.header(HeaderNames.CONTENT_TYPE, "application/json").send(bytes(node));
   }
 
+  /// Sends an error in the form of the request's route.
+  static void send(ServerRequest request, ServerResponse response, ApiException error) {
+    prepare(response, error);
+    boolean anthropic = request.path().path().startsWith("/v1/messages");
+    send(response, anthropic ? AnthropicForm.error(error) : error(error));
+  }
+
   static void send(ServerResponse response, ApiException error) {
+    prepare(response, error);
+    send(response, error(error));
+  }
+
+  private static void prepare(ServerResponse response, ApiException error) {
     response.status(error.status());
-    if (error.status() == 503) {
-      response.header(HeaderNames.RETRY_AFTER, "5");
+    if (error.retryAfterSeconds() > 0) {
+      response.header(HeaderNames.RETRY_AFTER, Integer.toString(error.retryAfterSeconds()));
     }
     if (error.status() == 401) {
       response.header(HeaderNames.WWW_AUTHENTICATE, "Bearer");
     }
-    send(response, error(error));
   }
 
   /// The body of an error.

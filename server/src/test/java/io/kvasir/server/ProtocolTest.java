@@ -103,16 +103,20 @@ final class ProtocolTest {
         "logit_bias|{\"a\":1}",
         "logit_bias|{\"5\":1000}",
         "stop_token_ids|[-1]",
-        "best_of|3",
+        "best_of|0",
         "prompt|{}",
         "prompt|[]",
         "prompt|[1,99999999]",
         "prompt|[[1],\"a\",true]",
-        "logprobs|0",
-        "echo|true",
+        "logprobs|21",
+        "echo|1",
+        "cache_salt|\"a@b\"",
+        "priority|\"high\"",
+        "user|7",
+        "prompt_cache_key|[]",
         "suffix|\"end\"",
         "response_format|{\"type\":\"json_object\"}",
-        "min_tokens|3"
+        "min_tokens|17"
       })
   void field_wrongOrUnsupported_isNamed(String field, String value) throws Exception {
     String prompt = field.equals("prompt") ? "" : "\"prompt\":\"a\",";
@@ -297,14 +301,18 @@ final class ProtocolTest {
       assertThat(keyed(locked, "bearer secret")).isEqualTo(200);
       assertThat(keyed(locked, "Bearer secre")).isEqualTo(401);
       assertThat(keyed(locked, "Basic secret")).isEqualTo(401);
+      assertThat(sent(locked, "x-api-key", "secret")).isEqualTo(200);
+      assertThat(sent(locked, "x-api-key", "secre")).isEqualTo(401);
     }
   }
 
   private static int keyed(Stories locked, String authorization) throws Exception {
+    return sent(locked, "Authorization", authorization);
+  }
+
+  private static int sent(Stories locked, String header, String value) throws Exception {
     HttpRequest request =
-        HttpRequest.newBuilder(locked.uri("/v1/models"))
-            .header("Authorization", authorization)
-            .build();
+        HttpRequest.newBuilder(locked.uri("/v1/models")).header(header, value).build();
     return locked.client.send(request, HttpResponse.BodyHandlers.discarding()).statusCode();
   }
 

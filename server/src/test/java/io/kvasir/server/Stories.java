@@ -32,9 +32,7 @@ final class Stories implements AutoCloseable {
 
   private Stories(Path file, ServerConfig config) throws IOException {
     backend = new CpuBackend(2);
-    try (GgufFile gguf = GgufFile.open(file)) {
-      tokenizer = Tokenizer.fromGguf(gguf.metadata().forTokenizer());
-    }
+    tokenizer = tokenizer();
     engine =
         Engine.open(
             file, backend, EngineConfig.DEFAULT.withBlockTokens(16).withCacheBytes(256L << 20));
@@ -52,8 +50,18 @@ final class Stories implements AutoCloseable {
   }
 
   static Stories start(ServerConfig config) throws IOException {
-    Path root = Path.of(System.getProperty("kvasir.root", ".."));
-    return new Stories(root.resolve("models/kvasir-stories/kvasir-stories-27m-Q8_0.gguf"), config);
+    return new Stories(file(), config);
+  }
+
+  private static Path file() {
+    return Path.of(System.getProperty("kvasir.root", ".."))
+        .resolve("models/kvasir-stories/kvasir-stories-27m-Q8_0.gguf");
+  }
+
+  static Tokenizer tokenizer() throws IOException {
+    try (GgufFile gguf = GgufFile.open(file())) {
+      return Tokenizer.fromGguf(gguf.metadata().forTokenizer());
+    }
   }
 
   URI uri(String path) {

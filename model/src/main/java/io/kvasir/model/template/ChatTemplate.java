@@ -8,16 +8,23 @@ import java.util.Map;
 /// [Template] for the language. Immutable; may be rendered by several threads at once.
 public final class ChatTemplate {
   private final Template template;
+  private final String source;
 
-  private ChatTemplate(Template template) {
+  private ChatTemplate(Template template, String source) {
     this.template = template;
+    this.source = source;
   }
 
   /// Parses the text of a template, as it stands in `tokenizer_config.json` or GGUF metadata.
   ///
   /// @throws TemplateException where the source is no template, naming the line
   public static ChatTemplate compile(String source) {
-    return new ChatTemplate(Template.compile(source));
+    return new ChatTemplate(Template.compile(source), source);
+  }
+
+  /// The text that was parsed.
+  public String source() {
+    return source;
   }
 
   /// The prompt for `input`. The template sees `messages`, `tools` (undefined when there are none),

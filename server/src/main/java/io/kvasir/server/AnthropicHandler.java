@@ -1,0 +1,67 @@
+package io.kvasir.server;
+
+import io.helidon.webserver.http.Handler;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
+import java.io.IOException;
+import java.util.List;
+import java.util.Set;
+
+/// `POST /v1/messages` and `POST /v1/messages/count_tokens`, in Anthropic's form.
+final class AnthropicHandler implements Handler {
+  private static final Parameters.Names NAMES =
+      new Parameters.Names(List.of("max_tokens"), Parameters.ROOM, 1, "stop_sequences");
+  private static final Set<String> MISSING =
+      Set.of("mcp_servers", "container", "context_management", "output_config", "output_format");
+
+  private final ServedModel model;
+  private final Dialect dialect;
+  private final Generation generation;
+  private final int maxBodyBytes;
+
+  AnthropicHandler(ServedModel model, Dialect dialect, Generation generation, int maxBodyBytes) {
+    this.model = model;
+    this.dialect = dialect;
+    this.generation = generation;
+    this.maxBodyBytes = maxBodyBytes;
+  }
+
+  @Override
+  public void handle(ServerRequest request, ServerResponse response) throws Exception {
+    generation.run(
+        request,
+        response,
+        cache -> {
+          Fields fields = RequestBody.fields(request, response, maxBodyBytes);
+          Job job = job(fields, cache);
+          generation.unknown(fields);
+          return job;
+        });
+  }
+
+  private Job job(Fields fields, boolean cache) {
+    Generation.checkModel(model, fields.text("model"));
+    fields.refuse(MISSING);
+    if (!fields.has("max_tokens")) {
+      throw ApiException.field("max_tokens", "'max_tokens' is missing");
+    }
+    Parameters parameters = Parameters.read(fields, model, NAMES, cache).single();
+    ChatPrompt.Conversation conversation = AnthropicInput.conversation(fields, dialect);
+    ChatPrompt prompt = ChatPrompt.of(model, dialect, conversation);
+    boolean marked = fields.body().findValue("cache_control") != null;
+    return new Job(
+        List.of(prompt.tokens()),
+        parameters,
+        prompt.speech(),
+        new Job.Limits(!conversation.tools().parallel(), false),
+        new AnthropicForm(Ids.next("msg_"), model.name(), marked));
+  }
+
+  /// How many tokens a request's prompt has.
+  void count(ServerRequest request, ServerResponse response) throws IOException {
+    Fields fields = RequestBody.fields(request, response, maxBodyBytes);
+    Generation.checkModel(model, fields.text("model"));
+    ChatPrompt prompt = ChatPrompt.of(model, dialect, AnthropicInput.conversation(fields, dialect));
+    Wire.send(response, Wire.object().put("input_tokens", prompt.tokens().length));
+  }
+}
