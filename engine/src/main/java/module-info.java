@@ -8,4 +8,5 @@ module io.kvasir.engine {
   requires static transitive org.jspecify;
 
   exports io.kvasir.engine;
+  exports io.kvasir.engine.grammar;
 }
