@@ -5,6 +5,7 @@ import io.kvasir.model.plan.Sizes;
 import io.kvasir.server.KvasirServer;
 import io.kvasir.server.ServedModel;
 import io.kvasir.server.ServerConfig;
+import io.kvasir.server.SessionLimits;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -76,6 +77,12 @@ final class ServeCommand implements Callable<Integer> {
   private @Nullable String modelName;
 
   @Option(
+      names = "--session-dir",
+      paramLabel = "DIR",
+      description = "Where clients may save conversations of /kv/sessions. Default: nowhere.")
+  private @Nullable Path sessionDir;
+
+  @Option(
       names = "--drain",
       paramLabel = "SECONDS",
       converter = PositiveInt.class,
@@ -114,7 +121,8 @@ final class ServeCommand implements Callable<Integer> {
           key,
           ServerConfig.DEFAULT_BODY_BYTES,
           Duration.ofSeconds(drain),
-          new KvasirCommand.Version().getVersion()[0]);
+          new KvasirCommand.Version().getVersion()[0],
+          SessionLimits.DEFAULT.withFolder(sessionDir));
     } catch (UnknownHostException e) {
       throw new UsageException("there is no host '" + host + "'; give a name or an address");
     } catch (IllegalArgumentException e) {

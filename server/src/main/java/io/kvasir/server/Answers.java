@@ -4,9 +4,11 @@ import io.kvasir.engine.Engine;
 import io.kvasir.engine.PromptTooLongException;
 import io.kvasir.engine.QueueFullException;
 import io.kvasir.engine.Request;
+import io.kvasir.engine.Session;
 import io.kvasir.engine.Terms;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The answers to one HTTP request: each prompt's `n`, prompt by prompt.
 final class Answers {
@@ -23,17 +25,21 @@ final class Answers {
   /// Submits everything, or nothing where one prompt cannot be answered.
   ///
   /// @param tenant on whose behalf; empty for nobody in particular
+  /// @param session the conversation that the one answer belongs to, or null
   /// @throws ApiException where a prompt is too long or empty, or too many requests wait
-  static Answers submit(ServedModel model, Job job, String tenant) {
+  static Answers submit(ServedModel model, Job job, String tenant, @Nullable Session session) {
     int total = 0;
     Parameters parameters = job.parameters();
+    if (session != null && (job.prompts().size() > 1 || parameters.bestOf() > 1)) {
+      throw ApiException.field("session_id", "a session takes one prompt and gives one answer");
+    }
     List<Request> requests = new ArrayList<>();
     for (int[] prompt : job.prompts()) {
       total += prompt.length;
       int most = room(model.engine(), prompt, parameters);
       for (int i = 0; i < parameters.bestOf(); i++) {
         Request request =
-            new Request(prompt, most, parameters.sampling(i), parameters.stops().tokens());
+            new Request(prompt, most, parameters.sampling(i), parameters.stops().tokens(), session);
         requests.add(shaped(request, job).withTerms(terms(parameters, tenant)));
       }
     }
@@ -51,7 +57,7 @@ final class Answers {
 
   /// Tenants share no prefixes, whose timing would tell of each other's prompts.
   private static Terms terms(Parameters parameters, String tenant) {
-    String salt = tenant.isEmpty() ? parameters.salt() : tenant + '\0' + parameters.salt();
+    String salt = Tenancy.salt(tenant) + parameters.salt();
     return new Terms(tenant, salt, parameters.priority(), 0);
   }
 

@@ -9,6 +9,7 @@ import io.helidon.webserver.http.RoutingResponse;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HashSet;
 import java.util.Set;
 
 /// Lets in only who knows the key, sent as bearer token or as `x-api-key`, apart from the routes
@@ -19,14 +20,18 @@ final class ApiKey implements Filter {
   private static final String SCHEME = "Bearer ";
 
   private final byte[] digest;
+  private final Set<String> open;
 
-  ApiKey(String key) {
+  /// @param page where the page's files are: it asks for the key itself
+  ApiKey(String key, Set<String> page) {
     this.digest = digest(key);
+    this.open = new HashSet<>(OPEN);
+    open.addAll(page);
   }
 
   @Override
   public void filter(FilterChain chain, RoutingRequest request, RoutingResponse response) {
-    if (!OPEN.contains(request.path().path()) && !isRight(request)) {
+    if (!open.contains(request.path().path()) && !isRight(request)) {
       response.header(HeaderNames.CONNECTION, "close");
       Wire.send(
           request,

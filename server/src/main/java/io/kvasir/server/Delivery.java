@@ -13,6 +13,7 @@ final class Delivery {
   private final AnswerForm form;
   private final Parameters parameters;
   private final Metrics metrics;
+  private final long startNanos = System.nanoTime();
 
   Delivery(Answers answers, Job job, Metrics metrics) {
     this.answers = answers;
@@ -30,6 +31,7 @@ final class Delivery {
         reply.add(step);
       }
       metrics.ended(answer);
+      metrics.pace().answered(answer.outcome());
       ended.add(new AnswerForm.Whole(reply, answer.ending()));
     }
     Wire.send(response, form.whole(best(ended), answers.usage()));
@@ -123,7 +125,11 @@ final class Delivery {
   private void streamOne(EventWriter writer, int index, AnswerForm.Events events)
       throws InterruptedException {
     Answer answer = answers.all().get(index);
+    Pace.Beat beat = metrics.pace().beat(startNanos);
     for (Step step = answer.next(); step != null; step = answer.next()) {
+      if (step.token() != Step.NO_TOKEN) {
+        beat.token(System.nanoTime());
+      }
       writer.write(events.step(index, step));
     }
     metrics.ended(answer);

@@ -5,6 +5,7 @@ import io.helidon.http.HeaderNames;
 import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
+import io.kvasir.engine.Session;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Set;
@@ -25,13 +26,16 @@ final class Generation {
   private final Metrics metrics;
   private final Gate gate;
   private final ClientWatch clients;
+  private final HttpSessions sessions;
   private final Set<Answers> running = ConcurrentHashMap.newKeySet();
 
-  Generation(ServedModel model, Metrics metrics, Gate gate, ClientWatch clients) {
+  Generation(
+      ServedModel model, Metrics metrics, Gate gate, ClientWatch clients, HttpSessions sessions) {
     this.model = model;
     this.metrics = metrics;
     this.gate = gate;
     this.clients = clients;
+    this.sessions = sessions;
   }
 
   /// Makes what a request asks for.
@@ -49,7 +53,8 @@ final class Generation {
         response,
         () -> {
           Job job = reader.read(cache);
-          Answers answers = Answers.submit(model, job, tenant(request));
+          String tenant = tenant(request);
+          Answers answers = Answers.submit(model, job, tenant, session(job, tenant));
           running.add(answers);
           Delivery delivery = new Delivery(answers, job, metrics);
           try (ClientWatch.Watch _ = clients.watch(request, answers::cancel)) {
@@ -69,6 +74,11 @@ final class Generation {
             delivery.abandon();
           }
         });
+  }
+
+  private @Nullable Session session(Job job, String tenant) {
+    String id = job.parameters().session();
+    return id == null ? null : sessions.lookup(tenant, id).session();
   }
 
   /// Work that the model does.

@@ -32,6 +32,9 @@ public final class KvasirServer implements AutoCloseable {
   private final Metrics metrics;
   private final ClientWatch clients;
   private final Generation generation;
+  private final PageHandler page = new PageHandler();
+  private final HttpSessions sessions;
+  private final InspectHandler inspect;
   private final WebServer web;
 
   private KvasirServer(ServedModel model, ServerConfig config) {
@@ -40,7 +43,9 @@ public final class KvasirServer implements AutoCloseable {
     this.metrics = new Metrics(model);
     Http1Config http1 = Http1Config.builder().build();
     this.clients = new ClientWatch(Http1ConnectionSelector.builder().config(http1).build());
-    this.generation = new Generation(model, metrics, gate, clients);
+    this.sessions = new HttpSessions(model.engine(), config.sessions(), System::nanoTime);
+    this.generation = new Generation(model, metrics, gate, clients, sessions);
+    this.inspect = new InspectHandler(model, clients, metrics.pace());
     this.web =
         WebServer.builder()
             .host(config.host())
@@ -88,7 +93,7 @@ public final class KvasirServer implements AutoCloseable {
     TokenizeHandler tokenize = new TokenizeHandler(model, dialect, config.maxBodyBytes());
     String key = config.apiKey();
     if (key != null) {
-      routing.addFilter(new ApiKey(key));
+      routing.addFilter(new ApiKey(key, page.paths()));
     }
     get(routing, "/health", status::health);
     get(routing, "/live", status::health);
@@ -115,6 +120,8 @@ public final class KvasirServer implements AutoCloseable {
     routing.get("/flush_cache", status::flushCache);
     routing.post("/flush_cache", status::flushCache);
     refuseOthers(routing, "/flush_cache", "GET, POST");
+    page.paths().forEach(path -> get(routing, path, page::file));
+    routeCache(routing);
     routing.any((request, response) -> {
       response.header(HeaderNames.CONNECTION, "close");
       throw new ApiException(404, "there is no route " + request.path().path());
@@ -126,6 +133,23 @@ public final class KvasirServer implements AutoCloseable {
           LOG.log(System.Logger.Level.ERROR, "event=request_failed error=" + e, e);
           Wire.send(request, response, new ApiException(500, "the server failed at this request"));
         });
+  }
+
+  private void routeCache(HttpRouting.Builder routing) {
+    SessionsHandler handler = new SessionsHandler(sessions);
+    get(routing, "/kv/state", inspect::state);
+    get(routing, "/kv/live", inspect::live);
+    post(routing, "/kv/audit", inspect::audit);
+    routing.get("/kv/sessions", handler::list);
+    routing.post("/kv/sessions", handler::create);
+    refuseOthers(routing, "/kv/sessions", "GET, POST");
+    routing.get("/kv/sessions/{id}", handler::get);
+    routing.delete("/kv/sessions/{id}", handler::delete);
+    refuseOthers(routing, "/kv/sessions/{id}", "GET, DELETE");
+    post(routing, "/kv/sessions/{id}/fork", handler::fork);
+    post(routing, "/kv/sessions/{id}/rewind", handler::rewind);
+    post(routing, "/kv/sessions/{id}/save", handler::save);
+    post(routing, "/kv/sessions/{id}/resume", handler::resume);
   }
 
   private static void get(HttpRouting.Builder routing, String path, Handler handler) {
@@ -172,11 +196,13 @@ public final class KvasirServer implements AutoCloseable {
   @Override
   public void close() {
     gate.shut();
+    inspect.close();
     if (!gate.awaitEmptyQuietly(config.drain().toMillis(), TimeUnit.MILLISECONDS)) {
       LOG.log(System.Logger.Level.WARNING, "event=drain_timeout");
       generation.stopAll();
       gate.awaitEmptyQuietly(STOP_SECONDS, TimeUnit.SECONDS);
     }
     web.stop();
+    sessions.close();
   }
 }

@@ -24,6 +24,7 @@ final class Metrics {
   private final Histogram queue = new Histogram();
   private final Histogram prefill = new Histogram();
   private final Histogram decode = new Histogram();
+  private final Pace pace = new Pace();
 
   Metrics(ServedModel model) {
     this.engine = model.engine();
@@ -37,6 +38,11 @@ final class Metrics {
   /// Counts fields of requests that the server does not know.
   void unknownFields(int count) {
     unknownFields.add(count);
+  }
+
+  /// What is happening now.
+  Pace pace() {
+    return pace;
   }
 
   /// Counts an answer that was read to its end.

@@ -18,6 +18,7 @@ import tools.jackson.databind.JsonNode;
 /// @param bestOf how many the `n` are chosen from
 /// @param salt the cache is shared with requests of equal salt only
 /// @param priority lower ones start first
+/// @param session the conversation that the answer belongs to, or null
 record Parameters(
     int maxTokens,
     int minTokens,
@@ -27,7 +28,8 @@ record Parameters(
     Stops stops,
     Shown shown,
     String salt,
-    int priority) {
+    int priority,
+    @Nullable String session) {
 
   /// As many tokens as the context has room for.
   static final int ROOM = -1;
@@ -123,7 +125,8 @@ record Parameters(
             fields.flag("include_stop_str_in_output", false)),
         shown,
         salt(fields),
-        fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE));
+        fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
+        fields.text("session_id"));
   }
 
   private static int bestOf(Fields fields, int n, boolean stream) {
@@ -181,7 +184,8 @@ record Parameters(
             shown.tokenIds(),
             shown.cache(),
             top);
-    return new Parameters(maxTokens, minTokens, n, bestOf, sampling, stops, more, salt, priority);
+    return new Parameters(
+        maxTokens, minTokens, n, bestOf, sampling, stops, more, salt, priority, session);
   }
 
   boolean stream() {

@@ -11,13 +11,15 @@ import org.jspecify.annotations.Nullable;
 /// @param maxBodyBytes largest body of a request
 /// @param drain how long requests may go on after the server began to close
 /// @param version what `/version` tells
+/// @param sessions how many conversations are kept, and where
 public record ServerConfig(
     String host,
     int port,
     @Nullable String apiKey,
     int maxBodyBytes,
     Duration drain,
-    String version) {
+    String version,
+    SessionLimits sessions) {
 
   public static final int DEFAULT_BODY_BYTES = 8 << 20;
 
@@ -37,15 +39,25 @@ public record ServerConfig(
   /// Listens on loopback without a key.
   public static ServerConfig local(int port) {
     return new ServerConfig(
-        "127.0.0.1", port, null, DEFAULT_BODY_BYTES, Duration.ofSeconds(30), "unknown");
+        "127.0.0.1",
+        port,
+        null,
+        DEFAULT_BODY_BYTES,
+        Duration.ofSeconds(30),
+        "unknown",
+        SessionLimits.DEFAULT);
   }
 
   public ServerConfig withApiKey(String value) {
-    return new ServerConfig(host, port, value, maxBodyBytes, drain, version);
+    return new ServerConfig(host, port, value, maxBodyBytes, drain, version, sessions);
   }
 
   public ServerConfig withDrain(Duration value) {
-    return new ServerConfig(host, port, apiKey, maxBodyBytes, value, version);
+    return new ServerConfig(host, port, apiKey, maxBodyBytes, value, version, sessions);
+  }
+
+  public ServerConfig withSessions(SessionLimits value) {
+    return new ServerConfig(host, port, apiKey, maxBodyBytes, drain, version, value);
   }
 
   /// All but the key, which no log shows.

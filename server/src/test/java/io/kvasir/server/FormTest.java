@@ -34,7 +34,8 @@ final class FormTest {
             new Parameters.Stops(List.of(), Set.of(), false),
             new Parameters.Shown(true, true, false, false, false, -1),
             "",
-            0);
+            0,
+            null);
     Tokenizer tokenizer = Stories.tokenizer();
     Logprobs logprobs = new Logprobs(tokenizer);
     return switch (name) {
