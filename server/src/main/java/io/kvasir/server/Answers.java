@@ -6,6 +6,7 @@ import io.kvasir.engine.QueueFullException;
 import io.kvasir.engine.Request;
 import io.kvasir.engine.Session;
 import io.kvasir.engine.Terms;
+import io.kvasir.server.shape.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +33,9 @@ final class Answers {
     Parameters parameters = job.parameters();
     if (session != null && (job.prompts().size() > 1 || parameters.bestOf() > 1)) {
       throw ApiException.field("session_id", "a session takes one prompt and gives one answer");
+    }
+    if (session != null && job.limits().promptScores()) {
+      throw ApiException.field("session_id", "a session's prompt is not computed anew for scores");
     }
     List<Request> requests = new ArrayList<>();
     for (int[] prompt : job.prompts()) {
@@ -70,7 +74,9 @@ final class Answers {
         request
             .withMinTokens(parameters.minTokens())
             .withScores(compared ? Math.max(0, scores) : scores);
-    return job.limits().promptScores() ? shaped.withPromptScores() : shaped;
+    shaped = job.limits().promptScores() ? shaped.withPromptScores() : shaped;
+    Shape shape = job.limits().shape();
+    return shape == null ? shaped : shaped.withConstraint(shape.within(request.maxTokens()));
   }
 
   /// What a client is told where the engine does not take a request.

@@ -3,16 +3,18 @@ package io.kvasir.server;
 import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
+import io.kvasir.server.shape.Shape;
 import java.io.IOException;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// `POST /v1/messages` and `POST /v1/messages/count_tokens`, in Anthropic's form.
 final class AnthropicHandler implements Handler {
   private static final Parameters.Names NAMES =
       new Parameters.Names(List.of("max_tokens"), Parameters.ROOM, 1, "stop_sequences");
   private static final Set<String> MISSING =
-      Set.of("mcp_servers", "container", "context_management", "output_config", "output_format");
+      Set.of("mcp_servers", "container", "context_management");
 
   private final ServedModel model;
   private final Dialect dialect;
@@ -53,8 +55,18 @@ final class AnthropicHandler implements Handler {
         List.of(prompt.tokens()),
         parameters,
         prompt.speech(),
-        new Job.Limits(!conversation.tools().parallel(), false),
+        new Job.Limits(
+            !conversation.tools().parallel(),
+            false,
+            generation.shape(format(fields), conversation.tools(), prompt.speech())),
         new AnthropicForm(Ids.next("msg_"), model.name(), marked));
+  }
+
+  private @Nullable Shape format(Fields fields) {
+    Fields config = fields.object("output_config");
+    Fields format = config == null ? null : config.object("format");
+    format = format == null ? fields.object("output_format") : format;
+    return format == null ? null : generation.format().response("output_config", format, format);
   }
 
   /// How many tokens a request's prompt has.

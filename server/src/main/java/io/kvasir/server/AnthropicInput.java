@@ -52,7 +52,9 @@ final class AnthropicInput {
   }
 
   private static Map<String, Json> variables(Fields fields, Dialect dialect) {
-    Map<String, Json> result = new HashMap<>(Messages.variables(fields, dialect, null));
+    Fields config = fields.object("output_config");
+    String effort = config == null ? null : config.text("effort");
+    Map<String, Json> result = new HashMap<>(Messages.variables(fields, dialect, effort));
     Fields thinking = fields.object("thinking");
     String source = dialect.template() == null ? "" : dialect.template().source();
     if (thinking != null && source.contains("enable_thinking")) {

@@ -57,7 +57,10 @@ final class ChatHandler implements Handler {
         List.of(prompt.tokens()),
         parameters,
         prompt.speech(),
-        new Job.Limits(!tools.parallel(), false),
+        new Job.Limits(
+            !tools.parallel(),
+            false,
+            generation.shape(generation.format().of(fields), tools, prompt.speech())),
         new ChatForm(
             Envelope.of("chatcmpl-", model, cache),
             parameters,

@@ -50,7 +50,8 @@ final class CompletionsHandler implements Handler {
         prompts.stream().map(CompletionForm.Prompt::tokens).toList(),
         parameters,
         Speech.PLAIN,
-        new Job.Limits(false, echo && parameters.shown().scores() >= 0),
+        new Job.Limits(
+            false, echo && parameters.shown().scores() >= 0, generation.format().of(fields)),
         new CompletionForm(
             Envelope.of("cmpl-", model, cache), parameters, prompts, model.tokenizer()));
   }

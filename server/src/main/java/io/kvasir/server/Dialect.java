@@ -43,7 +43,7 @@ record Dialect(@Nullable ChatTemplate template, @Nullable ToolSyntax tools, bool
   static @Nullable ToolSyntax syntax(ChatTemplate template, Map<String, String> specialTokens) {
     Json tools =
         new Tools(
-                List.of(new Tools.Tool(NAME, NAME + "_text", new Json.Obj(Map.of()))),
+                List.of(new Tools.Tool(NAME, NAME + "_text", new Json.Obj(Map.of()), false)),
                 Tools.Choice.AUTO,
                 null,
                 true)

@@ -6,6 +6,9 @@ import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import io.kvasir.engine.Session;
+import io.kvasir.server.reply.Speech;
+import io.kvasir.server.shape.Shape;
+import io.kvasir.server.shape.Shapes;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Set;
@@ -22,6 +25,8 @@ final class Generation {
   /// Where a request's context has the name of its tenant.
   static final String TENANT = "io.kvasir.server.tenant";
 
+  private final Format format;
+  private final AnswerShape shape;
   private final ServedModel model;
   private final Metrics metrics;
   private final Gate gate;
@@ -36,6 +41,22 @@ final class Generation {
     this.gate = gate;
     this.clients = clients;
     this.sessions = sessions;
+    Shapes shapes = new Shapes(model.tokenizer());
+    this.format = new Format(shapes);
+    this.shape = new AnswerShape(shapes);
+  }
+
+  /// Reads what form answers must have.
+  Format format() {
+    return format;
+  }
+
+  /// What answers must look like.
+  ///
+  /// @param content what content must be; null for any text
+  /// @return null where nothing is asked for
+  @Nullable Shape shape(@Nullable Shape content, Tools tools, Speech speech) {
+    return shape.of(content, tools, speech);
   }
 
   /// Makes what a request asks for.

@@ -1,7 +1,9 @@
 package io.kvasir.server;
 
 import io.kvasir.server.reply.Speech;
+import io.kvasir.server.shape.Shape;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// What is to be generated, and how it is to look.
 record Job(
@@ -11,7 +13,8 @@ record Job(
   ///
   /// @param oneCall whether an answer ends after its first tool call
   /// @param promptScores whether the prompt's tokens get scores
-  record Limits(boolean oneCall, boolean promptScores) {}
+  /// @param shape what answers must look like; null for any text
+  record Limits(boolean oneCall, boolean promptScores, @Nullable Shape shape) {}
 
   Job {
     prompts = List.copyOf(prompts);

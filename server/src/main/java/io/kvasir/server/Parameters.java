@@ -45,15 +45,7 @@ record Parameters(
 
   /// Known fields whose effect is missing, for every generating route.
   private static final Set<String> MISSING =
-      Set.of(
-          "prompt_logprobs",
-          "guided_json",
-          "guided_regex",
-          "guided_choice",
-          "guided_grammar",
-          "structured_outputs",
-          "use_beam_search",
-          "kv_retention");
+      Set.of("prompt_logprobs", "use_beam_search", "kv_retention");
 
   /// Fields without an effect on the answer.
   private static final List<String> HINTS =
@@ -107,7 +99,6 @@ record Parameters(
   /// @param cache whether the cache's part is to be told
   static Parameters read(Fields fields, ServedModel model, Names names, boolean cache) {
     fields.refuse(MISSING);
-    checkFormat(fields);
     checkHints(fields);
     int n = fields.integer("n", 1, 1, MOST_ANSWERS);
     int maxTokens = maxTokens(fields, names);
@@ -190,13 +181,6 @@ record Parameters(
 
   boolean stream() {
     return shown.stream();
-  }
-
-  private static void checkFormat(Fields fields) {
-    Fields format = fields.object("response_format");
-    if (format != null && !"text".equals(format.text("type"))) {
-      throw ApiException.unsupported("response_format");
-    }
   }
 
   /// Of several names the last that is there counts.

@@ -4,6 +4,7 @@ import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import io.kvasir.model.json.Json;
+import io.kvasir.server.shape.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -54,7 +55,7 @@ final class ResponsesHandler implements Handler {
     Generation.checkModel(model, fields.text("model"));
     fields.refuse(MISSING);
     fields.accept("max_tool_calls");
-    checkText(fields);
+    checkExtras(fields);
     Parameters parameters = Parameters.read(fields, model, NAMES, cache).single();
     boolean parallel = fields.flag("parallel_tool_calls", true);
     Tools tools =
@@ -82,16 +83,19 @@ final class ResponsesHandler implements Handler {
         List.of(prompt.tokens()),
         parameters,
         prompt.speech(),
-        new Job.Limits(!parallel, false),
+        new Job.Limits(!parallel, false, generation.shape(format(fields), tools, prompt.speech())),
         new ResponsesForm(id, System.currentTimeMillis() / 1000, echo(fields, parameters), ended));
   }
 
-  private static void checkText(Fields fields) {
+  private @Nullable Shape format(Fields fields) {
     Fields text = fields.object("text");
     Fields format = text == null ? null : text.object("format");
-    if (format != null && !"text".equals(format.text("type"))) {
-      throw ApiException.unsupported("text.format");
-    }
+    return format == null
+        ? generation.format().of(fields)
+        : generation.format().response("text.format", format, format);
+  }
+
+  private static void checkExtras(Fields fields) {
     String truncation = fields.text("truncation");
     if (truncation != null && !truncation.equals("disabled")) {
       throw ApiException.unsupported("truncation");

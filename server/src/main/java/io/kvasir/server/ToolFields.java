@@ -76,7 +76,8 @@ final class ToolFields {
             ? new Json.Obj(
                 Map.of("type", new Json.Str("object"), "properties", new Json.Obj(Map.of())))
             : json(list, schema.body());
-    return new Tools.Tool(name, fields.text("description"), parameters);
+    return new Tools.Tool(
+        name, fields.text("description"), parameters, fields.flag("strict", false));
   }
 
   /// The same value for templates.
@@ -138,9 +139,6 @@ final class ToolFields {
     if (choice == Tools.Choice.NAMED && (named == null || !result.names().contains(named))) {
       throw ApiException.field(
           field, "'%s' names '%s', which is no tool of this request".formatted(field, named));
-    }
-    if (forced) {
-      throw ApiException.unsupported(field);
     }
     return result;
   }

@@ -26,7 +26,8 @@ record Tools(List<Tool> all, Choice choice, @Nullable String named, boolean para
   /// A tool.
   ///
   /// @param parameters JSON Schema
-  record Tool(String name, @Nullable String description, Json parameters) {
+  /// @param strict whether it is an error where the schema cannot be guaranteed
+  record Tool(String name, @Nullable String description, Json parameters, boolean strict) {
 
     /// As templates expect it.
     Json json() {
@@ -50,6 +51,18 @@ record Tools(List<Tool> all, Choice choice, @Nullable String named, boolean para
   /// Whether the model gets to see them.
   boolean areOffered() {
     return choice != Choice.NONE && !all.isEmpty();
+  }
+
+  /// Whether an answer must call one.
+  boolean isForced() {
+    return choice == Choice.REQUIRED || choice == Choice.NAMED;
+  }
+
+  /// Those that an answer may call.
+  List<Tool> called() {
+    return choice == Choice.NAMED
+        ? all.stream().filter(tool -> tool.name().equals(named)).toList()
+        : all;
   }
 
   Set<String> names() {

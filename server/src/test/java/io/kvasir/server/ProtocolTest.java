@@ -115,7 +115,7 @@ final class ProtocolTest {
         "user|7",
         "prompt_cache_key|[]",
         "suffix|\"end\"",
-        "response_format|{\"type\":\"json_object\"}",
+        "response_format|{\"type\":\"yaml\"}",
         "min_tokens|17"
       })
   void field_wrongOrUnsupported_isNamed(String field, String value) throws Exception {

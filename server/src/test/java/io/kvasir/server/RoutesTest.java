@@ -65,6 +65,8 @@ final class RoutesTest {
         "chat-logprobs-stream|/v1/chat/completions|,\"logprobs\":true,\"max_tokens\":3,\"stream\":true",
         "completion-logprobs|/v1/completions|,\"logprobs\":2,\"max_tokens\":3",
         "completion-echo|/v1/completions|,\"logprobs\":1,\"echo\":true,\"max_tokens\":1,\"stream\":true",
+        "chat-tools|/v1/chat/completions|,\"max_tokens\":60,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"paint\",\"parameters\":{\"type\":\"object\",\"properties\":{\"colour\":{\"enum\":[\"red\",\"green\"]}},\"required\":[\"colour\"],\"additionalProperties\":false}}}],\"tool_choice\":\"required\",\"parallel_tool_calls\":false",
+        "chat-tools-stream|/v1/chat/completions|,\"max_tokens\":60,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"paint\",\"parameters\":{\"type\":\"object\",\"properties\":{\"colour\":{\"enum\":[\"red\",\"green\"]}},\"required\":[\"colour\"],\"additionalProperties\":false}}}],\"tool_choice\":\"required\",\"parallel_tool_calls\":false,\"stream\":true",
         "completion|/v1/completions|",
         "completion-stream|/v1/completions|,\"stream\":true",
         "completion-usage|/v1/completions|,\"stream\":true,\"stream_options\":{\"continuous_usage_stats\":true}",
