@@ -210,7 +210,7 @@ final class PlantedBugsTest {
         }
       }
     }
-    for (String name : List.of("CacheExercise.java", "MapTier.java")) {
+    for (String name : List.of("CacheExercise.java", "MapTier.java", "ViewCheck.java")) {
       units.add(new Unit(TESTS.resolve(name), Files.readString(TESTS.resolve(name))));
     }
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();

@@ -9,6 +9,7 @@ import io.kvasir.kvcache.KvCacheStats;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.eviction.EvictionPolicy;
+import io.kvasir.kvcache.eviction.TenantShares;
 import io.kvasir.kvcache.tier.KvStorage;
 import io.kvasir.kvcache.tier.OffloadStats;
 import io.kvasir.kvcache.tier.Offloader;
@@ -142,7 +143,11 @@ public final class Engine implements AutoCloseable {
   }
 
   private KvCacheConfig cacheConfig(KvLayout layout, EngineConfig config) {
-    EvictionPolicy.Factory policy = EvictionPolicies.named(config.evictionPolicy());
+    EvictionPolicy.Factory policy =
+        TenantShares.of(
+            EvictionPolicies.named(config.evictionPolicy()),
+            Terms::tenantOf,
+            config.tenantWeights());
     if (config.cacheBytes() > 0) {
       return KvCacheConfig.ofBytes(layout, config.cacheBytes()).withPolicy(policy);
     }

@@ -16,6 +16,21 @@ public record Terms(String tenant, String salt, int priority, long queueNanos) {
     }
   }
 
+  /// Separates the tenant from what a client adds in the salt of a tenant's own.
+  private static final char SEPARATOR = '\0';
+
+  /// The same terms, whose cache is shared within the tenant only: with others it shares neither
+  /// prefixes nor the time that finding one saves. No salt of another tenant equals it.
+  public Terms isolated() {
+    return withSalt(tenant + SEPARATOR + salt);
+  }
+
+  /// The tenant whose cache a salt of [#isolated] names; empty for other salts.
+  static String tenantOf(String salt) {
+    int end = salt.indexOf(SEPARATOR);
+    return end < 0 ? "" : salt.substring(0, end);
+  }
+
   public Terms withSalt(String value) {
     return new Terms(tenant, value, priority, queueNanos);
   }

@@ -319,6 +319,12 @@ final class PrefixTree implements PrefixView {
     return at;
   }
 
+  @Override
+  public String salt(int node) {
+    String name = salt[rootOf(node)];
+    return name == null ? "" : name;
+  }
+
   /// The roots that lookups begin at.
   Collection<Integer> namedRoots() {
     return roots.values();

@@ -1,6 +1,8 @@
 package io.kvasir.kvcache;
 
 import io.kvasir.kvcache.eviction.EvictionPolicies;
+import io.kvasir.kvcache.eviction.EvictionPolicy;
+import io.kvasir.kvcache.eviction.TenantShares;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.OffloadConfig;
@@ -12,6 +14,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -69,12 +72,17 @@ public final class CacheExercise {
         random.nextInt(4) == 0 ? (parent, tokens, from, count) -> 7 : BlockHasher.DEFAULT;
     KvCacheConfig config =
         new KvCacheConfig(layout, blocks)
-            .withPolicy(EvictionPolicies.named(policies.get(random.nextInt(policies.size()))))
+            .withPolicy(policy(seed, policies.get(random.nextInt(policies.size()))))
             .withClock(() -> now)
             .withHasher(hasher)
             .withCachedBlocks(random.nextInt(3) == 0 ? random.nextInt(blocks + 1) : blocks);
     cache = seed % 3 == 0 ? new KvCache(config, storage, tiers()) : new KvCache(config, storage);
     alphabet = 1 + random.nextInt(3);
+  }
+
+  private static EvictionPolicy.Factory policy(long seed, String name) {
+    EvictionPolicy.Factory policy = EvictionPolicies.named(name);
+    return seed % 4 == 1 ? TenantShares.of(policy, salt -> salt, Map.of()) : policy;
   }
 
   private Offloader tiers() {

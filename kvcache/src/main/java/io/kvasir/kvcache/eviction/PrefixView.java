@@ -28,6 +28,9 @@ public interface PrefixView {
   /// A hash of the node's tokens and all before them, the same each time the prefix is cached.
   long contentHash(int node);
 
+  /// The salt of the node's prefix; empty where it has none.
+  String salt(int node);
+
   /// The token at `index` of the node's block.
   int token(int node, int index);
 

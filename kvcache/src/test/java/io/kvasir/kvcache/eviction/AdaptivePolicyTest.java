@@ -101,6 +101,11 @@ final class AdaptivePolicyTest {
     }
 
     @Override
+    public String salt(int node) {
+      return tree.salt(node);
+    }
+
+    @Override
     public long contentHash(int node) {
       return 42;
     }

@@ -166,6 +166,11 @@ final class ReplayTree implements PrefixView {
   }
 
   @Override
+  public String salt(int node) {
+    return "";
+  }
+
+  @Override
   public long contentHash(int node) {
     long mixed = (hash[live(node)] + 1) * 0x9E3779B97F4A7C15L;
     return mixed ^ (mixed >>> 29);
