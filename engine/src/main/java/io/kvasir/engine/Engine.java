@@ -78,6 +78,7 @@ public final class Engine implements AutoCloseable {
   private final AtomicLong arrivals = new AtomicLong();
   private final int queueLimit;
   private final StepClock clock = new StepClock();
+  private final Auditor auditor;
   private volatile EngineSnapshot snapshot;
   private volatile boolean closing;
   private volatile @Nullable String fingerprint;
@@ -98,6 +99,7 @@ public final class Engine implements AutoCloseable {
     this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
     this.runner = new ModelRunner(model.transformer(), backend, cache);
     this.queueLimit = config.queueLimit();
+    this.auditor = new Auditor(cache, config.auditNanos());
     this.snapshot = takeSnapshot();
     this.thread = new Thread(this::loop, "kvasir-engine");
     thread.setDaemon(true);
@@ -355,6 +357,7 @@ public final class Engine implements AutoCloseable {
         cache.stats(),
         cache.offloadStats(),
         clock.snapshot(),
+        auditor.audits(),
         System.nanoTime());
   }
 
@@ -475,6 +478,7 @@ public final class Engine implements AutoCloseable {
       StepResult result = runner.run(batch);
       long computed = System.nanoTime();
       scheduler.update(batch, result, computed);
+      auditor.look(computed);
       clock.record(sequences, tokens, new StepClock.Times(begin, scheduled, computed));
     } catch (Throwable t) {
       LOG.log(System.Logger.Level.ERROR, "event=step_failed error=" + t, t);

@@ -4,6 +4,7 @@ import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.tier.OffloadConfig;
 import io.kvasir.kvcache.tier.TierFactory;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -29,6 +30,7 @@ import java.util.function.Consumer;
 /// @param queueLimit most requests that wait for their start; more are refused with
 ///   [QueueFullException]
 /// @param tenantWeights shares of tenants by name; 1 for those not named
+/// @param auditNanos how often the cache's invariants are proven while requests run; 0 for never
 public record EngineConfig(
     int contextTokens,
     int blockTokens,
@@ -43,7 +45,8 @@ public record EngineConfig(
     long tierBytesPerSecond,
     int sequences,
     int queueLimit,
-    Map<String, Double> tenantWeights) {
+    Map<String, Double> tenantWeights,
+    long auditNanos) {
 
   public static final EngineConfig DEFAULT =
       new EngineConfig(
@@ -60,7 +63,8 @@ public record EngineConfig(
           0,
           256,
           4_096,
-          Map.of());
+          Map.of(),
+          0);
 
   public EngineConfig {
     tiers = List.copyOf(tiers);
@@ -79,6 +83,9 @@ public record EngineConfig(
     }
     if (queueLimit < 1) {
       throw new IllegalArgumentException("a queue of " + queueLimit + " requests");
+    }
+    if (auditNanos < 0) {
+      throw new IllegalArgumentException("an audit every " + auditNanos + " ns");
     }
     tenantWeights.forEach((name, weight) -> {
       if (!(weight > 0 && weight < Double.POSITIVE_INFINITY)) {
@@ -145,6 +152,11 @@ public record EngineConfig(
     return with(draft -> draft.tenantWeights = value);
   }
 
+  /// Proves the cache's invariants this often while requests run; see [EngineSnapshot#audits].
+  public EngineConfig withAuditEvery(Duration value) {
+    return with(draft -> draft.auditNanos = value.toNanos());
+  }
+
   private EngineConfig with(Consumer<Draft> change) {
     Draft draft = new Draft(this);
     change.accept(draft);
@@ -167,6 +179,7 @@ public record EngineConfig(
     private int sequences;
     private int queueLimit;
     private Map<String, Double> tenantWeights;
+    private long auditNanos;
 
     Draft(EngineConfig from) {
       contextTokens = from.contextTokens;
@@ -183,6 +196,7 @@ public record EngineConfig(
       sequences = from.sequences;
       queueLimit = from.queueLimit;
       tenantWeights = from.tenantWeights;
+      auditNanos = from.auditNanos;
     }
 
     EngineConfig config() {
@@ -200,7 +214,8 @@ public record EngineConfig(
           tierBytesPerSecond,
           sequences,
           queueLimit,
-          tenantWeights);
+          tenantWeights,
+          auditNanos);
     }
   }
 

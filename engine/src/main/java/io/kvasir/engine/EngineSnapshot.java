@@ -10,10 +10,19 @@ import org.jspecify.annotations.Nullable;
 /// @param cache its cache
 /// @param offload what moved between the cache and the tiers below it; null where there are none
 /// @param steps its steps since it was opened
+/// @param audits how often the cache's invariants were proven
 /// @param takenNanos when, on the clock of [System#nanoTime]
 public record EngineSnapshot(
     EngineStats load,
     KvCacheStats cache,
     @Nullable OffloadStats offload,
     StepStats steps,
-    long takenNanos) {}
+    Audits audits,
+    long takenNanos) {
+
+  /// Audits of a running engine; see [EngineConfig#withAuditEvery].
+  ///
+  /// @param runs how many
+  /// @param violations how many found an invariant broken, which is a defect of the engine
+  public record Audits(long runs, long violations) {}
+}
