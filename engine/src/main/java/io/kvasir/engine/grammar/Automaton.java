@@ -1,5 +1,7 @@
 package io.kvasir.engine.grammar;
 
+import java.util.Arrays;
+
 /// A pushdown automaton over bytes.
 ///
 /// It consists of rules. Within a rule an edge reads one byte, or calls another rule and goes on
@@ -18,6 +20,9 @@ final class Automaton {
   /// Ends its rule and does nothing else, whatever the counter.
   static final byte ENDS_ONLY = 1;
 
+  private static final int[] NO_ROW = {};
+  private static final int MAX_ROWS = 16_000;
+
   final int start;
   final int[] edgeFrom;
   final int[] edgeLow;
@@ -33,6 +38,9 @@ final class Automaton {
   final int[] ruleOf;
   final Guard[] guards;
   final Counting[] countings;
+
+  /// For states with many edges the edge of each byte, -1 for none; no array for other states.
+  final int[][] rows;
 
   /// Bytes that may be read from a state without ending its rule, four words a state.
   final long[] firstBytes;
@@ -62,6 +70,12 @@ final class Automaton {
       kind[s] = nothing && acceptGuard[s] == 0 ? ENDS_ONLY : 0;
     }
     firstBytes = firstBytes();
+    rows = new int[kind.length][];
+    int room = MAX_ROWS;
+    for (int s = 0; s < rows.length; s++) {
+      boolean many = edgeFrom[s + 1] - edgeFrom[s] >= 3;
+      rows[s] = many && room-- > 0 ? row(s) : NO_ROW;
+    }
   }
 
   private static final class FixedCosts implements Counting.Costs {
@@ -107,7 +121,30 @@ final class Automaton {
 
   /// Bytes of memory that the arrays take, roughly.
   long bytes() {
-    return 20L * edgeLow.length + 12L * callStart.length + 90L * states() + 32L * guards.length;
+    long rowBytes = 0;
+    for (int[] row : rows) {
+      rowBytes += 4L * row.length;
+    }
+    return rowBytes
+        + 20L * edgeLow.length
+        + 12L * callStart.length
+        + 90L * states()
+        + 32L * guards.length;
+  }
+
+  /// The edge of each byte; no row where a byte has several.
+  private int[] row(int state) {
+    int[] row = new int[256];
+    Arrays.fill(row, -1);
+    for (int e = edgeFrom[state]; e < edgeFrom[state + 1]; e++) {
+      for (int b = edgeLow[e]; b <= edgeHigh[e]; b++) {
+        if (row[b] >= 0) {
+          return NO_ROW;
+        }
+        row[b] = e;
+      }
+    }
+    return row;
   }
 
   private long[] firstBytes() {

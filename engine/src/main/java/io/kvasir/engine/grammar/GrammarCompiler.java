@@ -19,6 +19,8 @@ public final class GrammarCompiler {
   /// The bytes of masks that each grammar may keep.
   public static final long DEFAULT_MASK_CACHE_BYTES = 16L << 20;
 
+  static final String ANY_OBJECT = "{\"type\":\"object\"}";
+
   private static final int MAX_SOURCE_CHARS = 1 << 20;
   private static final int MAX_SHORTEST_BYTES = 1 << 16;
 
@@ -61,7 +63,7 @@ public final class GrammarCompiler {
 
   /// Answers that are any JSON object.
   public Grammar jsonObject() {
-    return jsonSchema("{\"type\":\"object\"}");
+    return jsonSchema(ANY_OBJECT);
   }
 
   /// Answers that a regular expression matches as a whole.

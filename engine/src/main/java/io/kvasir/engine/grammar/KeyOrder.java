@@ -12,9 +12,6 @@ import java.util.Arrays;
 final class KeyOrder implements Counting {
   private static final long ONE_MORE = 1L << 32;
 
-  /// From within any name some free name can be ended in so many bytes.
-  private static final int FREE_NAME_BYTES = 8;
-
   private final boolean[] required;
   private final long min;
   private final long max;
@@ -35,6 +32,8 @@ final class KeyOrder implements Counting {
 
   private int[] written = {};
   private int[][] below = {};
+  private int[][] freeBytes = {};
+  private int longestFree;
 
   private final boolean[] alive;
   private final int[] aliveFrom;
@@ -90,10 +89,16 @@ final class KeyOrder implements Counting {
   ///
   /// @param writtenBytes the bytes of the name up to each state
   /// @param labelsBelow the labels that each may become, ascending
-  void names(int first, int[] writtenBytes, int[][] labelsBelow) {
+  /// @param toFree for each class of free names the bytes from each state to the name's end
+  void names(int first, int[] writtenBytes, int[][] labelsBelow, int[][] toFree) {
     firstState = first;
     written = writtenBytes;
     below = labelsBelow;
+    freeBytes = toFree;
+    longestFree = 0;
+    for (int[] bytes : toFree) {
+      longestFree = Math.max(longestFree, bytes.length == 0 ? 0 : bytes[bytes.length - 1]);
+    }
   }
 
   /// Learns which properties can have a value at all.
@@ -205,7 +210,8 @@ final class KeyOrder implements Counting {
     for (int label : below[i]) {
       if (label >= required.length) {
         if (freeMay(count)) {
-          long rest = FREE_NAME_BYTES + costs.ofState(freeChosen.get(label - required.length));
+          int free = label - required.length;
+          long rest = freeBytes[free][i] + costs.ofState(freeChosen.get(free));
           best = Math.min(best, rest + owed(after(required.length, count), costs));
         }
       } else if (label >= from && label <= nextRequired[from] && keyMay(label, sofar(count))) {
@@ -227,7 +233,8 @@ final class KeyOrder implements Counting {
     }
     long missing = min - sofar(count) - requiredFrom[from];
     if (missing > 0 && sum < Costs.NEVER) {
-      sum += missing * dearestOptional(from, missing, costs);
+      long dearest = dearestOptional(from, missing, costs);
+      sum = dearest > Costs.NEVER / missing ? Costs.NEVER : sum + missing * dearest;
     }
     boolean possible =
         sofar(count) + aliveFrom[from] + (anyFree ? 1 : 0) >= min
@@ -249,9 +256,9 @@ final class KeyOrder implements Counting {
       long cost = freeChosen.get(i) < 0 ? Costs.NEVER : costs.ofState(freeChosen.get(i));
       if (cost < Costs.NEVER) {
         found += i == 0 ? 1 : 0;
-        dearest = Math.max(dearest, FREE_NAME_BYTES + cost);
+        dearest = Math.max(dearest, longestFree + cost);
       }
     }
-    return found < missing ? Costs.NEVER / Math.max(1, missing) : dearest;
+    return found < missing ? Costs.NEVER : dearest;
   }
 }

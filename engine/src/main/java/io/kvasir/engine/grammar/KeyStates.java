@@ -13,6 +13,10 @@ final class KeyStates {
   private final int[] written;
   private final int[][] below;
 
+  /// For each class of free names and each state the least bytes to the name's end, its closing
+  /// quote included.
+  private int[][] freeBytes = {};
+
   /// The states from `root` and the edges from `firstEdge` that the builder has so far.
   KeyStates(AutomatonBuilder builder, int root, int firstEdge) {
     this.builder = builder;
@@ -55,13 +59,15 @@ final class KeyStates {
     Arrays.fill(below, new int[0]);
     int named = order.namedCount();
     named(named, labels, from, edgesFrom);
+    builder.budget().work((long) (all.length - named) * size);
+    freeBytes = new int[all.length - named][];
     for (int label = named; label < all.length; label++) {
-      free(label, labels, into, edgesInto);
+      freeBytes[label - named] = free(label, labels, into, edgesInto);
     }
     guard(order);
     below[size] = all;
     below[size + 1] = all;
-    order.names(root, written, below);
+    order.names(root, written, below, freeBytes);
   }
 
   /// Named properties form a tree: each state takes over what its children can become.
@@ -105,33 +111,36 @@ final class KeyStates {
     return Arrays.stream(joined).distinct().toArray();
   }
 
-  private void free(int label, int[] labels, int[] into, int[] edgesInto) {
-    boolean[] reaches = new boolean[size];
-    Ints todo = new Ints();
+  private int[] free(int label, int[] labels, int[] into, int[] edgesInto) {
+    int[] bytes = new int[size + 2];
+    Ints queue = new Ints();
     for (int s = 0; s < size; s++) {
       if (labels[s] == label) {
-        reaches[s] = true;
-        todo.add(s);
+        bytes[s] = 1;
+        queue.add(s);
       }
     }
-    while (todo.size() > 0) {
-      int s = todo.removeLast();
+    for (int i = 0; i < queue.size(); i++) {
+      int s = queue.get(i);
       builder.budget().work(1);
       for (int j = into[s]; j < into[s + 1]; j++) {
         int source = builder.edgeSource(edgesInto[j]) - root;
-        if (!reaches[source]) {
-          reaches[source] = true;
-          todo.add(source);
+        if (bytes[source] == 0) {
+          bytes[source] = bytes[s] + 1;
+          queue.add(source);
         }
       }
     }
     for (int s = 0; s < size; s++) {
-      if (reaches[s]) {
+      if (bytes[s] > 0) {
         int[] more = Arrays.copyOf(below[s], below[s].length + 1);
         more[more.length - 1] = label;
         below[s] = more;
       }
     }
+    bytes[size] = bytes[0] + 1;
+    bytes[size + 1] = bytes[0] + 1;
+    return bytes;
   }
 
   private void guard(KeyOrder order) {

@@ -104,11 +104,15 @@ final class Threads {
   private void step(int s, long c, @Nullable Frame below, int b, int out) {
     Automaton a = automaton;
     if (a.mayBegin(s, b)) {
-      for (int e = a.edgeFrom[s]; e < a.edgeFrom[s + 1]; e++) {
-        if (b >= a.edgeLow[e] && b <= a.edgeHigh[e]) {
-          long passed = a.pass(a.edgeGuard[e], c);
-          if (passed >= 0) {
-            add(out, a.edgeTarget[e], passed, below);
+      int[] row = a.rows[s];
+      if (row.length > 0) {
+        if (row[b] >= 0) {
+          follow(row[b], c, below, out);
+        }
+      } else {
+        for (int e = a.edgeFrom[s]; e < a.edgeFrom[s + 1]; e++) {
+          if (b >= a.edgeLow[e] && b <= a.edgeHigh[e]) {
+            follow(e, c, below, out);
           }
         }
       }
@@ -127,6 +131,13 @@ final class Threads {
     }
     if (below != null && !below.isUnknown() && a.mayEnd(s, c)) {
       step(below.state, below.count, below.below, b, out);
+    }
+  }
+
+  private void follow(int edge, long c, @Nullable Frame below, int out) {
+    long passed = automaton.pass(automaton.edgeGuard[edge], c);
+    if (passed >= 0) {
+      add(out, automaton.edgeTarget[edge], passed, below);
     }
   }
 
