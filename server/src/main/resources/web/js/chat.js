@@ -212,6 +212,7 @@ export class Chat {
         throw new ApiError(chunk.error.code, chunk.error.message);
       }
       message.usage = chunk.usage ?? message.usage;
+      message.finish = chunk.choices[0]?.finish_reason ?? message.finish;
       const delta = chunk.choices[0]?.delta;
       if (delta) {
         last = performance.now();
@@ -309,6 +310,7 @@ export class Chat {
 
   note(text, again) {
     const note = byId('chat-note');
+    const stay = this.isAtEnd();
     note.hidden = !text;
     note.replaceChildren(element('span', '', text ?? ''));
     if (text && again) {
@@ -320,6 +322,7 @@ export class Chat {
       });
       note.append(element('span', 'spring'), button);
     }
+    this.follow(stay);
   }
 }
 

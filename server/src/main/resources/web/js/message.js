@@ -54,7 +54,7 @@ export class MessageView {
   }
 }
 
-function facts({ state, usage, stats }) {
+function facts({ state, usage, stats, finish }) {
   const parts = [];
   if (usage) {
     parts.push(`${count(usage.completion_tokens)} tokens`);
@@ -69,6 +69,9 @@ function facts({ state, usage, stats }) {
   const cached = usage?.prompt_tokens_details?.cached_tokens;
   if (cached !== undefined) {
     nodes.push(' · ', element('b', '', `${count(cached)} of ${count(usage.prompt_tokens)}`), ' cached');
+  }
+  if (finish === 'length') {
+    nodes.push(' · ended at its length limit');
   }
   if (state === 'stopped') {
     nodes.push(`${parts.length ? ' · ' : ''}stopped`);

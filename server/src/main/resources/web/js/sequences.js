@@ -86,7 +86,7 @@ export class Sequences {
     }
     row.paint.setTransform(scale, 0, 0, scale, 0, 0);
     row.paint.clearRect(0, 0, width, HEIGHT);
-    const step = Math.min(10, width / longest);
+    const step = Math.min(12, width / longest);
     const lane = HEIGHT / table.groups.length;
     table.groups.forEach((group, g) => {
       const y = Math.round(g * lane);

@@ -95,6 +95,7 @@ public final class KvasirServer implements AutoCloseable {
     if (key != null) {
       routing.addFilter(new ApiKey(key, page.paths()));
     }
+    routing.addFilter(new ForeignPages());
     get(routing, "/health", status::health);
     get(routing, "/live", status::health);
     get(routing, "/ready", status::ready);

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 
@@ -208,6 +209,19 @@ final class CacheRoutesTest {
     for (String path : List.of("/js/", "/js/nothing.js", "/css/../index.html", "/index.html")) {
       assertThat(stories.get(path).statusCode()).as(path).isEqualTo(404);
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"cross-site,403", "same-site,403", "same-origin,201", "none,201"})
+  void session_askedForByAPageOfAnotherSite_isRefused(String site, int status) throws Exception {
+    HttpRequest request =
+        HttpRequest.newBuilder(stories.uri("/kv/sessions"))
+            .header("Sec-Fetch-Site", site)
+            .POST(HttpRequest.BodyPublishers.noBody())
+            .build();
+
+    assertThat(stories.client.send(request, HttpResponse.BodyHandlers.ofString()).statusCode())
+        .isEqualTo(status);
   }
 
   @Test
