@@ -61,7 +61,9 @@ final class PreemptionTest {
                 ReferenceModels.model(model),
                 backend,
                 config.withCacheBytes(
-                    BLOCKS * large.layout().groups().size() * large.layout().blockBytes()))) {
+                    (long) BLOCKS
+                        * large.layout().groups().size()
+                        * large.layout().blockBytes()))) {
       List<Integer> first = drain(large.submit(request(1, "greedy", ANSWER)));
       List<Integer> second = drain(large.submit(request(2, "greedy", ANSWER)));
       int interrupted = 0;

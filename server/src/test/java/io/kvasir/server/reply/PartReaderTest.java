@@ -209,8 +209,8 @@ final class PartReaderTest {
       for (int i = random.nextInt(14); i >= 0; i--) {
         text.append(words[random.nextInt(words.length)]);
       }
-      ToolSyntax syntax = ToolSyntax.values()[random.nextInt(3)];
-      Speech.Thoughts thoughts = Speech.Thoughts.values()[random.nextInt(3)];
+      ToolSyntax syntax = List.of(ToolSyntax.values()).get(random.nextInt(3));
+      Speech.Thoughts thoughts = List.of(Speech.Thoughts.values()).get(random.nextInt(3));
       String whole = read(thoughts, syntax, List.of(text.toString()));
       String cut = read(thoughts, syntax, List.of(text.toString().split("", -1)));
       assertThat(cut).as("seed %d round %d: %s", seed, round, text).isEqualTo(whole);

@@ -23,8 +23,6 @@ import org.junit.jupiter.api.Test;
 final class ShapesTest {
   private static final long SEED = 5;
   private static final int LIMIT = 120;
-  private static final String CALL =
-      "{\"type\":\"object\",\"properties\":{\"name\":{\"const\":\"f\"},\"%s\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"],\"additionalProperties\":false}},\"required\":[\"name\",\"%s\"],\"additionalProperties\":false}";
   private static final CallForm HERMES =
       new CallForm("<tool_call>\n", "\n", "\n</tool_call>", "\n", true, true);
 
@@ -43,7 +41,9 @@ final class ShapesTest {
   }
 
   private static Json call(String arguments) {
-    return Json.parse(CALL.formatted(arguments, arguments));
+    return Json.parse(
+        "{\"type\":\"object\",\"properties\":{\"name\":{\"const\":\"f\"},\"%s\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"],\"additionalProperties\":false}},\"required\":[\"name\",\"%s\"],\"additionalProperties\":false}"
+            .formatted(arguments, arguments));
   }
 
   /// Accepts what is given, then random allowed tokens until nothing may follow, or it may end and
