@@ -56,7 +56,9 @@ record ChatPrompt(int[] tokens, Speech speech) {
     Tools tools = conversation.tools();
     boolean own = dialect.tools() != null;
     List<Json> messages =
-        own ? conversation.messages() : ToolText.write(conversation.messages(), tools);
+        own
+            ? conversation.messages()
+            : ToolText.write(conversation.messages(), tools, dialect.system());
     try {
       TemplateInput input =
           new TemplateInput(

@@ -19,7 +19,9 @@ import org.jspecify.annotations.Nullable;
 /// @param tools how the template writes calls; null where it has no tools, or writes calls in a
 ///   form that cannot be read back
 /// @param thinks whether answers may begin with thoughts
-record Dialect(@Nullable ChatTemplate template, @Nullable ToolSyntax tools, boolean thinks) {
+/// @param system whether it takes system messages
+record Dialect(
+    @Nullable ChatTemplate template, @Nullable ToolSyntax tools, boolean thinks, boolean system) {
   private static final String NAME = "kvasir_probe";
   private static final Pattern HERMES =
       Pattern.compile("<tool_call>\\s*\\{\\s*\"name\":\\s*\"" + NAME + "\",\\s*\"arguments\":");
@@ -32,11 +34,37 @@ record Dialect(@Nullable ChatTemplate template, @Nullable ToolSyntax tools, bool
   static Dialect of(ServedModel model) {
     ChatTemplate template = model.template();
     if (template == null) {
-      return new Dialect(null, null, false);
+      return new Dialect(null, null, false, true);
     }
     boolean thinks =
         template.source().contains("think>") || model.tokenizer().idOf("</think>").isPresent();
-    return new Dialect(template, syntax(template, model.tokenizer().specialTokens()), thinks);
+    Map<String, String> special = model.tokenizer().specialTokens();
+    return new Dialect(template, syntax(template, special), thinks, takesSystem(template, special));
+  }
+
+  /// Whether a template shows system messages.
+  static boolean takesSystem(ChatTemplate template, Map<String, String> specialTokens) {
+    List<Json> messages = List.of(message("system", NAME, null), message("user", "Hello", null));
+    try {
+      return render(template, messages, null, specialTokens).contains(NAME);
+    } catch (TemplateException e) {
+      return false;
+    }
+  }
+
+  private static String render(
+      ChatTemplate template,
+      List<Json> messages,
+      @Nullable Json tools,
+      Map<String, String> specialTokens) {
+    return template.render(
+        new TemplateInput(
+            new Json.Arr(messages),
+            tools,
+            false,
+            specialTokens,
+            Map.of(),
+            ZonedDateTime.now(ZoneOffset.UTC)));
   }
 
   /// How a template writes calls.
@@ -52,15 +80,7 @@ record Dialect(@Nullable ChatTemplate template, @Nullable ToolSyntax tools, bool
     Json asked = message("user", "Hello", null);
     Json answered = message("assistant", "", new Json.Arr(List.of(call)));
     try {
-      TemplateInput input =
-          new TemplateInput(
-              new Json.Arr(List.of(asked, answered)),
-              tools,
-              false,
-              specialTokens,
-              Map.of(),
-              ZonedDateTime.now(ZoneOffset.UTC));
-      return syntax(template.render(input));
+      return syntax(render(template, List.of(asked, answered), tools, specialTokens));
     } catch (TemplateException e) {
       return null; // It takes no tools.
     }

@@ -109,7 +109,11 @@ public final class KvasirServer implements AutoCloseable {
     AnthropicHandler anthropic = new AnthropicHandler(model, dialect, generation, limit);
     post(routing, "/v1/messages", anthropic);
     post(routing, "/v1/messages/count_tokens", anthropic::count);
-    post(routing, "/v1/responses", new ResponsesHandler(model, dialect, generation, limit));
+    ResponsesHandler responses = new ResponsesHandler(model, dialect, generation, limit);
+    post(routing, "/v1/responses", responses);
+    routing.get("/v1/responses/{id}", responses::get);
+    routing.delete("/v1/responses/{id}", responses::delete);
+    refuseOthers(routing, "/v1/responses/{id}", "GET, DELETE");
     post(routing, "/v1/embeddings", new EmbeddingsHandler(model, generation, limit));
     post(routing, "/tokenize", tokenize::tokenize);
     post(routing, "/detokenize", tokenize::detokenize);

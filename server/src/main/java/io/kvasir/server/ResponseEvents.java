@@ -171,10 +171,10 @@ final class ResponseEvents implements AnswerForm.Events {
       open(Open.MESSAGE);
     }
     done();
-    form.ended().accept(reply);
     boolean cut = ending.reason() == Ending.Reason.LENGTH;
-    event(cut ? "response.incomplete" : "response.completed")
-        .set("response", form.response(output, ending, usage.get()));
+    ObjectNode response = form.response(output, ending, usage.get());
+    form.ended().accept(reply, response);
+    event(cut ? "response.incomplete" : "response.completed").set("response", response);
     return taken();
   }
 

@@ -1,13 +1,13 @@
 package io.kvasir.server;
 
 import io.kvasir.model.json.Json;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.node.ObjectNode;
 
-/// Conversations that a later response may go on with, by the id of the response that ended them.
+/// Responses that clients may ask for again, and whose conversations they may go on with, by id.
 /// The least recently used are forgotten when there are too many, or too much text in all.
 final class ResponseStore {
   private static final int MOST = 1_024;
@@ -16,7 +16,8 @@ final class ResponseStore {
   private final Map<String, Entry> entries = new LinkedHashMap<>(16, 0.75f, true);
   private long characters;
 
-  private record Entry(String tenant, List<Json> messages, long characters) {}
+  /// A response and the conversation that it ended.
+  record Entry(String tenant, List<Json> messages, ObjectNode response, long characters) {}
 
   /// @param mostCharacters most text of all conversations
   ResponseStore(long mostCharacters) {
@@ -26,17 +27,15 @@ final class ResponseStore {
   /// Keeps a conversation.
   ///
   /// @param tenant who may go on with it
-  synchronized void put(String id, String tenant, List<Json> before, List<Json> more) {
-    List<Json> messages = new ArrayList<>(before);
-    messages.addAll(more);
-    long size = 0;
+  synchronized void put(String id, String tenant, List<Json> messages, ObjectNode response) {
+    long size = response.toString().length();
     for (Json message : messages) {
       size += message.toText().length();
     }
     if (size > mostCharacters) {
       return;
     }
-    entries.put(id, new Entry(tenant, List.copyOf(messages), size));
+    entries.put(id, new Entry(tenant, List.copyOf(messages), response, size));
     characters += size;
     while (entries.size() > MOST || characters > mostCharacters) {
       String oldest = entries.keySet().iterator().next();
@@ -45,10 +44,20 @@ final class ResponseStore {
     }
   }
 
-  /// The conversation that ended with response `id`, null where it is forgotten or another
-  /// tenant's.
-  synchronized @Nullable List<Json> get(String id, String tenant) {
+  /// Null where the response is forgotten or another tenant's.
+  synchronized @Nullable Entry get(String id, String tenant) {
     Entry entry = entries.get(id);
-    return entry == null || !entry.tenant().equals(tenant) ? null : entry.messages();
+    return entry == null || !entry.tenant().equals(tenant) ? null : entry;
+  }
+
+  /// Forgets a response. @return whether it was there
+  synchronized boolean remove(String id, String tenant) {
+    Entry entry = get(id, tenant);
+    if (entry == null) {
+      return false;
+    }
+    entries.remove(id);
+    characters -= entry.characters();
+    return true;
   }
 }

@@ -1,7 +1,6 @@
 package io.kvasir.server;
 
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
@@ -12,16 +11,21 @@ import tools.jackson.databind.node.ObjectNode;
 /// @param created seconds since 1970
 /// @param echo fields of the request that every response repeats
 /// @param ended is told each answer that ended well
-record ResponsesForm(String id, long created, ObjectNode echo, Consumer<Reply> ended)
-    implements AnswerForm {
+record ResponsesForm(String id, long created, ObjectNode echo, Ended ended) implements AnswerForm {
+
+  /// Is told a response that is complete.
+  interface Ended {
+    void accept(Reply reply, ObjectNode response);
+  }
 
   @Override
   public ObjectNode whole(List<Whole> answers, Usage usage) {
     Whole answer = answers.getFirst();
-    ended.accept(answer.reply());
     ArrayNode output = Wire.object().putArray("output");
     items(output, answer.reply());
-    return response(output, answer.ending(), usage);
+    ObjectNode response = response(output, answer.ending(), usage);
+    ended.accept(answer.reply(), response);
+    return response;
   }
 
   private static void items(ArrayNode output, Reply reply) {

@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -45,13 +44,13 @@ final class ResponsesHandler implements Handler {
         response,
         cache -> {
           Fields fields = RequestBody.fields(request, response, maxBodyBytes);
-          Job job = job(fields, cache);
+          Job job = job(fields, Generation.tenant(request), cache);
           generation.unknown(fields);
           return job;
         });
   }
 
-  private Job job(Fields fields, boolean cache) {
+  private Job job(Fields fields, String tenant, boolean cache) {
     Generation.checkModel(model, fields.text("model"));
     fields.refuse(MISSING);
     fields.accept("max_tool_calls");
@@ -64,7 +63,7 @@ final class ResponsesHandler implements Handler {
             "tool_choice",
             ToolFields.tools(fields, "tools", ToolFields.Form.FLAT),
             parallel);
-    List<Json> messages = new ArrayList<>(earlier(fields));
+    List<Json> messages = new ArrayList<>(earlier(fields, tenant));
     messages.addAll(ResponsesInput.messages(fields));
     Fields reasoning = fields.object("reasoning");
     String effort = reasoning == null ? null : reasoning.text("effort");
@@ -75,10 +74,14 @@ final class ResponsesHandler implements Handler {
             dialect,
             new ChatPrompt.Conversation(instructed(fields, messages), tools, variables));
     String id = Ids.next("resp_");
-    Consumer<Reply> ended =
-        fields.flag("store", true)
-            ? reply -> store.put(id, "", messages, ResponsesInput.messages(reply))
-            : _ -> {};
+    boolean kept = fields.flag("store", true);
+    ResponsesForm.Ended ended =
+        (reply, response) -> {
+          if (kept) {
+            messages.addAll(ResponsesInput.messages(reply));
+            store.put(id, tenant, messages, response);
+          }
+        };
     return new Job(
         List.of(prompt.tokens()),
         parameters,
@@ -95,6 +98,29 @@ final class ResponsesHandler implements Handler {
         : generation.format().response("text.format", format, format);
   }
 
+  /// A response that was given before.
+  void get(ServerRequest request, ServerResponse response) {
+    String id = request.path().pathParameters().get("id");
+    ResponseStore.Entry entry = store.get(id, Generation.tenant(request));
+    if (entry == null) {
+      throw unknown(id);
+    }
+    Wire.send(response, entry.response());
+  }
+
+  /// Forgets a response.
+  void delete(ServerRequest request, ServerResponse response) {
+    String id = request.path().pathParameters().get("id");
+    if (!store.remove(id, Generation.tenant(request))) {
+      throw unknown(id);
+    }
+    Wire.send(response, Wire.object().put("id", id).put("object", "response").put("deleted", true));
+  }
+
+  private static ApiException unknown(String id) {
+    return new ApiException(404, "there is no response '%s'".formatted(id), "id", null);
+  }
+
   private static void checkExtras(Fields fields) {
     String truncation = fields.text("truncation");
     if (truncation != null && !truncation.equals("disabled")) {
@@ -107,20 +133,20 @@ final class ResponsesHandler implements Handler {
     }
   }
 
-  private List<Json> earlier(Fields fields) {
+  private List<Json> earlier(Fields fields, String tenant) {
     String id = fields.text("previous_response_id");
     if (id == null) {
       return List.of();
     }
-    List<Json> messages = store.get(id, "");
-    if (messages == null) {
+    ResponseStore.Entry entry = store.get(id, tenant);
+    if (entry == null) {
       throw new ApiException(
           404,
           "the previous response is not known any more; send the conversation as 'input'",
           "previous_response_id",
           "previous_response_not_found");
     }
-    return messages;
+    return entry.messages();
   }
 
   /// Instructions go before all messages and are not kept for the next response.

@@ -6,33 +6,53 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/// Tools as plain text, for templates that have none: the system message lists them and tells how
-/// to call them, calls stand in the assistant's text, and results in the user's.
+/// Tools as plain text, for templates that have none: the system message (or the user's first where
+/// the template has no system messages) lists them and tells how to call them, calls stand in the
+/// assistant's text, and results in the user's.
 final class ToolText {
+  private boolean results;
+
   private ToolText() {}
 
   /// The same conversation without tools, calls or tool messages.
-  static List<Json> write(List<Json> messages, Tools tools) {
+  ///
+  /// @param system whether the template takes system messages; else the user's first tells
+  static List<Json> write(List<Json> messages, Tools tools, boolean system) {
+    return new ToolText().written(messages, tools, system ? "system" : "user");
+  }
+
+  private List<Json> written(List<Json> messages, Tools tools, String teller) {
     List<Json> result = new ArrayList<>();
     boolean told = !tools.areOffered();
     for (Json message : messages) {
       String role = message.textOr("role", "");
       if (!told) {
         told = true;
-        if (role.equals("system")) {
-          result.add(text("system", message.textOr("content", "") + "\n\n" + offer(tools)));
+        if (role.equals(teller)) {
+          String own = message.textOr("content", "");
+          String offer = offer(tools);
+          result.add(
+              text(role, role.equals("system") ? own + "\n\n" + offer : offer + "\n\n" + own));
           continue;
         }
-        result.add(text("system", offer(tools)));
+        result.add(text(teller, offer(tools)));
       }
-      result.add(
-          role.equals("tool")
-              ? text(
-                  "user",
-                  "<tool_response>\n" + message.textOr("content", "") + "\n</tool_response>")
-              : message.has("tool_calls") ? text("assistant", calls(message)) : message);
+      if (role.equals("tool")) {
+        addResult(result, message);
+      } else {
+        results = false;
+        result.add(message.has("tool_calls") ? text("assistant", calls(message)) : message);
+      }
     }
     return result;
+  }
+
+  /// Results that follow each other are one message: many templates want roles to alternate.
+  private void addResult(List<Json> result, Json message) {
+    String text = "<tool_response>\n" + message.textOr("content", "") + "\n</tool_response>";
+    String before = results ? result.removeLast().textOr("content", "") + "\n" : "";
+    result.add(text("user", before + text));
+    results = true;
   }
 
   private static Json text(String role, String content) {

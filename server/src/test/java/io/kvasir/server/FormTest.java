@@ -53,7 +53,7 @@ final class FormTest {
               tokenizer);
       case "anthropic" -> new AnthropicForm("msg_1", "m", false);
       case "responses" ->
-          new ResponsesForm("resp_1", 7, Wire.object().put("model", "m"), reply -> {});
+          new ResponsesForm("resp_1", 7, Wire.object().put("model", "m"), (reply, response) -> {});
       default -> throw new IllegalArgumentException(name);
     };
   }

@@ -214,6 +214,72 @@ final class RoutesTest {
   }
 
   @Test
+  void storedResponse_isGivenAgain_untilDeleted() throws Exception {
+    JsonNode first = stories.json(RESPONSES, responses(""));
+    JsonNode unstored = stories.json(RESPONSES, responses(",\"store\":false"));
+    String route = RESPONSES + "/" + first.get("id").stringValue();
+    HttpRequest delete = HttpRequest.newBuilder(stories.uri(route)).DELETE().build();
+
+    assertThat(Stories.parse(stories.get(route).body())).isEqualTo(first);
+    assertThat(stories.client.send(delete, HttpResponse.BodyHandlers.ofString()).statusCode())
+        .isEqualTo(200);
+    assertThat(stories.get(route).statusCode()).isEqualTo(404);
+    assertThat(stories.get(RESPONSES + "/" + unstored.get("id").stringValue()).statusCode())
+        .isEqualTo(404);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '!',
+      value = {
+        "/v1/messages!{\"max_tokens\":3}!messages",
+        "/v1/messages!{\"max_tokens\":3,\"messages\":[{\"role\":\"system\",\"content\":\"a\"}]}!role",
+        "/v1/messages!{\"max_tokens\":3,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}]}!image",
+        "/v1/messages!{\"max_tokens\":3,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\"}]}]}!tool_use_id",
+        "/v1/messages!{\"max_tokens\":3,\"messages\":[{\"role\":\"user\",\"content\":7}]}!content",
+        "/v1/messages!{\"max_tokens\":3,\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}!one answer",
+        "/v1/messages!{\"max_tokens\":3,\"mcp_servers\":[{}],\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}!mcp_servers",
+        "/v1/messages!{\"max_tokens\":3,\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"w\"}],\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}!web_search",
+        "/v1/messages/count_tokens!{}!messages",
+        "/v1/responses!{}!input",
+        "/v1/responses!{\"input\":[]}!input",
+        "/v1/responses!{\"input\":[7]}!input",
+        "/v1/responses!{\"input\":[{\"type\":\"computer_call\"}]}!computer_call",
+        "/v1/responses!{\"input\":[{\"role\":\"king\",\"content\":\"a\"}]}!role",
+        "/v1/responses!{\"input\":[{\"type\":\"function_call\",\"call_id\":\"a\"}]}!name",
+        "/v1/responses!{\"input\":\"a\",\"background\":true}!background",
+        "/v1/responses!{\"input\":\"a\",\"truncation\":\"auto\"}!truncation",
+        "/v1/responses!{\"input\":\"a\",\"include\":[\"file_search_call.results\"]}!include",
+        "/v1/responses!{\"input\":\"a\",\"tools\":[{\"type\":\"file_search\"}]}!file_search",
+        "/v1/responses!{\"input\":\"a\",\"max_output_tokens\":0}!max_output_tokens"
+      })
+  void wrongRequest_is400AndNamed(String route, String body, String word) throws Exception {
+    HttpResponse<String> response = stories.post(route, body);
+
+    assertThat(response.statusCode()).as(response.body()).isEqualTo(400);
+    assertThat(Stories.parse(response.body()).at("/error/message").stringValue()).contains(word);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '!',
+      value = {
+        "/v1/chat/completions!{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"not\":@}}}}",
+        "/v1/chat/completions!{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"not\":@}}}],\"tool_choice\":\"required\"}",
+        "/v1/chat/completions!{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"chat_template_kwargs\":{\"x\":@}}",
+        "/v1/responses!{\"input\":\"a\",\"metadata\":@,\"reasoning\":7}",
+        "/v1/messages!{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"b\"},{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":{\"x\":@}}]}]}"
+      })
+  void deepJson_isNoServerError(String route, String body) throws Exception {
+    for (int depth : new int[] {100, 450, 100_000}) {
+      String deep = "[".repeat(depth) + "]".repeat(depth);
+
+      assertThat(stories.post(route, body.replace("@", deep)).statusCode()).isBetween(200, 499);
+    }
+    assertThat(stories.get("/health").statusCode()).isEqualTo(200);
+  }
+
+  @Test
   void continueFinalMessage_goesOnInTheMessage() throws Exception {
     JsonNode whole = stories.json(CHAT, chat(""));
     String text = whole.at("/choices/0/message/content").stringValue();

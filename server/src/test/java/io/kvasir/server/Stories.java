@@ -16,6 +16,7 @@ import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -30,18 +31,17 @@ final class Stories implements AutoCloseable {
   final HttpClient client = HttpClient.newHttpClient();
   private final Backend backend;
 
-  private Stories(Path file, ServerConfig config) throws IOException {
+  private Stories(ServerConfig config, @Nullable String template, EngineConfig settings)
+      throws IOException {
     backend = new CpuBackend(2);
     tokenizer = tokenizer();
-    engine =
-        Engine.open(
-            file, backend, EngineConfig.DEFAULT.withBlockTokens(16).withCacheBytes(256L << 20));
+    engine = Engine.open(file(), backend, settings.withBlockTokens(16).withCacheBytes(256L << 20));
     Set<Integer> stops = new HashSet<>();
     for (int id : tokenizer.endOfGenerationIds()) {
       stops.add(id);
     }
-    ChatTemplate template = ChatTemplate.compile(String.valueOf(tokenizer.chatTemplate()));
-    model = new ServedModel(NAME, engine, tokenizer, template, stops);
+    String source = template == null ? String.valueOf(tokenizer.chatTemplate()) : template;
+    model = new ServedModel(NAME, engine, tokenizer, ChatTemplate.compile(source), stops);
     server = KvasirServer.start(model, config);
   }
 
@@ -50,7 +50,12 @@ final class Stories implements AutoCloseable {
   }
 
   static Stories start(ServerConfig config) throws IOException {
-    return new Stories(file(), config);
+    return new Stories(config, null, EngineConfig.DEFAULT);
+  }
+
+  /// With another chat template than the model's own, where `template` is not null.
+  static Stories start(@Nullable String template, EngineConfig engine) throws IOException {
+    return new Stories(ServerConfig.local(0), template, engine);
   }
 
   private static Path file() {

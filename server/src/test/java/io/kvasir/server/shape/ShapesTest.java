@@ -42,8 +42,8 @@ final class ShapesTest {
 
   private static Json call(String arguments) {
     return Json.parse(
-        "{\"type\":\"object\",\"properties\":{\"name\":{\"const\":\"f\"},\"%s\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"],\"additionalProperties\":false}},\"required\":[\"name\",\"%s\"],\"additionalProperties\":false}"
-            .formatted(arguments, arguments));
+        "{\"type\":\"object\",\"properties\":{\"name\":{\"const\":\"f\"},\"@\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"],\"additionalProperties\":false}},\"required\":[\"name\",\"@\"],\"additionalProperties\":false}"
+            .replace("@", arguments));
   }
 
   /// Accepts what is given, then random allowed tokens until nothing may follow, or it may end and
@@ -188,6 +188,17 @@ final class ShapesTest {
     assertThat(constraint.mayEnd()).isFalse();
     assertThat(walk(shape, "Hm, which one?</think>", random)).endsWith("</think>green");
     assertThat(walk(shapes.afterThoughts(shapes.regex("[ab]"), false), "", random)).matches("[ab]");
+  }
+
+  @Test
+  void thoughts_withoutEnd_areEndedInTime() {
+    SplittableRandom random = new SplittableRandom(SEED);
+    Shape shape = shapes.afterThoughts(shapes.jsonSchema(call("arguments")), true);
+    for (int round = 0; round < 10; round++) {
+      String text = walk(shape, "", random);
+      String answer = text.substring(text.lastIndexOf("</think>") + 8);
+      assertThat(Json.parse(answer).get("name").asString()).isEqualTo("f");
+    }
   }
 
   @Test
