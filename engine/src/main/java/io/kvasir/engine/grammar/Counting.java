@@ -15,6 +15,16 @@ interface Counting {
     return count;
   }
 
+  /// A counter from [#VIRTUAL] on stands for one that no limit is near to; each step that counts
+  /// still adds one, so that it tells how many there were.
+  long VIRTUAL = 1L << 40;
+
+  /// How many more steps that count are possible at `count`, where nothing else about the counter
+  /// matters any more; -1 where that is not so.
+  default long remaining(long count) {
+    return -1;
+  }
+
   /// A bound on the bytes from `state` to the end of the rule, [Costs#NEVER] where there is no way.
   /// Wherever it is finite, some byte leads to where it is smaller.
   default long cost(int state, long count, Costs costs) {

@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The formats of strings that are guaranteed, as patterns. Each is the intersection of what RFCs
 /// and common validators accept rather than all that an RFC allows: an e-mail address has no quoted
-/// part, a time no leap second.
+/// part, a time no leap second, a URI is one of `http` or `https`.
 final class Formats {
   private static final String DATE =
       "(?:(?:[0-9]{4})-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -18,8 +18,50 @@ final class Formats {
   private static final String OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
   private static final String LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?";
 
+  private static final String GROUP = "[0-9a-fA-F]{1,4}";
+  private static final String CLOCK =
+      "T(?:[0-9]{1,3}H(?:[0-9]{1,3}M(?:[0-9]{1,3}S)?)?"
+          + "|[0-9]{1,3}M(?:[0-9]{1,3}S)?|[0-9]{1,3}S)";
+  private static final String DAYS =
+      "(?:[0-9]{1,4}Y(?:[0-9]{1,3}M(?:[0-9]{1,4}D)?)?|[0-9]{1,3}M(?:[0-9]{1,4}D)?|[0-9]{1,4}D)";
+  private static final String HOST = LABEL + "(?:\\." + LABEL + "){0,2}";
+  private static final String PATH_CHARS = "[A-Za-z0-9_.~-]";
+
   private static final Map<String, String> PATTERNS =
       Map.of(
+          "duration",
+          "P(?:[0-9]{1,4}W|" + DAYS + "(?:" + CLOCK + ")?|" + CLOCK + ")",
+          "hostname",
+          HOST,
+          "ipv6",
+          "(?:"
+              + GROUP
+              + ":){7}"
+              + GROUP
+              + "|::(?:"
+              + GROUP
+              + "(?::"
+              + GROUP
+              + "){0,5})?|"
+              + GROUP
+              + "(?::"
+              + GROUP
+              + "){0,2}::"
+              + GROUP
+              + "(?::"
+              + GROUP
+              + "){0,3}",
+          "uri",
+          "https?://"
+              + HOST
+              + "(?::[1-9][0-9]{0,3})?(?:/"
+              + PATH_CHARS
+              + "{1,40}){0,8}/?"
+              + "(?:\\?"
+              + PATH_CHARS
+              + "{1,20}="
+              + PATH_CHARS
+              + "{0,40})?",
           "date",
           DATE,
           "time",

@@ -1,5 +1,6 @@
 package io.kvasir.engine.grammar;
 
+import io.kvasir.model.json.Json;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -46,6 +47,12 @@ public final class GrammarCache {
   /// As [GrammarCompiler#jsonSchema(String)].
   public Grammar jsonSchema(String schema) {
     return get(new Key(Kind.JSON_SCHEMA, List.of(schema)), () -> compiler.jsonSchema(schema));
+  }
+
+  /// As [GrammarCompiler#jsonSchema(Json)].
+  public Grammar jsonSchema(Json schema) {
+    return get(
+        new Key(Kind.JSON_SCHEMA, List.of(schema.toText())), () -> compiler.jsonSchema(schema));
   }
 
   /// As [GrammarCompiler#jsonObject()].

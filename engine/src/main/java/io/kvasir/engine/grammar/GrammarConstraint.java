@@ -13,6 +13,7 @@ final class GrammarConstraint implements TokenConstraint {
   private final MaskWalker walker;
   private final Threads places;
   private final Threads scratch;
+  private final Threads after;
   private final long[] mask;
   private boolean maskValid;
   private long tokensLeft;
@@ -23,6 +24,7 @@ final class GrammarConstraint implements TokenConstraint {
     this.walker = new MaskWalker(automaton, trie, grammar.masks());
     this.places = new Threads(automaton);
     this.scratch = new Threads(automaton);
+    this.after = new Threads(automaton);
     this.mask = new long[(trie.vocabularySize() + 63) / 64];
     this.tokensLeft = tokensLeft;
     places.add(0, automaton.start, automaton.counting(automaton.start).first(), null);
@@ -70,31 +72,34 @@ final class GrammarConstraint implements TokenConstraint {
     if (bytes.length == 0) {
       throw new IllegalArgumentException("token " + token + " is no text");
     }
-    read(bytes);
-    if (scratch.size() == 0) {
+    after.truncate(0);
+    for (int i = 0; i < places.size() && after.size() < MAX_PLACES; i++) {
+      read(i, bytes);
+    }
+    if (after.size() == 0) {
       throw new IllegalArgumentException("token " + token + " is not allowed here");
     }
-    places.truncate(0);
-    int kept = Math.min(scratch.size(), MAX_PLACES);
-    for (int i = 0; i < kept; i++) {
-      places.add(0, scratch.state(i), scratch.count(i), scratch.stack(i));
-    }
+    places.set(after);
     maskValid = false;
     if (tokensLeft != MaskWalker.UNLIMITED) {
       tokensLeft--;
     }
   }
 
-  /// Reads `bytes` from all places into `scratch`.
-  private void read(byte[] bytes) {
-    scratch.set(places);
+  /// Reads `bytes` from place `i` and adds where that leads. Each place is followed alone, as for
+  /// the mask, so that what is given up where there are very many never empties a mask's promise.
+  private void read(int i, byte[] bytes) {
+    scratch.truncate(0);
+    scratch.add(0, places.state(i), places.count(i), places.stack(i));
     int from = 0;
     for (byte b : bytes) {
       int to = scratch.size();
       scratch.step(from, to, b & 0xFF);
       from = to;
     }
-    scratch.removeBefore(from);
+    for (int j = from; j < scratch.size() && after.size() < MAX_PLACES; j++) {
+      after.add(0, scratch.state(j), scratch.count(j), scratch.stack(j));
+    }
   }
 
   /// Reads one byte and says whether it was possible.

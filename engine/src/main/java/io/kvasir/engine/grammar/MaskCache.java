@@ -32,14 +32,19 @@ final class MaskCache {
     /// to the stack; 0, the root, where it may end at once.
     final int[] exits;
 
-    Entry(long[] mask, long cost, int[] exits) {
+    /// What each token and then each exit adds to the counter, for a mask without a limit from
+    /// which those with limits are made; empty for others.
+    final short[] needs;
+
+    Entry(long[] mask, long cost, int[] exits, short[] needs) {
       this.mask = mask;
       this.cost = cost;
       this.exits = exits;
+      this.needs = needs;
     }
 
     long bytes() {
-      return 104 + 8L * mask.length + 4L * exits.length;
+      return 120 + 8L * mask.length + 4L * exits.length + 2L * needs.length;
     }
   }
 

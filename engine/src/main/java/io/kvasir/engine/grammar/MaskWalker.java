@@ -9,11 +9,17 @@ final class MaskWalker {
   /// No limit on what is left behind a token.
   static final long UNLIMITED = Long.MAX_VALUE;
 
+  private static final short[] NOTHING = {};
+  private static final MaskCache.Entry NONE =
+      new MaskCache.Entry(new long[0], 0, new int[0], NOTHING);
+
   private final Automaton automaton;
   private final TokenTrie trie;
   private final MaskCache cache;
   private final Threads threads;
   private int[] segment = new int[32];
+  private short[] needs = NOTHING;
+  private final Ints exitNeeds = new Ints();
 
   MaskWalker(Automaton automaton, TokenTrie trie, MaskCache cache) {
     this.automaton = automaton;
@@ -59,20 +65,69 @@ final class MaskWalker {
   }
 
   private MaskCache.Entry entry(int state, long count) {
-    long same = automaton.counting(state).representative(count, trie.longestToken());
+    Counting counting = automaton.counting(state);
+    long same = counting.representative(count, trie.longestToken());
     MaskCache.Key key = new MaskCache.Key(state, same);
     MaskCache.Entry entry = cache.get(key);
     if (entry == null) {
-      long[] mask = new long[(trie.vocabularySize() + 63) / 64];
-      Ints exits = new Ints();
-      if (automaton.mayEnd(state, same)) {
-        exits.add(0);
-      }
-      long cost = walk(0, state, same, Frame.UNKNOWN, mask, UNLIMITED, exits);
-      entry = new MaskCache.Entry(mask, cost, exits.toArray());
+      long remaining = counting.remaining(same);
+      MaskCache.Entry all =
+          remaining >= 0 && remaining < trie.longestToken() ? counted(state) : NONE;
+      entry = all.needs.length > 0 ? limited(all, remaining) : walked(state, same, false);
       cache.put(key, entry);
     }
     return entry;
+  }
+
+  /// The entry of `state` without a limit, with what each token adds to the counter.
+  private MaskCache.Entry counted(int state) {
+    MaskCache.Key key = new MaskCache.Key(state, Counting.VIRTUAL);
+    MaskCache.Entry entry = cache.get(key);
+    if (entry == null) {
+      entry = walked(state, Counting.VIRTUAL, true);
+      cache.put(key, entry);
+    }
+    return entry;
+  }
+
+  private MaskCache.Entry walked(int state, long count, boolean counted) {
+    long[] mask = new long[(trie.vocabularySize() + 63) / 64];
+    Ints exits = new Ints();
+    if (automaton.mayEnd(state, count)) {
+      exits.add(0);
+    }
+    needs = counted ? new short[trie.vocabularySize()] : NOTHING;
+    exitNeeds.clear();
+    if (exits.size() > 0) {
+      exitNeeds.add(0);
+    }
+    long cost = walk(0, state, count, Frame.UNKNOWN, mask, UNLIMITED, exits);
+    short[] noted = needs;
+    needs = NOTHING;
+    if (noted.length > 0) {
+      noted = Arrays.copyOf(noted, trie.vocabularySize() + exits.size());
+      for (int i = 0; i < exits.size(); i++) {
+        noted[trie.vocabularySize() + i] = (short) exitNeeds.get(i);
+      }
+    }
+    return new MaskCache.Entry(mask, cost, exits.toArray(), noted);
+  }
+
+  /// The part of `all` that counts at most `remaining` times: one walk serves all lengths.
+  private MaskCache.Entry limited(MaskCache.Entry all, long remaining) {
+    long[] mask = all.mask.clone();
+    for (int t = 0; t < trie.vocabularySize(); t++) {
+      if (all.needs[t] > remaining) {
+        mask[t >> 6] &= ~(1L << t);
+      }
+    }
+    Ints exits = new Ints();
+    for (int i = 0; i < all.exits.length; i++) {
+      if (all.needs[trie.vocabularySize() + i] <= remaining) {
+        exits.add(all.exits[i]);
+      }
+    }
+    return new MaskCache.Entry(mask, all.cost, exits.toArray(), NOTHING);
   }
 
   /// Walks the subtree of `node`, in which the automaton stands at one place, and marks the tokens
@@ -111,13 +166,31 @@ final class MaskWalker {
         if (cost <= limit) {
           dearest = Math.max(dearest, cost);
           trie.mark(n, mask);
+          note(n, segment[d]);
         }
       }
       if (exits != null && trie.end(n) > n + 1 && threads.canEnd(segment[d], false)) {
         exits.add(n);
+        exitNeeds.add(need(segment[d]));
       }
       n++;
     }
     return dearest;
+  }
+
+  /// What the way here has added to the counter; gives up noting where that is not one number.
+  private int need(int from) {
+    long count = threads.lowestCount(from) - Counting.VIRTUAL;
+    if (count < 0) {
+      needs = NOTHING;
+    }
+    return (int) Math.max(0, count);
+  }
+
+  private void note(int node, int from) {
+    int need = needs.length > 0 ? need(from) : 0;
+    if (needs.length > 0) {
+      trie.note(node, (short) need, needs);
+    }
   }
 }

@@ -17,7 +17,12 @@ record Repetition(long min, long max, int itemRule) implements Counting {
 
   /// Opens while there is room for one more, and counts it.
   Guard one() {
-    return count -> count >= max ? -1 : max == UNBOUNDED && count >= min ? count : count + 1;
+    return count -> {
+      if (max == UNBOUNDED) {
+        return count >= min ? count : count + 1;
+      }
+      return count >= max && count < VIRTUAL ? -1 : count + 1;
+    };
   }
 
   /// Opens when there are enough.
@@ -31,6 +36,11 @@ record Repetition(long min, long max, int itemRule) implements Counting {
       return count;
     }
     return count >= min ? min : min - count > reach ? 0 : count;
+  }
+
+  @Override
+  public long remaining(long count) {
+    return max < VIRTUAL && count >= min ? max - count : -1;
   }
 
   @Override

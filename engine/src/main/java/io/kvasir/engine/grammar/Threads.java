@@ -69,8 +69,8 @@ final class Threads {
       c = below.count;
       below = below.below;
     }
-    if (automaton.kind[s] == Automaton.ENDS_ONLY) {
-      c = 0;
+    if (automaton.kind[s] == Automaton.ENDS_ONLY && below == null) {
+      c = 0; // equal ends of the text
     }
     for (int i = from; i < size; i++) {
       if (state[i] == s && count[i] == c && Objects.equals(stack[i], below)) {
@@ -180,6 +180,19 @@ final class Threads {
       sum += cost(f.state, f.count);
     }
     return sum;
+  }
+
+  /// The counter of the lowest rule that is known, in the only place from `from` on; -1 where there
+  /// are several.
+  long lowestCount(int from) {
+    if (size != from + 1) {
+      return -1;
+    }
+    long lowest = count[from];
+    for (Frame f = stack[from]; f != null && !f.isUnknown(); f = f.below) {
+      lowest = f.count;
+    }
+    return lowest;
   }
 
   private long cost(int s, long c) {

@@ -151,6 +151,15 @@ public final class TokenTrie {
     }
   }
 
+  /// Notes `need` for the tokens that end in `node`.
+  void note(int node, short need, short[] needs) {
+    int to = tokenFrom[node + 1];
+    int length = depth[node];
+    for (int i = tokenFrom[node]; i < to && bytesOf[tokens[i]].length == length; i++) {
+      needs[tokens[i]] = need;
+    }
+  }
+
   byte[] bytesOf(int token) {
     return bytesOf[token];
   }

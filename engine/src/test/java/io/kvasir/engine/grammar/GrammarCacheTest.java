@@ -2,6 +2,7 @@ package io.kvasir.engine.grammar;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.kvasir.model.json.Json;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -15,7 +16,9 @@ class GrammarCacheTest {
     assertThat(cache.regex("a+")).isSameAs(cache.regex("a+"));
     assertThat(cache.choice(List.of("a", "b"))).isSameAs(cache.choice(List.of("a", "b")));
     assertThat(cache.jsonObject()).isSameAs(cache.jsonSchema("{\"type\":\"object\"}"));
-    assertThat(cache.size()).isEqualTo(3);
+    assertThat(cache.jsonSchema(Json.parse("{\"type\":\"object\"}"))).isSameAs(cache.jsonObject());
+    assertThat(cache.choice(List.of("a, b"))).isNotSameAs(cache.choice(List.of("a", "b")));
+    assertThat(cache.size()).isEqualTo(4);
   }
 
   @Test
