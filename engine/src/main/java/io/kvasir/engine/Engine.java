@@ -153,8 +153,10 @@ public final class Engine implements AutoCloseable {
     if (config.cacheBytes() > 0) {
       return KvCacheConfig.ofBytes(layout, config.cacheBytes()).withPolicy(policy);
     }
-    return new KvCacheConfig(layout, (int) layout.blocksFor(contextTokens, config.stepTokens()))
-        .withPolicy(policy);
+    long one = layout.blocksFor(contextTokens, config.stepTokens());
+    long spare =
+        Math.min(EngineConfig.SPARE_SEQUENCES * one, config.spareBytes() / layout.blockBytes());
+    return new KvCacheConfig(layout, Math.toIntExact(Math.max(one, spare))).withPolicy(policy);
   }
 
   public ModelConfig modelConfig() {

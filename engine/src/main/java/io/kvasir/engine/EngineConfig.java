@@ -16,7 +16,10 @@ import java.util.function.Consumer;
 /// @param blockTokens positions in a cache block: 16 to 128, a multiple of 16
 /// @param keyFormat how keys are cached
 /// @param valueFormat how values are cached
-/// @param cacheBytes memory for cache blocks; 0 for as much as one sequence of full length needs
+/// @param cacheBytes memory for cache blocks; 0 for as much as one sequence of full length needs,
+///   and more of them as far as `spareBytes` go
+/// @param spareBytes where `cacheBytes` is 0, memory that may be taken for [#SPARE_SEQUENCES]
+///   sequences of full length
 /// @param stepTokens most tokens computed in one step over all sequences: longer prompts are cut
 ///   into chunks of this size, with decoding sequences in between
 /// @param useCache false to compute every token's keys and values anew in every step, which is only
@@ -37,6 +40,7 @@ public record EngineConfig(
     KvFormat keyFormat,
     KvFormat valueFormat,
     long cacheBytes,
+    long spareBytes,
     int stepTokens,
     boolean useCache,
     boolean sharePrefixes,
@@ -48,12 +52,16 @@ public record EngineConfig(
     Map<String, Double> tenantWeights,
     long auditNanos) {
 
+  /// For how many sequences of full length spare memory is taken at most.
+  public static final int SPARE_SEQUENCES = 32;
+
   public static final EngineConfig DEFAULT =
       new EngineConfig(
           0,
           64,
           KvFormat.F16,
           KvFormat.F16,
+          0,
           0,
           512,
           true,
@@ -71,6 +79,9 @@ public record EngineConfig(
     tenantWeights = Map.copyOf(tenantWeights);
     if (contextTokens < 0) {
       throw new IllegalArgumentException("context of " + contextTokens + " tokens");
+    }
+    if (spareBytes < 0) {
+      throw new IllegalArgumentException("spare memory of " + spareBytes + " bytes");
     }
     if (cacheBytes < 0) {
       throw new IllegalArgumentException("cache of " + cacheBytes + " bytes");
@@ -111,6 +122,11 @@ public record EngineConfig(
 
   public EngineConfig withCacheBytes(long value) {
     return with(draft -> draft.cacheBytes = value);
+  }
+
+  /// Where the size of the cache is not given, it may take so much memory.
+  public EngineConfig withSpareBytes(long value) {
+    return with(draft -> draft.spareBytes = value);
   }
 
   public EngineConfig withStepTokens(int value) {
@@ -170,6 +186,7 @@ public record EngineConfig(
     private KvFormat keyFormat;
     private KvFormat valueFormat;
     private long cacheBytes;
+    private long spareBytes;
     private int stepTokens;
     private boolean useCache;
     private boolean sharePrefixes;
@@ -187,6 +204,7 @@ public record EngineConfig(
       keyFormat = from.keyFormat;
       valueFormat = from.valueFormat;
       cacheBytes = from.cacheBytes;
+      spareBytes = from.spareBytes;
       stepTokens = from.stepTokens;
       useCache = from.useCache;
       sharePrefixes = from.sharePrefixes;
@@ -206,6 +224,7 @@ public record EngineConfig(
           keyFormat,
           valueFormat,
           cacheBytes,
+          spareBytes,
           stepTokens,
           useCache,
           sharePrefixes,
