@@ -88,6 +88,7 @@ public final class KvasirServer implements AutoCloseable {
   }
 
   private void route(HttpRouting.Builder routing) {
+    routing.addFilter(new CloseAsAsked());
     StatusHandler status = new StatusHandler(model, metrics, gate, config.version());
     Dialect dialect = Dialect.of(model);
     TokenizeHandler tokenize = new TokenizeHandler(model, dialect, config.maxBodyBytes());

@@ -12,6 +12,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -338,6 +339,25 @@ final class ProtocolTest {
       JsonNode answer = Stories.parse(pending.get().body());
       assertThat(answer.at("/usage/completion_tokens").intValue()).isEqualTo(150);
       assertThat(closer.join(Duration.ofSeconds(20))).isTrue();
+    }
+  }
+
+  @Test
+  void answer_clientAsksForClose_endsTheConnection() throws IOException {
+    for (String request :
+        List.of(
+            "GET /health HTTP/1.1",
+            "GET /v1/models HTTP/1.1",
+            "GET /nothing HTTP/1.1",
+            "GET /v1/models/other HTTP/1.1")) {
+      try (Socket socket = new Socket("127.0.0.1", stories.server.port())) {
+        socket.setSoTimeout(20_000);
+        String head = request + "\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+        socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+        assertThat(new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+            .as(request)
+            .startsWith("HTTP/1.1 ");
+      }
     }
   }
 }
