@@ -19,6 +19,8 @@ final class ChatHandler implements Handler {
           "chat_template",
           "echo");
 
+  private static final int MOST_MODALITIES = 8;
+
   private final ServedModel model;
   private final Dialect dialect;
   private final Generation generation;
@@ -47,7 +49,11 @@ final class ChatHandler implements Handler {
   private Job job(Fields fields, boolean cache) {
     Generation.checkModel(model, fields.text("model"));
     fields.refuse(MISSING);
-    fields.accept("modalities");
+    for (String modality : fields.texts("modalities", MOST_MODALITIES)) {
+      if (!modality.equals("text")) {
+        throw ApiException.field("modalities", "answers are text, not '%s'".formatted(modality));
+      }
+    }
     Tools tools = ToolFields.chat(fields);
     Parameters parameters =
         Parameters.read(fields, model, Parameters.Names.CHAT, cache).withScores(scores(fields));

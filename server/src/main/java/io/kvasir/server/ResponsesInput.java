@@ -19,6 +19,9 @@ final class ResponsesInput {
   private final Map<String, String> called = new HashMap<>();
   private String reasoning = "";
 
+  /// Those of the last message that calls.
+  private List<Json> calls = new ArrayList<>();
+
   private ResponsesInput() {}
 
   /// The messages of the field `input`.
@@ -112,11 +115,11 @@ final class ResponsesInput {
             && messages.getLast().get("role") instanceof Json.Str(String role)
             && role.equals("assistant");
     Map<String, Json> message = after ? messages.getLast() : add("assistant", "");
-    List<Json> calls =
-        new ArrayList<>(
-            message.get("tool_calls") instanceof Json.Arr(List<Json> before) ? before : List.of());
+    if (!message.containsKey("tool_calls")) {
+      calls = new ArrayList<>();
+      message.put("tool_calls", new Json.Arr(calls));
+    }
     calls.add(ToolFields.call(id, name, required(item, "arguments")));
-    message.put("tool_calls", new Json.Arr(calls));
   }
 
   private void output(Fields item) {

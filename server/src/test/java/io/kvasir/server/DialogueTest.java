@@ -4,9 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.engine.EngineConfig;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import tools.jackson.databind.JsonNode;
@@ -74,6 +77,38 @@ final class DialogueTest {
               .stringValue();
 
       assertThat(prompt).startsWith("user: You can use these tools.").endsWith("Hello\n");
+    }
+  }
+
+  @Test
+  void templateWithTools_showsThem_andReadsItsOwnCalls() throws Exception {
+    Path file =
+        Path.of(System.getProperty("kvasir.root", ".."))
+            .resolve("../shared/reference/chat-templates/Qwen-Qwen2.5-7B-Instruct.jinja");
+    Assumptions.assumeTrue(
+        Files.exists(file), "[no-reference-data] the public templates are not here");
+    try (Stories stories = Stories.start(Files.readString(file), EngineConfig.DEFAULT)) {
+      String tools =
+          ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"sum\",\"parameters\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"],\"additionalProperties\":false}}}]";
+      String messages =
+          "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c\",\"type\":\"function\",\"function\":{\"name\":\"sum\",\"arguments\":\"{\\\"a\\\": 1}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c\",\"content\":\"42\"}]";
+      JsonNode tokens = stories.json("/tokenize", messages + tools + "}");
+      String prompt =
+          stories
+              .json("/detokenize", "{\"tokens\":" + tokens.get("tokens") + "}")
+              .get("prompt")
+              .stringValue();
+      JsonNode called =
+          stories.json(
+              CHAT,
+              messages + tools + ",\"tool_choice\":\"required\",\"max_tokens\":80,\"seed\":1}");
+
+      assertThat(prompt)
+          .contains("<tools>\n{\"type\": \"function\"")
+          .contains("<tool_call>\n{\"name\": \"sum\", \"arguments\": {\"a\": 1}}\n</tool_call>")
+          .contains("<tool_response>\n42\n</tool_response>");
+      assertThat(called.at("/choices/0/message/tool_calls/0/function/name").stringValue())
+          .isEqualTo("sum");
     }
   }
 

@@ -241,6 +241,7 @@ final class RoutesTest {
         "/v1/messages!{\"max_tokens\":3,\"mcp_servers\":[{}],\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}!mcp_servers",
         "/v1/messages!{\"max_tokens\":3,\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"w\"}],\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}!web_search",
         "/v1/messages/count_tokens!{}!messages",
+        "/v1/chat/completions!{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"modalities\":[\"audio\"]}!audio",
         "/v1/responses!{}!input",
         "/v1/responses!{\"input\":[]}!input",
         "/v1/responses!{\"input\":[7]}!input",

@@ -2,32 +2,20 @@ package io.kvasir.server.shape;
 
 import io.kvasir.engine.TokenConstraint;
 import io.kvasir.engine.grammar.Grammar;
+import io.kvasir.engine.grammar.GrammarCache;
 import io.kvasir.engine.grammar.GrammarCompiler;
 import io.kvasir.engine.grammar.TokenTrie;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.tokenizer.Tokenizer;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// Makes shapes for one model. Compiled grammars are kept for requests that ask for the same again.
 public final class Shapes {
-  private static final int KEPT = 16;
-  private static final long MASK_BYTES = 4L << 20;
+  private static final long CACHE_BYTES = 128L << 20;
 
   private final Tokenizer tokenizer;
-  private final Map<String, Grammar> kept =
-      new LinkedHashMap<>(KEPT, 0.75f, true) {
-        private static final long serialVersionUID = 1L;
-
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<String, Grammar> eldest) {
-          return size() > KEPT;
-        }
-      };
-  private @Nullable GrammarCompiler compiler;
+  private @Nullable GrammarCache grammars;
 
   public Shapes(Tokenizer tokenizer) {
     this.tokenizer = tokenizer;
@@ -35,28 +23,28 @@ public final class Shapes {
 
   /// A JSON object.
   public Shape jsonObject() {
-    return grammar("object", () -> compiler().jsonObject());
+    return new GrammarShape(grammars().jsonObject());
   }
 
   /// JSON that a schema admits.
   ///
   /// @throws io.kvasir.engine.grammar.GrammarException where the schema cannot be guaranteed
   public Shape jsonSchema(Json schema) {
-    return grammar("schema " + schema.toText(), () -> compiler().jsonSchema(schema));
+    return new GrammarShape(grammars().jsonSchema(schema.toText()));
   }
 
   /// Text that a regular expression matches as a whole.
   ///
   /// @throws io.kvasir.engine.grammar.GrammarException where the pattern is malformed or too large
   public Shape regex(String pattern) {
-    return grammar("regex " + pattern, () -> compiler().regex(pattern));
+    return new GrammarShape(grammars().regex(pattern));
   }
 
   /// One of several texts.
   ///
   /// @throws io.kvasir.engine.grammar.GrammarException where there is none, or they are too large
   public Shape choice(List<String> choices) {
-    return grammar("choice " + choices, () -> compiler().choice(choices));
+    return new GrammarShape(grammars().choice(choices));
   }
 
   /// Tool calls as `form` says.
@@ -74,25 +62,12 @@ public final class Shapes {
     return new ThoughtShape(shape, open, tokenizer);
   }
 
-  private Shape grammar(String key, Supplier<Grammar> compile) {
-    Grammar grammar;
-    synchronized (kept) {
-      grammar = kept.get(key);
-    }
-    if (grammar == null) {
-      grammar = compile.get();
-      synchronized (kept) {
-        kept.put(key, grammar);
-      }
-    }
-    return new GrammarShape(grammar);
-  }
-
-  private synchronized GrammarCompiler compiler() {
-    GrammarCompiler ready = compiler;
+  /// Made at the first need: the vocabulary's tree takes a moment.
+  private synchronized GrammarCache grammars() {
+    GrammarCache ready = grammars;
     if (ready == null) {
-      ready = new GrammarCompiler(TokenTrie.of(tokenizer), MASK_BYTES);
-      compiler = ready;
+      ready = new GrammarCache(new GrammarCompiler(TokenTrie.of(tokenizer)), CACHE_BYTES);
+      grammars = ready;
     }
     return ready;
   }
