@@ -246,6 +246,45 @@ final class StructuredTest {
     checkPerson(Stories.parse(json.at("/output/0/content/0/text").stringValue()));
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"properties\":7}",
+        "{\"type\":\"banana\"}",
+        "{\"type\":[]}",
+        "{\"$ref\":\"#/nowhere\"}",
+        "{\"$ref\":\"#\"}",
+        "{\"$ref\":\"https://elsewhere/x\"}",
+        "{\"$ref\":7}",
+        "{\"required\":\"a\"}",
+        "{\"enum\":[]}",
+        "{\"enum\":7}",
+        "{\"pattern\":\"(\"}",
+        "{\"type\":\"string\",\"minLength\":-1}",
+        "{\"type\":\"string\",\"minLength\":1e99}",
+        "{\"type\":\"integer\",\"minimum\":5,\"maximum\":1}",
+        "{\"type\":\"array\",\"minItems\":1000000000,\"items\":{\"type\":\"object\"}}",
+        "{\"allOf\":[{\"type\":\"string\"},{\"type\":\"integer\"}]}",
+        "{\"properties\":{\"$ref\":{\"type\":\"string\"}},\"type\":\"object\"}",
+        "{\"description\":\"\\ud800\"}",
+        "{}"
+      })
+  void schema_ofAnyKind_isNoServerError(String schema) throws Exception {
+    String function = "\"function\":{\"name\":\"f\",\"parameters\":" + schema + "}";
+    String tools = ",\"tools\":[{\"type\":\"function\"," + function + "}]";
+    String format =
+        ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":"
+            + schema
+            + "}}";
+    for (String more :
+        List.of(tools, tools + ",\"tool_choice\":\"required\"", format, format + tools)) {
+      String body = "{" + ASK + ",\"temperature\":1,\"max_tokens\":24,\"seed\":1" + more + "}";
+      HttpResponse<String> response = stories.post(CHAT, body);
+
+      assertThat(response.statusCode()).as(more + response.body()).isLessThan(500);
+    }
+  }
+
   private static JsonNode refused(String route, String body) throws Exception {
     HttpResponse<String> response = stories.post(route, body);
     assertThat(response.statusCode()).as(response.body()).isEqualTo(400);
