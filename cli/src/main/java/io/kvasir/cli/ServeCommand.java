@@ -2,14 +2,15 @@ package io.kvasir.cli;
 
 import io.kvasir.kvcache.KvCacheStats;
 import io.kvasir.model.plan.Sizes;
+import io.kvasir.server.Access;
 import io.kvasir.server.KvasirServer;
 import io.kvasir.server.ServedModel;
 import io.kvasir.server.ServerConfig;
+import io.kvasir.server.ServerWatch;
 import io.kvasir.server.SessionLimits;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -37,6 +38,7 @@ final class ServeCommand implements Callable<Integer> {
 
   @Mixin CommonOptions common = new CommonOptions();
   @Mixin EngineOptions engine = new EngineOptions();
+  @Mixin AccessOptions access = new AccessOptions();
 
   @Parameters(
       arity = "0..1",
@@ -59,16 +61,22 @@ final class ServeCommand implements Callable<Integer> {
   private int port = 8080;
 
   @Option(
-      names = "--api-key",
-      paramLabel = "KEY",
-      description = "What clients must send as bearer token; other users of this machine see it.")
-  private @Nullable String apiKey;
+      names = "--access-log",
+      paramLabel = "FILE",
+      description = {
+        "Append a line for each request: time, id, owner, route, status, tokens, times; - for",
+        "standard output. Holds neither prompts nor keys."
+      })
+  private @Nullable String accessLog;
 
   @Option(
-      names = "--api-key-file",
+      names = "--record-trace",
       paramLabel = "FILE",
-      description = "File whose first line is that key.")
-  private @Nullable Path apiKeyFile;
+      description = {
+        "Write which blocks requests used, as hashes that tell nothing about texts, for",
+        "./kvasir sim and ./kvasir bench serve --trace."
+      })
+  private @Nullable Path recordTrace;
 
   @Option(
       names = "--model-name",
@@ -97,20 +105,23 @@ final class ServeCommand implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     ServerConfig config = config();
     WEB.setLevel(common.verbose() ? Level.INFO : Level.WARNING);
-    try (OpenModel open = OpenModel.open(model, engine, surroundings)) {
-      KvasirServer server = start(served(open), config);
+    try (OpenModel open = OpenModel.open(model, engine, surroundings);
+        RequestRecords records =
+            RequestRecords.open(accessLog, recordTrace, engine.blockTokens(), surroundings)) {
+      KvasirServer server = start(served(open), config.withWatch(records));
       surroundings.out().println(line(open, server.port()));
       surroundings.out().flush();
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> end(server, open), "kvasir-end"));
+      Runtime.getRuntime()
+          .addShutdownHook(new Thread(() -> end(server, records, open), "kvasir-end"));
       new CountDownLatch(1).await();
     }
     return Main.OK;
   }
 
   private ServerConfig config() throws IOException {
-    String key = key();
+    Access who = access.access();
     try {
-      if (key == null && !InetAddress.getByName(host).isLoopbackAddress()) {
+      if (who.keys().isEmpty() && !InetAddress.getByName(host).isLoopbackAddress()) {
         throw new UsageException(
             "--host %s lets other machines in; give --api-key-file or --api-key as well"
                 .formatted(host));
@@ -118,25 +129,18 @@ final class ServeCommand implements Callable<Integer> {
       return new ServerConfig(
           host,
           port,
-          key,
-          ServerConfig.DEFAULT_BODY_BYTES,
+          who,
+          access.limits(),
+          access.tls(),
           Duration.ofSeconds(drain),
           new KvasirCommand.Version().getVersion()[0],
-          SessionLimits.DEFAULT.withFolder(sessionDir));
+          SessionLimits.DEFAULT.withFolder(sessionDir),
+          ServerWatch.NOBODY);
     } catch (UnknownHostException e) {
       throw new UsageException("there is no host '" + host + "'; give a name or an address");
     } catch (IllegalArgumentException e) {
       throw new UsageException(String.valueOf(e.getMessage()));
     }
-  }
-
-  private @Nullable String key() throws IOException {
-    if (apiKey != null && apiKeyFile != null) {
-      throw new UsageException("--api-key and --api-key-file exclude each other; give one of them");
-    }
-    return apiKeyFile == null
-        ? apiKey
-        : Files.readString(apiKeyFile).lines().findFirst().orElse("").strip();
   }
 
   private ServedModel served(OpenModel open) {
@@ -159,8 +163,9 @@ final class ServeCommand implements Callable<Integer> {
   private String line(OpenModel open, int actualPort) {
     KvCacheStats cache = open.engine().cacheStats();
     String shownHost = host.contains(":") ? "[" + host + "]" : host;
-    return "http://%s:%d/v1 serves %s, context %d, cache %s: %d blocks of %d tokens"
+    return "%s://%s:%d/v1 serves %s, context %d, cache %s: %d blocks of %d tokens"
         .formatted(
+            access.tls() == null ? "http" : "https",
             shownHost,
             actualPort,
             open.name(),
@@ -172,8 +177,13 @@ final class ServeCommand implements Callable<Integer> {
 
   /// Runs when the process is told to end. The JVM would end with the signal's number plus 128; an
   /// orderly end is a success.
-  private void end(KvasirServer server, OpenModel open) {
+  private void end(KvasirServer server, RequestRecords records, OpenModel open) {
     server.close();
+    try {
+      records.close();
+    } catch (IOException e) {
+      surroundings.err().println("kvasir: " + Sentence.of(e));
+    }
     open.close();
     surroundings.out().flush();
     surroundings.err().flush();

@@ -26,11 +26,12 @@ class BenchServeTest {
   static void start() throws IOException {
     ByteArrayOutputStream nowhere = new ByteArrayOutputStream();
     open = OpenModel.open(null, new EngineOptions(), Shell.surroundings("", nowhere, nowhere));
-    server =
-        KvasirServer.start(
-            new ServedModel(
-                "stories", open.engine(), open.tokenizer(), open.template(), open.stopTokens()),
-            ServerConfig.local(0).withApiKey("sesame"));
+    server = KvasirServer.start(served(), ServerConfig.local(0).withApiKey("sesame"));
+  }
+
+  private static ServedModel served() {
+    return new ServedModel(
+        "stories", open.engine(), open.tokenizer(), open.template(), open.stopTokens());
   }
 
   @AfterAll
@@ -154,6 +155,50 @@ class BenchServeTest {
     assertThat(report.get("tokens").get("prompt").asInt()).isEqualTo(6 * 400);
     assertThat(report.get("tokens").get("completion").asInt()).isEqualTo(6 * 4);
     assertThat(report.get("tokens").get("cached").asInt()).isBetween(5 * 380, 5 * 395);
+  }
+
+  @Test
+  void recordedTrace_ofOneRun_isSimulatedAndSentAgain(@TempDir Path folder) throws IOException {
+    Path trace = folder.resolve("own.jsonl");
+    Path log = folder.resolve("access.log");
+    ByteArrayOutputStream nowhere = new ByteArrayOutputStream();
+    try (RequestRecords records =
+            RequestRecords.open(
+                log.toString(), trace, 64, Shell.surroundings("", nowhere, nowhere));
+        KvasirServer recorded =
+            KvasirServer.start(served(), ServerConfig.local(0).withWatch(records))) {
+      Shell.Outcome outcome =
+          Shell.run(
+              "bench",
+              "serve",
+              "http://127.0.0.1:" + recorded.port(),
+              "--requests",
+              "5",
+              "-p",
+              "40",
+              "--shared-prefix",
+              "150",
+              "-n",
+              "3",
+              "--ignore-eos",
+              "--warmup",
+              "0");
+      assertThat(outcome.err()).isEmpty();
+    }
+
+    Json sim =
+        Json.parse(
+            Shell.run("sim", trace.toString(), "--blocks", "100", "--policy", "lru", "--json")
+                .out());
+    // Of 190 tokens two blocks of 64 are whole, both of the shared prefix.
+    assertThat(sim.get("rows").asList().getFirst().get("prompt_blocks").asInt()).isEqualTo(5 * 2);
+    assertThat(sim.get("rows").asList().getFirst().get("hit_blocks").asInt()).isEqualTo(4 * 2);
+    Json again = json("--trace", trace.toString(), "--speed", "100", "--ignore-eos");
+    assertThat(again.get("tokens").get("prompt").asInt()).isEqualTo(5 * 190);
+    assertThat(Files.readAllLines(log))
+        .filteredOn(line -> line.contains(" route=/v1/completions "))
+        .hasSize(5)
+        .allMatch(line -> line.contains(" status=200 prompt_tokens=190 "));
   }
 
   @Test

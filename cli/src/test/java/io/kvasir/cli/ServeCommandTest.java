@@ -39,7 +39,7 @@ final class ServeCommandTest {
     Shell.Outcome outcome = Shell.run("serve", "--api-key-file", file.toString());
 
     assertThat(outcome.exitCode()).isEqualTo(2);
-    assertThat(outcome.err()).contains("the API key is empty");
+    assertThat(outcome.err()).contains("holds no API key");
   }
 
   @Test

@@ -8,6 +8,7 @@ import io.kvasir.engine.TokenStream;
 import io.kvasir.model.tokenizer.Detokenizer;
 import io.kvasir.server.reply.Part;
 import io.kvasir.server.reply.PartReader;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -15,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /// One answer; read by one thread, counted by others.
 final class Answer {
+  private final long submittedNanos = System.nanoTime();
+  private final int[] prompt;
   private final TokenStream tokens;
   private final TextStream text;
   private final PartReader parts;
@@ -24,14 +27,16 @@ final class Answer {
   private final AtomicInteger read = new AtomicInteger();
   private final AtomicInteger thought = new AtomicInteger();
   private boolean textEnded;
+  private int[] ids = new int[16];
   private volatile @Nullable Outcome outcome;
 
-  Answer(TokenStream tokens, ServedModel model, Job job) {
+  Answer(TokenStream tokens, int[] prompt, ServedModel model, Job job) {
     Parameters.Stops stops = job.parameters().stops();
     boolean special =
         job.speech().marks().stream()
             .anyMatch(mark -> isSpecial(model.tokenizer().idOf(mark), model));
     this.tokens = tokens;
+    this.prompt = prompt;
     this.text =
         new TextStream(
             tokens,
@@ -61,6 +66,7 @@ final class Answer {
       String piece = text.text();
       List<Part> found = parts.append(piece);
       if (text.hasToken()) {
+        keep(tokens.token());
         read.incrementAndGet();
         thought.addAndGet(thinking || parts.isThinking() ? 1 : 0);
       }
@@ -76,6 +82,27 @@ final class Answer {
     List<Part> rest = parts.finish();
     outcome = text.outcome();
     return rest.isEmpty() ? null : new Step("", rest, Step.NO_TOKEN);
+  }
+
+  private void keep(int token) {
+    int count = read.get();
+    if (count == ids.length) {
+      ids = Arrays.copyOf(ids, 2 * count);
+    }
+    ids[count] = token;
+  }
+
+  /// What those are told who watch, when it has ended. The last token that was chosen is not among
+  /// those that were computed.
+  ServerWatch.Answered answered(String salt) {
+    Outcome ended = outcome();
+    int count = Math.max(0, read.get() - 1);
+    int[] all = Arrays.copyOf(prompt, prompt.length + count);
+    System.arraycopy(ids, 0, all, prompt.length, count);
+    long first = submittedNanos + ended.queueNanos() + ended.prefillNanos();
+    long end = first + ended.decodeNanos();
+    return new ServerWatch.Answered(
+        submittedNanos, first, end, salt, all, prompt.length, ended.cachedTokens());
   }
 
   /// One step without a token, when the prompt has been computed. A prompt is not looked at without

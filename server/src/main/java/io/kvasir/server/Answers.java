@@ -1,6 +1,7 @@
 package io.kvasir.server;
 
 import io.kvasir.engine.Engine;
+import io.kvasir.engine.Outcome;
 import io.kvasir.engine.PromptTooLongException;
 import io.kvasir.engine.QueueFullException;
 import io.kvasir.engine.Request;
@@ -25,10 +26,10 @@ final class Answers {
 
   /// Submits everything, or nothing where one prompt cannot be answered.
   ///
-  /// @param tenant on whose behalf; empty for nobody in particular
+  /// @param terms on whose behalf
   /// @param session the conversation that the one answer belongs to, or null
   /// @throws ApiException where a prompt is too long or empty, or too many requests wait
-  static Answers submit(ServedModel model, Job job, String tenant, @Nullable Session session) {
+  static Answers submit(ServedModel model, Job job, Terms terms, @Nullable Session session) {
     int total = 0;
     Parameters parameters = job.parameters();
     if (session != null && (job.prompts().size() > 1 || parameters.bestOf() > 1)) {
@@ -44,25 +45,19 @@ final class Answers {
       for (int i = 0; i < parameters.bestOf(); i++) {
         Request request =
             new Request(prompt, most, parameters.sampling(i), parameters.stops().tokens(), session);
-        requests.add(shaped(request, job).withTerms(terms(parameters, tenant)));
+        requests.add(shaped(request, job).withTerms(terms));
       }
     }
     Answers answers = new Answers(job.prompts().size(), total);
     try {
       for (Request request : requests) {
-        answers.all.add(new Answer(model.engine().submit(request), model, job));
+        answers.all.add(new Answer(model.engine().submit(request), request.prompt(), model, job));
       }
     } catch (RuntimeException e) {
       answers.cancel();
       throw refusal(e);
     }
     return answers;
-  }
-
-  /// Tenants share no prefixes, whose timing would tell of each other's prompts.
-  private static Terms terms(Parameters parameters, String tenant) {
-    String salt = Tenancy.salt(tenant) + parameters.salt();
-    return new Terms(tenant, salt, parameters.priority(), 0);
   }
 
   /// The request with what its answer must look like.
@@ -128,6 +123,27 @@ final class Answers {
 
   boolean isCancelled() {
     return cancelled;
+  }
+
+  /// Notes what was used and when the first token came, and hands the answers to those who watch.
+  /// All must have ended.
+  void tell(Visit visit, String salt, ServerWatch watch) {
+    int completion = 0;
+    int cached = 0;
+    long first = Long.MAX_VALUE;
+    int n = all.size() / prompts;
+    for (int i = 0; i < all.size(); i++) {
+      Outcome outcome = all.get(i).outcome();
+      completion += outcome.completionTokens();
+      cached += i % n == 0 ? outcome.cachedTokens() : 0;
+      if (outcome.completionTokens() > 0) {
+        first = Math.min(first, outcome.queueNanos() + outcome.prefillNanos());
+      }
+      if (watch.wantsAnswers()) {
+        watch.answered(all.get(i).answered(salt));
+      }
+    }
+    visit.used(promptTokens, cached, completion, first == Long.MAX_VALUE ? -1 : first);
   }
 
   /// What was used so far; cached tokens are those of each prompt's first answer, and 0 until it

@@ -37,7 +37,12 @@ final class ApiException extends RuntimeException {
 
   /// Too much is asked for right now.
   static ApiException busy(String message, int retryAfterSeconds) {
-    return new ApiException(429, message, null, null, retryAfterSeconds);
+    return busy(429, message, retryAfterSeconds);
+  }
+
+  /// A request that may be sent again later.
+  static ApiException busy(int status, String message, int retryAfterSeconds) {
+    return new ApiException(status, message, null, null, Math.max(1, retryAfterSeconds));
   }
 
   /// A field that cannot be used.

@@ -26,11 +26,59 @@ import java.util.concurrent.ExecutorService;
 /// A writer learns that only at its next write, and an answer that is sent whole, or whose prompt
 /// takes long, writes nothing for a while. So every HTTP/1.1 connection reads through a [Wiretap].
 final class ClientWatch implements ServerConnectionSelector {
+  private static final System.Logger LOG = System.getLogger(ClientWatch.class.getName());
+
   private final Http1ConnectionSelector http1;
   private final Map<String, Wiretap> taps = new ConcurrentHashMap<>();
 
-  ClientWatch(Http1ConnectionSelector http1) {
+  private final Map<String, TimedWriter> writers = new ConcurrentHashMap<>();
+  private final ServerLimits limits;
+  private volatile boolean closed;
+
+  ClientWatch(Http1ConnectionSelector http1, ServerLimits limits) {
     this.http1 = http1;
+    this.limits = limits;
+    Thread.ofVirtual().name("kvasir-slow-readers").start(this::dropSlowReaders);
+  }
+
+  private void dropSlowReaders() {
+    Duration limit = limits.write();
+    Duration pause = Duration.ofMillis(Math.clamp(limit.toMillis() / 4, 10, 1_000));
+    try {
+      while (!closed) {
+        Thread.sleep(pause);
+        long since = System.nanoTime() - limit.toNanos();
+        for (TimedWriter writer : writers.values()) {
+          if (writer.giveUp(since)) {
+            LOG.log(System.Logger.Level.INFO, "event=slow_reader_dropped");
+          }
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /// Connections that are open.
+  int connections() {
+    return taps.size();
+  }
+
+  void close() {
+    closed = true;
+  }
+
+  /// The request's head has been read.
+  void bodyBegins(ServerRequest request) {
+    tap(request).bodyBegins();
+  }
+
+  /// The request has been answered.
+  ///
+  /// @param whole whether all of it was read
+  /// @param last whether the connection ends with it
+  void requestEnded(ServerRequest request, boolean whole, boolean last) {
+    tap(request).requestEnded(whole, last);
   }
 
   /// Ends the watching.
@@ -42,22 +90,28 @@ final class ClientWatch implements ServerConnectionSelector {
   /// Runs `gone` if the request's client goes away before the result is closed. The request's body
   /// must have been read.
   Watch watch(ServerRequest request, Runnable gone) {
-    Wiretap tap = taps.get(request.socketId());
-    if (tap == null) {
-      throw new IllegalStateException("the connection " + request.socketId() + " is unknown");
-    }
+    Wiretap tap = tap(request);
     tap.watch(gone);
     return tap::unwatch;
   }
 
+  private Wiretap tap(ServerRequest request) {
+    Wiretap tap = taps.get(request.socketId());
+    if (tap == null) {
+      throw new IllegalStateException("the connection " + request.socketId() + " is unknown");
+    }
+    return tap;
+  }
+
+  /// None: there is no other protocol, and what is none gets an answer that says so.
   @Override
   public int bytesToIdentifyConnection() {
-    return http1.bytesToIdentifyConnection();
+    return 0;
   }
 
   @Override
   public Support supports(BufferData data) {
-    return http1.supports(data);
+    return Support.SUPPORTED;
   }
 
   @Override
@@ -67,29 +121,35 @@ final class ClientWatch implements ServerConnectionSelector {
 
   @Override
   public ServerConnection connection(ConnectionContext context) {
-    Wiretap tap = new Wiretap(context.dataReader(), context.serverSocket());
-    Tapped tapped = new Tapped(context, DataReader.create(tap));
-    return new Connection(http1.connection(tapped), context.childSocketId(), tap);
+    Wiretap tap = new Wiretap(context.dataReader(), context.serverSocket(), limits);
+    TimedWriter writer = new TimedWriter(context.dataWriter());
+    Tapped tapped = new Tapped(context, DataReader.create(tap), writer);
+    return new Connection(http1.connection(tapped), context.childSocketId(), tap, writer);
   }
 
   private final class Connection implements ServerConnection {
     private final ServerConnection inner;
     private final String id;
     private final Wiretap tap;
+    private final TimedWriter writer;
 
-    Connection(ServerConnection inner, String id, Wiretap tap) {
+    Connection(ServerConnection inner, String id, Wiretap tap, TimedWriter writer) {
       this.inner = inner;
       this.id = id;
       this.tap = tap;
+      this.writer = writer;
     }
 
     @Override
     public void handle(Limit limit) throws InterruptedException {
       taps.put(id, tap);
+      writers.put(id, writer);
       try {
         inner.handle(limit);
       } finally {
+        tap.drain();
         taps.remove(id);
+        writers.remove(id);
       }
     }
 
@@ -104,8 +164,8 @@ final class ClientWatch implements ServerConnectionSelector {
     }
   }
 
-  /// A connection that reads from another reader.
-  private record Tapped(ConnectionContext inner, DataReader dataReader)
+  /// A connection that reads from another reader and writes to another writer.
+  private record Tapped(ConnectionContext inner, DataReader dataReader, DataWriter dataWriter)
       implements ConnectionContext {
     @Override
     public ListenerContext listenerContext() {
@@ -115,11 +175,6 @@ final class ClientWatch implements ServerConnectionSelector {
     @Override
     public ExecutorService executor() {
       return inner.executor();
-    }
-
-    @Override
-    public DataWriter dataWriter() {
-      return inner.dataWriter();
     }
 
     @Override

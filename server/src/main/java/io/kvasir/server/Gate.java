@@ -5,19 +5,32 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
-/// Counts requests that generate, and lets no more in once the server closes.
+/// Counts requests that generate, lets in only so many at once, and none once the server closes.
 final class Gate {
+  private static final int RETRY_SECONDS = 1;
+
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition left = lock.newCondition();
+  private final int most;
   private int inside;
   private boolean shut;
 
-  /// @throws ApiException with status 503 once [#shut] was called
+  Gate(int most) {
+    this.most = most;
+  }
+
+  /// @throws ApiException with status 503 once [#shut] was called, 429 where all places are taken
   void enter() {
     lock.lock();
     try {
       if (shut) {
         throw new ApiException(503, "the server is closing; try again later");
+      }
+      if (inside >= most) {
+        throw ApiException.busy(
+            429,
+            "%d requests are being answered, which is the limit; try again later".formatted(most),
+            RETRY_SECONDS);
       }
       inside++;
     } finally {

@@ -6,6 +6,7 @@ import io.helidon.webserver.CloseConnectionException;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import io.kvasir.engine.Session;
+import io.kvasir.engine.Terms;
 import io.kvasir.server.reply.Speech;
 import io.kvasir.server.shape.Shape;
 import io.kvasir.server.shape.Shapes;
@@ -28,18 +29,19 @@ final class Generation {
   private final Format format;
   private final AnswerShape shape;
   private final ServedModel model;
+  private final ServerConfig config;
   private final Metrics metrics;
   private final Gate gate;
   private final ClientWatch clients;
   private final HttpSessions sessions;
   private final Set<Answers> running = ConcurrentHashMap.newKeySet();
 
-  Generation(
-      ServedModel model, Metrics metrics, Gate gate, ClientWatch clients, HttpSessions sessions) {
-    this.model = model;
-    this.metrics = metrics;
-    this.gate = gate;
-    this.clients = clients;
+  Generation(Serving serving, HttpSessions sessions) {
+    this.model = serving.model();
+    this.config = serving.config();
+    this.metrics = serving.metrics();
+    this.gate = serving.gate();
+    this.clients = serving.clients();
     this.sessions = sessions;
     Shapes shapes = new Shapes(model.tokenizer());
     this.format = new Format(shapes);
@@ -75,7 +77,8 @@ final class Generation {
         () -> {
           Job job = reader.read(cache);
           String tenant = tenant(request);
-          Answers answers = Answers.submit(model, job, tenant, session(job, tenant));
+          Terms terms = terms(job.parameters(), tenant);
+          Answers answers = Answers.submit(model, job, terms, session(job, tenant));
           running.add(answers);
           Delivery delivery = new Delivery(answers, job, metrics);
           try (ClientWatch.Watch _ = clients.watch(request, answers::cancel)) {
@@ -93,8 +96,17 @@ final class Generation {
           } finally {
             running.remove(answers);
             delivery.abandon();
+            answers.tell(Visit.of(request), terms.salt(), config.watch());
           }
         });
+  }
+
+  /// Tenants share no prefixes, whose timing would tell of each other's prompts, unless all of them
+  /// agreed to.
+  private Terms terms(Parameters parameters, String tenant) {
+    String own = config.access().sharePrefixes() ? "" : Tenancy.salt(tenant);
+    long queueNanos = config.limits().queue().toNanos();
+    return new Terms(tenant, own + parameters.salt(), parameters.priority(), queueNanos);
   }
 
   private @Nullable Session session(Job job, String tenant) {
@@ -110,7 +122,9 @@ final class Generation {
   /// Does work for a request unless the server closes; waits for its end when it does later.
   void guarded(ServerRequest request, ServerResponse response, Work work)
       throws IOException, InterruptedException {
-    response.header(REQUEST_ID, requestId(request));
+    String id = requestId(request);
+    response.header(REQUEST_ID, id);
+    Visit.of(request).called(id);
     gate.enter();
     try {
       work.run();

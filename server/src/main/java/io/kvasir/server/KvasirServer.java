@@ -1,18 +1,25 @@
 package io.kvasir.server;
 
+import io.helidon.common.tls.Tls;
 import io.helidon.http.DirectHandler;
 import io.helidon.http.HeaderNames;
+import io.helidon.http.HeaderValues;
 import io.helidon.webserver.WebServer;
+import io.helidon.webserver.WebServerConfig;
 import io.helidon.webserver.http.DirectHandlers;
 import io.helidon.webserver.http.Handler;
 import io.helidon.webserver.http.HttpRouting;
+import io.helidon.webserver.http.ServerRequest;
+import io.helidon.webserver.http.ServerResponse;
 import io.helidon.webserver.http1.Http1Config;
 import io.helidon.webserver.http1.Http1ConnectionSelector;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// Serves one model over HTTP in OpenAI's form.
 ///
@@ -28,7 +35,8 @@ public final class KvasirServer implements AutoCloseable {
 
   private final ServedModel model;
   private final ServerConfig config;
-  private final Gate gate = new Gate();
+  private final Gate gate;
+  private final Tenants tenants;
   private final Metrics metrics;
   private final ClientWatch clients;
   private final Generation generation;
@@ -37,37 +45,47 @@ public final class KvasirServer implements AutoCloseable {
   private final InspectHandler inspect;
   private final WebServer web;
 
-  private KvasirServer(ServedModel model, ServerConfig config) {
+  private KvasirServer(ServedModel model, ServerConfig config, @Nullable Tls tls) {
     this.model = model;
     this.config = config;
+    ServerLimits limits = config.limits();
+    this.gate = new Gate(limits.requests());
+    this.tenants = new Tenants(config.access());
     this.metrics = new Metrics(model);
-    Http1Config http1 = Http1Config.builder().build();
-    this.clients = new ClientWatch(Http1ConnectionSelector.builder().config(http1).build());
+    // The connection's reader bounds heads, with a status that says so.
+    Http1Config http1 = Http1Config.builder().maxHeadersSize(2 * limits.headBytes()).build();
+    this.clients = new ClientWatch(Http1ConnectionSelector.builder().config(http1).build(), limits);
     this.sessions = new HttpSessions(model.engine(), config.sessions(), System::nanoTime);
-    this.generation = new Generation(model, metrics, gate, clients, sessions);
+    this.generation = new Generation(new Serving(model, config, metrics, gate, clients), sessions);
     this.inspect = new InspectHandler(model, clients, metrics.pace());
-    this.web =
+    WebServerConfig.Builder builder =
         WebServer.builder()
             .host(config.host())
             .port(config.port())
             .backlog(BACKLOG)
             .useNio(false)
-            .maxPayloadSize(config.maxBodyBytes())
+            .maxPayloadSize(limits.bodyBytes())
+            .maxTcpConnections(limits.connections())
             .connectionOptions(options -> options.tcpNoDelay(true))
             .protocolsDiscoverServices(false)
             .addConnectionSelector(clients)
             .directHandlers(directHandlers())
             .shutdownHook(false)
-            .routing(this::route)
-            .build();
+            .routing(this::route);
+    if (tls != null) {
+      builder.tls(tls);
+    }
+    this.web = builder.build();
   }
 
   /// Starts to listen; returns when requests are answered.
   ///
-  /// @throws IOException where the address cannot be listened on
+  /// @throws IOException where the address cannot be listened on or the TLS files not be read
   public static KvasirServer start(ServedModel model, ServerConfig config) throws IOException {
+    TlsFiles files = config.tls();
+    Tls tls = files == null ? null : TlsSetup.of(files);
     probe(config);
-    KvasirServer server = new KvasirServer(model, config);
+    KvasirServer server = new KvasirServer(model, config, tls);
     server.web.start();
     if (!server.web.isRunning()) {
       throw new BindException("the address cannot be used");
@@ -87,15 +105,16 @@ public final class KvasirServer implements AutoCloseable {
     return web.port();
   }
 
+  /// Connections that are open.
+  int connections() {
+    return clients.connections();
+  }
+
   private void route(HttpRouting.Builder routing) {
-    routing.addFilter(new CloseAsAsked());
     StatusHandler status = new StatusHandler(model, metrics, gate, config.version());
     Dialect dialect = Dialect.of(model);
     TokenizeHandler tokenize = new TokenizeHandler(model, dialect, config.maxBodyBytes());
-    String key = config.apiKey();
-    if (key != null) {
-      routing.addFilter(new ApiKey(key, page.paths()));
-    }
+    guard(routing, page.paths());
     routing.addFilter(new ForeignPages());
     get(routing, "/health", status::health);
     get(routing, "/live", status::health);
@@ -132,11 +151,11 @@ public final class KvasirServer implements AutoCloseable {
       response.header(HeaderNames.CONNECTION, "close");
       throw new ApiException(404, "there is no route " + request.path().path());
     });
-    routing.error(ApiException.class, Wire::send);
+    routing.error(ApiException.class, KvasirServer::refuse);
     routing.error(
         Exception.class,
         (request, response, e) -> {
-          LOG.log(System.Logger.Level.ERROR, "event=request_failed error=" + e, e);
+          LOG.log(System.Logger.Level.ERROR, "event=request_failed", Wordless.of(e));
           Wire.send(request, response, new ApiException(500, "the server failed at this request"));
         });
   }
@@ -156,6 +175,34 @@ public final class KvasirServer implements AutoCloseable {
     post(routing, "/kv/sessions/{id}/rewind", handler::rewind);
     post(routing, "/kv/sessions/{id}/save", handler::save);
     post(routing, "/kv/sessions/{id}/resume", handler::resume);
+  }
+
+  /// Answers with an error. Where the connection is to end after it, [VisitFilter] ends it: the web
+  /// server would first read what is left of the request, however much that is.
+  static void refuse(ServerRequest request, ServerResponse response, ApiException e) {
+    if (response.headers().contains(HeaderValues.CONNECTION_CLOSE)) {
+      Visit.of(request).endConnection();
+    }
+    Wire.send(request, response, e);
+  }
+
+  /// What every request passes before its route.
+  ///
+  /// @param page where files are that everybody may read
+  private void guard(HttpRouting.Builder routing, Set<String> page) {
+    Access access = config.access();
+    BodyBudget bodies = new BodyBudget(config.limits().bodiesBytes());
+    routing.addFilter(new VisitFilter(config.watch(), clients, bodies));
+    routing.addFilter(new HostCheck(config));
+    if (!access.origins().isEmpty()) {
+      routing.addFilter(new Cors(access.origins()));
+    }
+    if (tenants.areKeysNeeded()) {
+      routing.addFilter(new ApiKey(tenants, page));
+    }
+    if (access.requestsPerMinute() > 0) {
+      routing.addFilter(new RateLimit(access.requestsPerMinute()));
+    }
   }
 
   private static void get(HttpRouting.Builder routing, String path, Handler handler) {
@@ -192,10 +239,22 @@ public final class KvasirServer implements AutoCloseable {
                   .keepAlive(false)
                   .entity(
                       Wire.bytes(
-                          Wire.error(new ApiException(status.code(), status.reasonPhrase()))))
+                          Wire.error(
+                              new ApiException(
+                                  status.code(), said(status.code(), status.reasonPhrase())))))
                   .build());
     }
     return handlers.build();
+  }
+
+  private static String said(int status, String reason) {
+    return switch (status) {
+      case 400 -> "this is no valid HTTP/1.1 request";
+      case 408 -> "the request did not come in time";
+      case 413 -> "the body is too large";
+      case 431 -> "the request's head is too large";
+      default -> reason;
+    };
   }
 
   /// Takes no more requests, lets those that run end within the configured time, then stops.
@@ -210,5 +269,6 @@ public final class KvasirServer implements AutoCloseable {
     }
     web.stop();
     sessions.close();
+    clients.close();
   }
 }

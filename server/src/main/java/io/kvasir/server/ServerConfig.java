@@ -1,39 +1,40 @@
 package io.kvasir.server;
 
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// How a [KvasirServer] listens.
 ///
 /// @param host name or address to listen on
 /// @param port 0 for any free one
-/// @param apiKey what clients must send as bearer token; null for no key
-/// @param maxBodyBytes largest body of a request
+/// @param access who may use it
+/// @param limits how much of it
+/// @param tls for HTTPS; null for plain HTTP
 /// @param drain how long requests may go on after the server began to close
 /// @param version what `/version` tells
 /// @param sessions how many conversations are kept, and where
+/// @param watch who is told of requests and answers
 public record ServerConfig(
     String host,
     int port,
-    @Nullable String apiKey,
-    int maxBodyBytes,
+    Access access,
+    ServerLimits limits,
+    @Nullable TlsFiles tls,
     Duration drain,
     String version,
-    SessionLimits sessions) {
-
-  public static final int DEFAULT_BODY_BYTES = 8 << 20;
+    SessionLimits sessions,
+    ServerWatch watch) {
 
   public ServerConfig {
     if (port < 0 || port > 65_535) {
       throw new IllegalArgumentException("the port must be 0 to 65535, not " + port);
     }
-    if (maxBodyBytes < 1) {
-      throw new IllegalArgumentException(
-          "the largest body must be at least 1 byte, not " + maxBodyBytes);
-    }
-    if (apiKey != null && apiKey.isBlank()) {
-      throw new IllegalArgumentException("the API key is empty");
-    }
+  }
+
+  /// Largest body of a request.
+  int maxBodyBytes() {
+    return limits.bodyBytes();
   }
 
   /// Listens on loopback without a key.
@@ -41,29 +42,49 @@ public record ServerConfig(
     return new ServerConfig(
         "127.0.0.1",
         port,
+        Access.OPEN,
+        ServerLimits.DEFAULT,
         null,
-        DEFAULT_BODY_BYTES,
         Duration.ofSeconds(30),
         "unknown",
-        SessionLimits.DEFAULT);
+        SessionLimits.DEFAULT,
+        ServerWatch.NOBODY);
   }
 
+  public ServerConfig withHost(String value) {
+    return new ServerConfig(value, port, access, limits, tls, drain, version, sessions, watch);
+  }
+
+  public ServerConfig withAccess(Access value) {
+    return new ServerConfig(host, port, value, limits, tls, drain, version, sessions, watch);
+  }
+
+  /// One key for all.
   public ServerConfig withApiKey(String value) {
-    return new ServerConfig(host, port, value, maxBodyBytes, drain, version, sessions);
+    return withAccess(access.withKeys(List.of(new Access.Key("", value))));
+  }
+
+  public ServerConfig withLimits(ServerLimits value) {
+    return new ServerConfig(host, port, access, value, tls, drain, version, sessions, watch);
+  }
+
+  public ServerConfig withTls(TlsFiles value) {
+    return new ServerConfig(host, port, access, limits, value, drain, version, sessions, watch);
   }
 
   public ServerConfig withDrain(Duration value) {
-    return new ServerConfig(host, port, apiKey, maxBodyBytes, value, version, sessions);
+    return new ServerConfig(host, port, access, limits, tls, value, version, sessions, watch);
+  }
+
+  public ServerConfig withVersion(String value) {
+    return new ServerConfig(host, port, access, limits, tls, drain, value, sessions, watch);
+  }
+
+  public ServerConfig withWatch(ServerWatch value) {
+    return new ServerConfig(host, port, access, limits, tls, drain, version, sessions, value);
   }
 
   public ServerConfig withSessions(SessionLimits value) {
-    return new ServerConfig(host, port, apiKey, maxBodyBytes, drain, version, value);
-  }
-
-  /// All but the key, which no log shows.
-  @Override
-  public String toString() {
-    return "ServerConfig[host=%s, port=%d, maxBodyBytes=%d, drain=%s]"
-        .formatted(host, port, maxBodyBytes, drain);
+    return new ServerConfig(host, port, access, limits, tls, drain, version, value, watch);
   }
 }

@@ -3,15 +3,39 @@ package io.kvasir.server;
 import io.helidon.http.HeaderNames;
 import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
+import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /// JSON as it goes over the wire.
 final class Wire {
-  private static final JsonMapper MAPPER = JsonMapper.builder().build();
+  private static final int DEEPEST = 100;
+  private static final int MOST_TOKENS = 1_000_000;
+  private static final int LONGEST_NAME = 1_000;
+  private static final int LONGEST_NUMBER = 100;
+
+  /// What is deeper or longer than any honest body is refused while it is read.
+  private static final JsonMapper MAPPER =
+      new JsonMapper(
+          JsonFactory.builder()
+              .streamReadConstraints(
+                  StreamReadConstraints.builder()
+                      .maxNestingDepth(DEEPEST)
+                      .maxTokenCount(MOST_TOKENS)
+                      .maxNameLength(LONGEST_NAME)
+                      .maxNumberLength(LONGEST_NUMBER)
+                      .maxStringLength(Integer.MAX_VALUE)
+                      .build())
+              .build());
 
   private Wire() {}
 
@@ -27,6 +51,7 @@ final class Wire {
   ///
   /// @throws ApiException where it is no JSON object
   static ObjectNode parse(byte[] body) {
+    checkUtf8(body);
     JsonNode node;
     try {
       node = MAPPER.readTree(body);
@@ -37,6 +62,22 @@ final class Wire {
       return object;
     }
     throw new ApiException(400, "the body must be a JSON object");
+  }
+
+  /// The parser lets some forms through that are no UTF-8, such as lone surrogates.
+  private static void checkUtf8(byte[] body) {
+    CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
+    ByteBuffer in = ByteBuffer.wrap(body);
+    CharBuffer out = CharBuffer.allocate(1 << 12);
+    CoderResult result;
+    do {
+      out.clear();
+      result = decoder.decode(in, out, true);
+    } while (result.isOverflow());
+    if (result.isError()) {
+      throw new ApiException(
+          400, "the body is not valid UTF-8 at its byte %d".formatted(in.position()));
+    }
   }
 
   /// Parses JSON.
@@ -77,7 +118,7 @@ final class Wire {
     ObjectNode node = object();
     ObjectNode inner = node.putObject("error");
     inner.put("message", error.getMessage());
-    inner.put("type", error.status() < 500 ? "invalid_request_error" : "server_error");
+    inner.put("type", type(error.status()));
     putText(inner, "param", error.param());
     if (error.code() == null) {
       inner.put("code", error.status());
@@ -85,6 +126,15 @@ final class Wire {
       inner.put("code", error.code());
     }
     return node;
+  }
+
+  private static String type(int status) {
+    return switch (status) {
+      case 401 -> "authentication_error";
+      case 403 -> "permission_error";
+      case 429 -> "rate_limit_error";
+      default -> status < 500 ? "invalid_request_error" : "server_error";
+    };
   }
 
   private static void putText(ObjectNode node, String name, @Nullable String value) {

@@ -228,7 +228,7 @@ final class ProtocolTest {
       socket.setSoTimeout(20_000);
       OutputStream out = socket.getOutputStream();
       out.write(
-          ("POST /v1/completions HTTP/1.1\r\nHost: x\r\n" + head)
+          ("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n" + head)
               .getBytes(StandardCharsets.US_ASCII));
       Thread sender =
           Thread.startVirtualThread(() -> {
