@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -39,7 +40,7 @@ final class AbortStormTest {
   }
 
   private void send(int port, byte[] request, int abortAfter) {
-    try (Socket socket = new Socket("127.0.0.1", port)) {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
       if (abortAfter < 0) {
         socket.getOutputStream().write(request);
         String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
