@@ -350,7 +350,7 @@ final class ProtocolTest {
             "GET /v1/models HTTP/1.1",
             "GET /nothing HTTP/1.1",
             "GET /v1/models/other HTTP/1.1")) {
-      try (Socket socket = new Socket("127.0.0.1", stories.server.port())) {
+      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), stories.server.port())) {
         socket.setSoTimeout(20_000);
         String head = request + "\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
         socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
