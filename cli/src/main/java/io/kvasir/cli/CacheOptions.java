@@ -28,7 +28,8 @@ final class CacheOptions {
       names = "--cache-memory",
       paramLabel = "SIZE",
       description =
-          "Memory for the cache, for example 4GiB. Default: what one sequence of full length needs.")
+          "Memory for the cache, for example 4GiB. Default: what one sequence of full length needs;"
+              + " serve: up to 32 of them in a quarter of the free memory.")
   private @Nullable String cacheMemory;
 
   @Option(

@@ -10,6 +10,7 @@ import io.kvasir.model.tokenizer.Tokenizer;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /// A model with all that a conversation needs: engine, tokenizer and chat template. Owns the engine
@@ -35,8 +36,17 @@ final class OpenModel implements AutoCloseable {
 
   /// Opens what MODEL means, as the options say.
   static OpenModel open(@Nullable String model, EngineOptions options, Surroundings surroundings) {
+    return open(model, options, surroundings, UnaryOperator.identity());
+  }
+
+  /// Opens what MODEL means, as the options say, with more of the engine set up by `more`.
+  static OpenModel open(
+      @Nullable String model,
+      EngineOptions options,
+      Surroundings surroundings,
+      UnaryOperator<EngineConfig> more) {
     ModelLocation location = ModelLocation.resolve(model, surroundings);
-    EngineConfig config = options.engineConfig();
+    EngineConfig config = more.apply(options.engineConfig());
     Backend backend = options.openBackend();
     Engine engine = null;
     try {

@@ -39,6 +39,7 @@ final class ServeCommand implements Callable<Integer> {
   @Mixin CommonOptions common = new CommonOptions();
   @Mixin EngineOptions engine = new EngineOptions();
   @Mixin AccessOptions access = new AccessOptions();
+  @Mixin ServingOptions serving = new ServingOptions();
 
   @Parameters(
       arity = "0..1",
@@ -105,7 +106,7 @@ final class ServeCommand implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     ServerConfig config = config();
     WEB.setLevel(common.verbose() ? Level.INFO : Level.WARNING);
-    try (OpenModel open = OpenModel.open(model, engine, surroundings);
+    try (OpenModel open = OpenModel.open(model, engine, surroundings, serving::applied);
         RequestRecords records =
             RequestRecords.open(accessLog, recordTrace, engine.blockTokens(), surroundings)) {
       KvasirServer server = start(served(open), config.withWatch(records));

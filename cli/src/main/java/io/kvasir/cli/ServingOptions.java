@@ -9,6 +9,9 @@ import picocli.CommandLine.Option;
 
 /// Options of how many requests run and wait, and who comes first.
 final class ServingOptions {
+  /// A cache whose size is not given takes at most this part of the memory that is free.
+  private static final int SPARE_SHARE = 4;
+
   @Option(
       names = "--max-sequences",
       paramLabel = "N",
@@ -22,6 +25,14 @@ final class ServingOptions {
       converter = PositiveInt.class,
       description = "Most answers that wait; more get status 429. Default: ${DEFAULT-VALUE}.")
   private int queue = EngineConfig.DEFAULT.queueLimit();
+
+  @Option(
+      names = "--queue-timeout",
+      paramLabel = "SECONDS",
+      converter = PositiveInt.class,
+      description =
+          "Longest time an answer waits for its start, then status 504. Default: no limit.")
+  private @Nullable Integer queueTimeout;
 
   @Option(
       names = "--step-tokens",
@@ -51,10 +62,14 @@ final class ServingOptions {
     try {
       EngineConfig result =
           config
+              .withSpareBytes(AvailableMemory.bytes() / SPARE_SHARE)
               .withSequences(sequences)
               .withQueueLimit(queue)
               .withStepTokens(stepTokens)
               .withTenantWeights(weights == null ? Map.of() : new LinkedHashMap<>(weights));
+      if (queueTimeout != null) {
+        result = result.withQueueTimeout(Duration.ofSeconds(queueTimeout));
+      }
       return audit == null ? result : result.withAuditEvery(Duration.ofSeconds(audit));
     } catch (IllegalArgumentException e) {
       throw new UsageException(String.valueOf(e.getMessage()));

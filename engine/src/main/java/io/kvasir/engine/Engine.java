@@ -77,6 +77,7 @@ public final class Engine implements AutoCloseable {
   private final Thread thread;
   private final AtomicLong arrivals = new AtomicLong();
   private final int queueLimit;
+  private final long queueNanos;
   private final StepClock clock = new StepClock();
   private final Auditor auditor;
   private volatile EngineSnapshot snapshot;
@@ -99,6 +100,7 @@ public final class Engine implements AutoCloseable {
     this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
     this.runner = new ModelRunner(model.transformer(), backend, cache);
     this.queueLimit = config.queueLimit();
+    this.queueNanos = config.queueNanos();
     this.auditor = new Auditor(cache, config.auditNanos());
     this.snapshot = takeSnapshot();
     this.thread = new Thread(this::loop, "kvasir-engine");
@@ -235,8 +237,9 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private TokenStream submit(Request request, boolean embedding) {
-    check(request);
+  private TokenStream submit(Request asked, boolean embedding) {
+    check(asked);
+    Request request = asked.withTerms(asked.terms().waitingAtMost(queueNanos));
     AtomicInteger unstarted = scheduler.unstarted();
     int waiting = unstarted.incrementAndGet();
     if (waiting > queueLimit) {
@@ -481,7 +484,7 @@ public final class Engine implements AutoCloseable {
       long computed = System.nanoTime();
       scheduler.update(batch, result, computed);
       auditor.look(computed);
-      clock.record(sequences, tokens, new StepClock.Times(begin, scheduled, computed));
+      clock.record(sequences, tokens, begin, computed - scheduled);
     } catch (Throwable t) {
       LOG.log(System.Logger.Level.ERROR, "event=step_failed error=" + t, t);
       scheduler.failAll(t, System.nanoTime());

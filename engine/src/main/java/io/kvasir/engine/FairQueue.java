@@ -25,7 +25,7 @@ final class FairQueue {
   private final List<Tenant> tenants = new ArrayList<>();
   private final List<Waiting> blocked = new ArrayList<>();
   private final PriorityQueue<Waiting> expiring =
-      new PriorityQueue<>((a, b) -> Long.compare(a.expiresNanos() - b.expiresNanos(), 0));
+      new PriorityQueue<>((a, b) -> Long.compare(a.expiresNanos - b.expiresNanos, 0));
   private int size;
 
   /// @param weights of tenants by name; 1 for others
@@ -81,7 +81,7 @@ final class FairQueue {
       tenant.raiseTo(leastService());
     }
     tenant.add(waiting);
-    if (waiting.expiresNanos() != Long.MAX_VALUE) {
+    if (waiting.expiresNanos != Long.MAX_VALUE) {
       expiring.add(waiting);
     }
     size++;
@@ -154,7 +154,7 @@ final class FairQueue {
   @Nullable Waiting expired(long nowNanos) {
     while (!expiring.isEmpty()) {
       Waiting first = expiring.peek();
-      if (!first.gone && first.expiresNanos() - nowNanos > 0) {
+      if (!first.gone && first.expiresNanos - nowNanos > 0) {
         return null;
       }
       expiring.remove();

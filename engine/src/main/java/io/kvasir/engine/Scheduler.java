@@ -429,7 +429,7 @@ final class Scheduler {
     if (sequence.finished() != null) {
       return;
     }
-    if (request.stopTokens().contains(token)) {
+    if (sequence.stopsAt(token)) {
       sequence.stopped(nowNanos);
       sequence.finish(FinishReason.STOP);
       return;

@@ -4,6 +4,7 @@ import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.Promotion;
 import java.util.Arrays;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// One request on its way: its tokens so far, its block table, its clock. Owned by the engine's
@@ -20,6 +21,7 @@ final class Sequence {
   private final Tenant tenant;
   private final @Nullable TokenConstraint constraint;
   private final Extras extras;
+  private final int[] stopTokens;
   private BlockTable table;
   private int cachedTokens;
   private PrefixMiss miss = PrefixMiss.NONE;
@@ -42,10 +44,26 @@ final class Sequence {
     TokenConstraint.Factory grammar = request.output().constraint();
     this.constraint = grammar == null ? null : grammar.start();
     this.extras = new Extras(request, from.embedding);
+    this.stopTokens = sorted(request.stopTokens());
     this.table = table;
     this.cachedTokens = table.length();
     this.tokens = Arrays.copyOf(request.prompt(), request.prompt().length + 16);
     this.length = request.prompt().length;
+  }
+
+  private static int[] sorted(Set<Integer> ids) {
+    int[] sorted = new int[ids.size()];
+    int count = 0;
+    for (int id : ids) {
+      sorted[count++] = id;
+    }
+    Arrays.sort(sorted);
+    return sorted;
+  }
+
+  /// Whether the token ends the answer.
+  boolean stopsAt(int token) {
+    return Arrays.binarySearch(stopTokens, token) >= 0;
   }
 
   Request request() {

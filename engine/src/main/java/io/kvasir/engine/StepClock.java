@@ -11,14 +11,12 @@ final class StepClock {
   private final long[] hostMicros = new long[StepStats.BUCKETS];
   private final long[] stepTokens = new long[StepStats.BUCKETS];
 
-  /// When a step began, when its batch was planned, and when its results were there.
-  record Times(long beginNanos, long plannedNanos, long computedNanos) {}
-
   /// Counts a step that ends now.
-  void record(int stepSequences, int computedTokens, Times times) {
-    long end = System.nanoTime();
-    long whole = end - times.beginNanos();
-    long host = whole - (times.computedNanos() - times.plannedNanos());
+  ///
+  /// @param modelNanos what the model's pass and the choice of tokens took of it
+  void record(int stepSequences, int computedTokens, long beginNanos, long modelNanos) {
+    long whole = System.nanoTime() - beginNanos;
+    long host = whole - modelNanos;
     steps++;
     sequences += stepSequences;
     tokens += computedTokens;

@@ -14,6 +14,10 @@ final class Waiting {
   /// Where the request has run before: its sequence, which has no table now.
   final @Nullable Sequence preempted;
 
+  /// When the request has waited long enough, on the clock of `submittedNanos`; `Long.MAX_VALUE`
+  /// for never.
+  final long expiresNanos;
+
   /// Whether the prompt's mean hidden row is wanted instead of an answer.
   final boolean embedding;
 
@@ -23,6 +27,8 @@ final class Waiting {
   Waiting(
       Request request, TokenStream stream, long submittedNanos, long arrival, boolean embedding) {
     this.embedding = embedding;
+    long most = request.terms().queueNanos();
+    this.expiresNanos = most == 0 ? Long.MAX_VALUE : submittedNanos + most;
     this.request = request;
     this.stream = stream;
     this.submittedNanos = submittedNanos;
@@ -36,14 +42,8 @@ final class Waiting {
     this.submittedNanos = preempted.submittedNanos();
     this.arrival = preempted.arrival();
     this.preempted = preempted;
+    this.expiresNanos = Long.MAX_VALUE;
     this.embedding = preempted.extras().wantsMean();
-  }
-
-  /// When the request has waited long enough, on the clock of `submittedNanos`; `Long.MAX_VALUE`
-  /// for never.
-  long expiresNanos() {
-    long most = request.terms().queueNanos();
-    return most == 0 || preempted != null ? Long.MAX_VALUE : submittedNanos + most;
   }
 
   static int compare(Waiting a, Waiting b) {

@@ -156,7 +156,8 @@ public final class KvLayout {
   /// @param chunk most tokens that one step adds; a window group holds its window plus this
   public long blocksFor(long tokens, int chunk) {
     long blocks = 0;
-    for (LayerGroup group : groups) {
+    for (int i = 0; i < groups.size(); i++) {
+      LayerGroup group = groups.get(i);
       long held = tokens;
       if (group.isWindow()) {
         // A window may begin and end inside a block.
