@@ -15,6 +15,13 @@ final class Pace {
   private final Samples first = new Samples();
   private final Samples between = new Samples();
 
+  private final Histogram gaps;
+
+  /// @param gaps where the times between tokens of streams are counted as well
+  Pace(Histogram gaps) {
+    this.gaps = gaps;
+  }
+
   /// The median and what 5 and 1 in 100 exceed, in seconds; all 0 where nothing was recorded.
   record Percentiles(double p50, double p95, double p99) {}
 
@@ -70,7 +77,11 @@ final class Pace {
 
     void token(long nanos) {
       tokens.increment();
-      record(begun ? between : first, (nanos - lastNanos) / 1e9);
+      double seconds = (nanos - lastNanos) / 1e9;
+      record(begun ? between : first, seconds);
+      if (begun) {
+        gaps.record(seconds);
+      }
       begun = true;
       lastNanos = nanos;
     }
