@@ -27,14 +27,6 @@ final class ServingOptions {
   private int queue = EngineConfig.DEFAULT.queueLimit();
 
   @Option(
-      names = "--queue-timeout",
-      paramLabel = "SECONDS",
-      converter = PositiveInt.class,
-      description =
-          "Longest time an answer waits for its start, then status 504. Default: no limit.")
-  private @Nullable Integer queueTimeout;
-
-  @Option(
       names = "--step-tokens",
       paramLabel = "N",
       converter = PositiveInt.class,
@@ -67,9 +59,6 @@ final class ServingOptions {
               .withQueueLimit(queue)
               .withStepTokens(stepTokens)
               .withTenantWeights(weights == null ? Map.of() : new LinkedHashMap<>(weights));
-      if (queueTimeout != null) {
-        result = result.withQueueTimeout(Duration.ofSeconds(queueTimeout));
-      }
       return audit == null ? result : result.withAuditEvery(Duration.ofSeconds(audit));
     } catch (IllegalArgumentException e) {
       throw new UsageException(String.valueOf(e.getMessage()));

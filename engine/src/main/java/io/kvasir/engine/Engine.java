@@ -77,7 +77,6 @@ public final class Engine implements AutoCloseable {
   private final Thread thread;
   private final AtomicLong arrivals = new AtomicLong();
   private final int queueLimit;
-  private final long queueNanos;
   private final StepClock clock = new StepClock();
   private final Auditor auditor;
   private volatile EngineSnapshot snapshot;
@@ -100,7 +99,6 @@ public final class Engine implements AutoCloseable {
     this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
     this.runner = new ModelRunner(model.transformer(), backend, cache);
     this.queueLimit = config.queueLimit();
-    this.queueNanos = config.queueNanos();
     this.auditor = new Auditor(cache, config.auditNanos());
     this.snapshot = takeSnapshot();
     this.thread = new Thread(this::loop, "kvasir-engine");
@@ -237,9 +235,8 @@ public final class Engine implements AutoCloseable {
     }
   }
 
-  private TokenStream submit(Request asked, boolean embedding) {
-    check(asked);
-    Request request = asked.withTerms(asked.terms().waitingAtMost(queueNanos));
+  private TokenStream submit(Request request, boolean embedding) {
+    check(request);
     AtomicInteger unstarted = scheduler.unstarted();
     int waiting = unstarted.incrementAndGet();
     if (waiting > queueLimit) {

@@ -32,7 +32,6 @@ import java.util.function.Consumer;
 /// @param sequences most requests that run at once
 /// @param queueLimit most requests that wait for their start; more are refused with
 ///   [QueueFullException]
-/// @param queueNanos longest wait of a request whose [Terms] name none; 0 for no limit
 /// @param tenantWeights shares of tenants by name; 1 for those not named
 /// @param auditNanos how often the cache's invariants are proven while requests run; 0 for never
 public record EngineConfig(
@@ -50,7 +49,6 @@ public record EngineConfig(
     long tierBytesPerSecond,
     int sequences,
     int queueLimit,
-    long queueNanos,
     Map<String, Double> tenantWeights,
     long auditNanos) {
 
@@ -73,7 +71,6 @@ public record EngineConfig(
           0,
           256,
           4_096,
-          0,
           Map.of(),
           0);
 
@@ -97,9 +94,6 @@ public record EngineConfig(
     }
     if (queueLimit < 1) {
       throw new IllegalArgumentException("a queue of " + queueLimit + " requests");
-    }
-    if (queueNanos < 0) {
-      throw new IllegalArgumentException("a wait of " + queueNanos + " ns");
     }
     if (auditNanos < 0) {
       throw new IllegalArgumentException("an audit every " + auditNanos + " ns");
@@ -170,11 +164,6 @@ public record EngineConfig(
     return with(draft -> draft.queueLimit = value);
   }
 
-  /// Requests that wait longer for their start end with [FinishReason#EXPIRED].
-  public EngineConfig withQueueTimeout(Duration value) {
-    return with(draft -> draft.queueNanos = value.toNanos());
-  }
-
   public EngineConfig withTenantWeights(Map<String, Double> value) {
     return with(draft -> draft.tenantWeights = value);
   }
@@ -206,7 +195,6 @@ public record EngineConfig(
     private long tierBytesPerSecond;
     private int sequences;
     private int queueLimit;
-    private long queueNanos;
     private Map<String, Double> tenantWeights;
     private long auditNanos;
 
@@ -225,7 +213,6 @@ public record EngineConfig(
       tierBytesPerSecond = from.tierBytesPerSecond;
       sequences = from.sequences;
       queueLimit = from.queueLimit;
-      queueNanos = from.queueNanos;
       tenantWeights = from.tenantWeights;
       auditNanos = from.auditNanos;
     }
@@ -246,7 +233,6 @@ public record EngineConfig(
           tierBytesPerSecond,
           sequences,
           queueLimit,
-          queueNanos,
           tenantWeights,
           auditNanos);
     }

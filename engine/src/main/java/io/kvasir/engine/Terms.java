@@ -31,11 +31,6 @@ public record Terms(String tenant, String salt, int priority, long queueNanos) {
     return end < 0 ? "" : salt.substring(0, end);
   }
 
-  /// The same terms with a limit to the wait where they have none.
-  Terms waitingAtMost(long nanos) {
-    return queueNanos == 0 && nanos > 0 ? new Terms(tenant, salt, priority, nanos) : this;
-  }
-
   public Terms withSalt(String value) {
     return new Terms(tenant, value, priority, queueNanos);
   }
