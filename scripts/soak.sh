@@ -9,7 +9,7 @@ minutes=${1:-20}
 tmp=$(mktemp -d)
 port=${SOAK_PORT:-18123}
 url=http://127.0.0.1:$port
-"$home/kvasir" serve --port "$port" --cache-memory 24MiB --block-tokens 16 --host-cache 16MiB --disk-cache "$tmp/disk" \
+"$home/kvasir" serve --port "$port" --cache-memory 10MiB --block-tokens 16 --host-cache 16MiB --disk-cache "$tmp/disk" \
   --audit 1 --access-log "$tmp/access.log" >"$tmp/server.log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$tmp"' EXIT
