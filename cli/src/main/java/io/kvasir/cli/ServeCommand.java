@@ -109,6 +109,7 @@ final class ServeCommand implements Callable<Integer> {
     try (OpenModel open = OpenModel.open(model, engine, surroundings, serving::applied);
         RequestRecords records =
             RequestRecords.open(accessLog, recordTrace, engine.blockTokens(), surroundings)) {
+      serving.warmUp(open.engine());
       KvasirServer server = start(served(open), config.withWatch(records));
       surroundings.out().println(line(open, server.port()));
       surroundings.out().flush();

@@ -1,6 +1,8 @@
 package io.kvasir.cli;
 
+import io.kvasir.engine.Engine;
 import io.kvasir.engine.EngineConfig;
+import io.kvasir.server.WarmUp;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -43,6 +45,14 @@ final class ServingOptions {
   private @Nullable Map<String, Double> weights;
 
   @Option(
+      names = "--warm-up",
+      paramLabel = "SECONDS",
+      description =
+          "How long the model computes before it is offered, so that the first answers are not"
+              + " slow; 0 for not at all. Default: ${DEFAULT-VALUE}.")
+  private int warmUp = 2;
+
+  @Option(
       names = "--audit",
       paramLabel = "SECONDS",
       converter = PositiveInt.class,
@@ -51,6 +61,9 @@ final class ServingOptions {
 
   /// The configuration with these options.
   EngineConfig applied(EngineConfig config) {
+    if (warmUp < 0) {
+      throw new UsageException("--warm-up must be 0 or more seconds, not " + warmUp);
+    }
     try {
       EngineConfig result =
           config
@@ -62,6 +75,13 @@ final class ServingOptions {
       return audit == null ? result : result.withAuditEvery(Duration.ofSeconds(audit));
     } catch (IllegalArgumentException e) {
       throw new UsageException(String.valueOf(e.getMessage()));
+    }
+  }
+
+  /// Makes the model ready for its first client.
+  void warmUp(Engine engine) throws InterruptedException {
+    if (warmUp > 0) {
+      WarmUp.run(engine, Duration.ofSeconds(warmUp));
     }
   }
 }

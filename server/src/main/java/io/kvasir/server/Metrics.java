@@ -123,6 +123,8 @@ final class Metrics {
     }
     requests(out);
     steps(out, state.steps());
+    out.counter("kvasir_audits_total", state.audits().runs());
+    out.counter("kvasir_audit_violations_total", state.audits().violations());
     out.gauge("kvasir_snapshot_age_seconds", seconds(System.nanoTime() - state.takenNanos()));
     return out.text();
   }
