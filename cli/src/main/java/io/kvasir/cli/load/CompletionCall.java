@@ -100,7 +100,8 @@ record CompletionCall(LinkPool links, Form form) {
     }
     if (!error.isEmpty() || !done) {
       exchange.failed(error.isEmpty() ? "stream without [DONE]" : error, System.nanoTime());
-    } else if (exchange.completionTokens() == 0) {
+    } else if (exchange.events() == 0 && !exchange.hasUsage()) {
+      // With usage it is an answer whose first token ended it, which random prompts get at times.
       exchange.failed("answer without a token", System.nanoTime());
     }
   }

@@ -91,6 +91,11 @@ final class Exchange {
     return cachedTokens;
   }
 
+  /// Whether the server told what it counted.
+  boolean hasUsage() {
+    return completionTokens >= 0;
+  }
+
   /// What the server counted, else the events that came.
   int completionTokens() {
     return completionTokens >= 0 ? completionTokens : events;
