@@ -93,7 +93,7 @@ final class Delivery {
     try {
       streamOne(writer, 0, events);
     } catch (RuntimeException e) {
-      answers.cancel();
+      end(e);
       failure.compareAndSet(null, e);
     } finally {
       for (Thread thread : others) {
@@ -106,6 +106,16 @@ final class Delivery {
     }
   }
 
+  /// Stops all answers after one has failed. Where it failed and not the client, the client is
+  /// told.
+  private void end(RuntimeException failure) {
+    if (failure instanceof ApiException) {
+      answers.stop();
+    } else {
+      answers.cancel();
+    }
+  }
+
   private void streamAside(
       EventWriter writer,
       int index,
@@ -115,7 +125,7 @@ final class Delivery {
       streamOne(writer, index, events);
     } catch (RuntimeException e) {
       failure.compareAndSet(null, e);
-      answers.cancel();
+      end(e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       answers.cancel();

@@ -53,6 +53,10 @@ final class Stories implements AutoCloseable {
     return new Stories(config, null, EngineConfig.DEFAULT);
   }
 
+  static Stories start(ServerConfig config, EngineConfig engine) throws IOException {
+    return new Stories(config, null, engine);
+  }
+
   /// With another chat template than the model's own, where `template` is not null.
   static Stories start(@Nullable String template, EngineConfig engine) throws IOException {
     return new Stories(ServerConfig.local(0), template, engine);
