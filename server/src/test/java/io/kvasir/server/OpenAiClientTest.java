@@ -9,6 +9,7 @@ import com.openai.core.JsonValue;
 import com.openai.core.http.StreamResponse;
 import com.openai.errors.BadRequestException;
 import com.openai.errors.NotFoundException;
+import com.openai.helpers.ChatCompletionAccumulator;
 import com.openai.models.FunctionDefinition;
 import com.openai.models.FunctionParameters;
 import com.openai.models.ResponseFormatJsonSchema;
@@ -17,6 +18,8 @@ import com.openai.models.chat.completions.ChatCompletionChunk;
 import com.openai.models.chat.completions.ChatCompletionCreateParams;
 import com.openai.models.chat.completions.ChatCompletionStreamOptions;
 import com.openai.models.chat.completions.ChatCompletionToolChoiceOption;
+import com.openai.models.completions.Completion;
+import com.openai.models.completions.CompletionCreateParams;
 import com.openai.models.embeddings.CreateEmbeddingResponse;
 import com.openai.models.embeddings.EmbeddingCreateParams;
 import com.openai.models.responses.Response;
@@ -31,7 +34,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/// OpenAI's own Java client against the server.
+/// OpenAI's own Java client against the server, or against what the system property
+/// `kvasir.clients.url` names, for example `scripts/clients/record.mjs`.
 @Timeout(120)
 final class OpenAiClientTest {
   private static Stories stories;
@@ -42,7 +46,7 @@ final class OpenAiClientTest {
     stories = Stories.start();
     client =
         OpenAIOkHttpClient.builder()
-            .baseUrl(stories.uri("/v1").toString())
+            .baseUrl(System.getProperty("kvasir.clients.url", stories.uri("").toString()) + "/v1")
             .apiKey("none")
             .maxRetries(0)
             .build();
@@ -141,7 +145,11 @@ final class OpenAiClientTest {
         client
             .chat()
             .completions()
-            .createStreaming(ask("Go on.").maxCompletionTokens(3_000).build())) {
+            .createStreaming(
+                ask("Go on.")
+                    .maxCompletionTokens(3_000)
+                    .putAdditionalBodyProperty("ignore_eos", JsonValue.from(true))
+                    .build())) {
       assertThat(stream.stream().limit(5).count()).isEqualTo(5);
     }
     stories.awaitIdle();
@@ -262,6 +270,59 @@ final class OpenAiClientTest {
 
     assertThat(Stories.parse(content(answer)).propertyNames())
         .containsExactlyInAnyOrder("name", "age");
+  }
+
+  @Test
+  void jsonSchema_streamed_isKept() {
+    ResponseFormatJsonSchema.JsonSchema.Schema.Builder schema =
+        ResponseFormatJsonSchema.JsonSchema.Schema.builder();
+    PERSON.forEach((key, value) -> schema.putAdditionalProperty(key, JsonValue.from(value)));
+    ChatCompletionAccumulator answer = ChatCompletionAccumulator.create();
+    try (StreamResponse<ChatCompletionChunk> stream =
+        client
+            .chat()
+            .completions()
+            .createStreaming(
+                ask("Who is it?")
+                    .temperature(1.5)
+                    .maxCompletionTokens(80)
+                    .responseFormat(
+                        ResponseFormatJsonSchema.builder()
+                            .jsonSchema(
+                                ResponseFormatJsonSchema.JsonSchema.builder()
+                                    .name("person")
+                                    .strict(true)
+                                    .schema(schema.build())
+                                    .build())
+                            .build())
+                    .build())) {
+      stream.stream().forEach(answer::accumulate);
+    }
+
+    assertThat(Stories.parse(content(answer.chatCompletion())).get("age").isInt()).isTrue();
+  }
+
+  @Test
+  void completion_ofTokenIds_isThatOfTheirText() {
+    List<Long> ids = new ArrayList<>();
+    for (int id : stories.tokenizer.encode("Once upon a time")) {
+      ids.add((long) id);
+    }
+    CompletionCreateParams.Builder params =
+        CompletionCreateParams.builder().model(Stories.NAME).maxTokens(8).temperature(0);
+    Completion ofText = client.completions().create(params.prompt("Once upon a time").build());
+    Completion ofIds = client.completions().create(params.promptOfArrayOfTokens(ids).build());
+    Completion ofLists =
+        client
+            .completions()
+            .create(params.promptOfArrayOfTokenArrays(List.of(ids, ids.subList(0, 3))).build());
+
+    assertThat(ofIds.choices().getFirst().text())
+        .isEqualTo(ofText.choices().getFirst().text())
+        .isNotBlank();
+    assertThat(ofIds.usage().orElseThrow().promptTokens()).isEqualTo(ids.size());
+    assertThat(ofLists.choices()).hasSize(2);
+    assertThat(ofLists.choices().getFirst().text()).isEqualTo(ofText.choices().getFirst().text());
   }
 
   @Test
