@@ -187,8 +187,7 @@ public final class KvCache implements AutoCloseable {
 
   private boolean makeRoom(int wanted) {
     pins.expire();
-    while (wanted > prefixes.availableBlocks() && pins.breakWeakest()) {}
-    return prefixes.makeRoom(wanted);
+    return pins.breakFor(wanted) && prefixes.makeRoom(wanted);
   }
 
   /// Declares that the next `count` reserved positions are computed and written. Blocks that are

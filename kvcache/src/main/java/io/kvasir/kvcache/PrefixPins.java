@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// The active [PrefixPin]s of one cache. There are few, so they are kept in a plain list.
 final class PrefixPins {
@@ -24,14 +25,11 @@ final class PrefixPins {
     if (timeToLive.isNegative()) {
       throw new IllegalArgumentException("a pin cannot last " + timeToLive);
     }
-    prefixes.pin(table.tip());
-    int[] windowBlocks = windowBlocks(table);
-    for (int block : windowBlocks) {
-      prefixes.windows().hold(block);
-    }
     long nanos = Math.min(Long.MAX_VALUE / 4, saturatedNanos(timeToLive));
     PrefixPin pin =
-        new PrefixPin(table.tip(), windowBlocks, tokens, priority, clock.getAsLong() + nanos);
+        new PrefixPin(
+            table.tip(), windowBlocks(table), tokens, priority, clock.getAsLong() + nanos);
+    keep(pin);
     active.add(pin);
     return pin;
   }
@@ -57,12 +55,19 @@ final class PrefixPins {
 
   void end(PrefixPin pin) {
     if (active.remove(pin)) {
+      pin.end();
       let(pin);
     }
   }
 
+  private void keep(PrefixPin pin) {
+    prefixes.pin(pin.node());
+    for (int block : pin.windowBlocks()) {
+      prefixes.windows().hold(block);
+    }
+  }
+
   private void let(PrefixPin pin) {
-    pin.end();
     // Pins are made on findable nodes only; a reset ends them before it hides anything.
     prefixes.unpin(pin.node());
     for (int block : pin.windowBlocks()) {
@@ -78,30 +83,49 @@ final class PrefixPins {
     long now = clock.getAsLong();
     for (int i = active.size() - 1; i >= 0; i--) {
       if (active.get(i).expiresNanos() - now <= 0) {
-        let(active.remove(i));
+        end(active.get(i));
       }
     }
   }
 
-  /// Ends the weakest pin. @return false where none may be broken
-  boolean breakWeakest() {
+  /// Ends the weakest pins until `wanted` blocks can be had.
+  ///
+  /// @return false, with all pins as they were, where breaking all that may be would not do
+  boolean breakFor(int wanted) {
+    List<PrefixPin> broken = new ArrayList<>();
+    while (wanted > prefixes.availableBlocks()) {
+      PrefixPin weakest = weakest();
+      if (weakest == null) {
+        for (int i = broken.size() - 1; i >= 0; i--) {
+          keep(broken.get(i));
+          active.add(broken.get(i));
+        }
+        return false;
+      }
+      active.remove(weakest);
+      broken.add(weakest);
+      let(weakest);
+    }
+    broken.forEach(PrefixPin::end);
+    return true;
+  }
+
+  /// The pin to break first, of those that keep any blocks.
+  private @Nullable PrefixPin weakest() {
     PrefixPin weakest = null;
     for (PrefixPin pin : active) {
-      if (pin.priority() < PrefixPin.UNBREAKABLE
+      if (pin.tokens() > 0
+          && pin.priority() < PrefixPin.UNBREAKABLE
           && (weakest == null || pin.isWeakerThan(weakest))) {
         weakest = pin;
       }
     }
-    if (weakest == null) {
-      return false;
-    }
-    end(weakest);
-    return true;
+    return weakest;
   }
 
   void endAll() {
     while (!active.isEmpty()) {
-      let(active.removeLast());
+      end(active.getLast());
     }
   }
 
