@@ -44,7 +44,8 @@ import org.jspecify.annotations.Nullable;
 /// inbox -> Scheduler.schedule -> ModelRunner.run -> Scheduler.update -> token streams
 /// ```
 ///
-/// A step that fails ends its sequences with an error; the engine goes on.
+/// A step that fails ends its sequences with an error; the engine goes on. Where that is not
+/// possible, all requests end with an error and [#isRunning] is false.
 ///
 /// ```java
 /// try (Engine engine = Engine.open(path, backend, EngineConfig.DEFAULT)) {
@@ -81,6 +82,7 @@ public final class Engine implements AutoCloseable {
   private final Auditor auditor;
   private volatile EngineSnapshot snapshot;
   private volatile boolean closing;
+  private volatile boolean dead;
   private volatile @Nullable String fingerprint;
 
   /// Nothing waits to be stored below the cache; the engine thread's.
@@ -405,7 +407,7 @@ public final class Engine implements AutoCloseable {
   }
 
   void forget(Session session) {
-    if (!closing) {
+    if (isRunning()) {
       post(() -> scheduler.sessions().forget(session));
     }
   }
@@ -427,15 +429,28 @@ public final class Engine implements AutoCloseable {
   }
 
   private void post(Runnable command) {
+    checkOpen();
+    inbox.add(command);
+    if ((closing || dead) && inbox.remove(command)) {
+      // It came after the engine had looked for the last time.
+      checkOpen();
+    }
+    wake();
+  }
+
+  private void checkOpen() {
+    if (dead) {
+      throw new IllegalStateException("the engine has failed and takes no more requests");
+    }
     if (closing) {
       throw new IllegalStateException("the engine is closed");
     }
-    inbox.add(command);
-    if (closing && inbox.remove(command)) {
-      // It came after the engine had looked for the last time.
-      throw new IllegalStateException("the engine is closed");
-    }
-    wake();
+  }
+
+  /// Whether the engine still works: false once it is closed, or has failed in a way that its steps
+  /// cannot go on after.
+  public boolean isRunning() {
+    return !closing && !dead;
   }
 
   private void wake() {
@@ -443,7 +458,22 @@ public final class Engine implements AutoCloseable {
   }
 
   private void loop() {
-    cache.adopt();
+    try {
+      cache.adopt();
+      work();
+      drainInbox();
+      scheduler.cancelAll(System.nanoTime());
+    } catch (Throwable t) {
+      LOG.log(System.Logger.Level.ERROR, "event=engine_died error=" + t, t);
+      dead = true;
+      drainInbox();
+      scheduler.abandonAll(t, System.nanoTime());
+    } finally {
+      cache.close();
+    }
+  }
+
+  private void work() {
     while (!closing) {
       drainInbox();
       if (!step() && inbox.isEmpty() && !closing) {
@@ -456,12 +486,6 @@ public final class Engine implements AutoCloseable {
       } else if (System.nanoTime() - snapshot.takenNanos() > SNAPSHOT_NANOS) {
         snapshot = takeSnapshot();
       }
-    }
-    try {
-      drainInbox();
-      scheduler.cancelAll(System.nanoTime());
-    } finally {
-      cache.close();
     }
   }
 

@@ -467,6 +467,20 @@ final class Scheduler {
     }
   }
 
+  /// Ends all requests, started or not, with an error, and leaves the cache as it is: the engine
+  /// has failed.
+  void abandonAll(Throwable error, long nowNanos) {
+    for (Waiting waiting = queue.any(); waiting != null; waiting = queue.any()) {
+      queue.remove(waiting);
+      answer(waiting, FinishReason.ERROR, error, nowNanos);
+    }
+    for (Sequence sequence : running) {
+      sequence.finish(FinishReason.ERROR);
+      sequence.stream().finish(sequence.outcome(nowNanos, cache.layout().blockBytes(), error));
+    }
+    running.clear();
+  }
+
   /// Ends all requests, started or not, as cancelled.
   void cancelAll(long nowNanos) {
     for (Waiting waiting = queue.any(); waiting != null; waiting = queue.any()) {

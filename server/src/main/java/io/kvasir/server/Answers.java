@@ -84,7 +84,8 @@ final class Answers {
           ApiException.busy(String.valueOf(full.getMessage()), full.retryAfterSeconds());
       case IllegalArgumentException wrong ->
           new ApiException(400, String.valueOf(wrong.getMessage()));
-      case IllegalStateException closed -> new ApiException(503, "the server is closing");
+      case IllegalStateException closed ->
+          new ApiException(503, String.valueOf(closed.getMessage()));
       default -> e;
     };
   }

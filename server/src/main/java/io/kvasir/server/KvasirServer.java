@@ -117,7 +117,7 @@ public final class KvasirServer implements AutoCloseable {
     guard(routing, page.paths());
     routing.addFilter(new ForeignPages());
     get(routing, "/health", status::health);
-    get(routing, "/live", status::health);
+    get(routing, "/live", status::live);
     get(routing, "/ready", status::ready);
     get(routing, "/version", status::version);
     get(routing, "/metrics", status::metrics);

@@ -20,12 +20,18 @@ final class StatusHandler {
     this.version = version;
   }
 
-  void health(ServerRequest request, ServerResponse response) {
+  /// Whether the process answers.
+  void live(ServerRequest request, ServerResponse response) {
     response.send();
   }
 
+  /// Whether the model works.
+  void health(ServerRequest request, ServerResponse response) {
+    response.status(model.engine().isRunning() ? 200 : 503).send();
+  }
+
   void ready(ServerRequest request, ServerResponse response) {
-    response.status(gate.isShut() ? 503 : 200).send();
+    response.status(gate.isShut() || !model.engine().isRunning() ? 503 : 200).send();
   }
 
   void version(ServerRequest request, ServerResponse response) {
