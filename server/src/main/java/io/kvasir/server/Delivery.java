@@ -93,8 +93,8 @@ final class Delivery {
     try {
       streamOne(writer, 0, events);
     } catch (RuntimeException e) {
-      end(e);
       failure.compareAndSet(null, e);
+      end(e);
     } finally {
       for (Thread thread : others) {
         thread.join();

@@ -18,8 +18,13 @@ final class RawClient implements AutoCloseable {
   private final OutputStream out;
 
   RawClient(int port) throws IOException {
+    this(port, 6_000);
+  }
+
+  /// @param timeoutMillis longest wait for a byte
+  RawClient(int port, int timeoutMillis) throws IOException {
     socket = new Socket(InetAddress.getLoopbackAddress(), port);
-    socket.setSoTimeout(6_000);
+    socket.setSoTimeout(timeoutMillis);
     socket.setTcpNoDelay(true);
     in = socket.getInputStream();
     out = socket.getOutputStream();

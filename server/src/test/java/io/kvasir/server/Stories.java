@@ -33,9 +33,15 @@ final class Stories implements AutoCloseable {
 
   private Stories(ServerConfig config, @Nullable String template, EngineConfig settings)
       throws IOException {
+    this(config, template, settings, 256L << 20);
+  }
+
+  private Stories(
+      ServerConfig config, @Nullable String template, EngineConfig settings, long cacheBytes)
+      throws IOException {
     backend = new CpuBackend(2);
     tokenizer = tokenizer();
-    engine = Engine.open(file(), backend, settings.withBlockTokens(16).withCacheBytes(256L << 20));
+    engine = Engine.open(file(), backend, settings.withBlockTokens(16).withCacheBytes(cacheBytes));
     Set<Integer> stops = new HashSet<>();
     for (int id : tokenizer.endOfGenerationIds()) {
       stops.add(id);
@@ -60,6 +66,11 @@ final class Stories implements AutoCloseable {
   /// With another chat template than the model's own, where `template` is not null.
   static Stories start(@Nullable String template, EngineConfig engine) throws IOException {
     return new Stories(ServerConfig.local(0), template, engine);
+  }
+
+  /// With so much memory for the cache.
+  static Stories startWithCache(EngineConfig engine, long bytes) throws IOException {
+    return new Stories(ServerConfig.local(0), null, engine, bytes);
   }
 
   private static Path file() {
