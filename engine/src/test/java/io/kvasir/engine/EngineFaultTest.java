@@ -108,7 +108,7 @@ final class EngineFaultTest {
     try (Backend backend = new ReferenceBackend();
         Engine engine = open(backend, CONFIG)) {
       assertThat(drain(engine.submit(request(200, 3)))).isEqualTo(3);
-      while (engine.offloadStats().tiers().getFirst().stats().blocks() < 12) {
+      while (tier.stats().blocks() < 12) {
         Thread.onSpinWait();
       }
       engine.resetPrefixCache();

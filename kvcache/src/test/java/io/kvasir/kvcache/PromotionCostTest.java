@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -24,7 +25,7 @@ final class PromotionCostTest {
   /// A tier that is known to take a millisecond for a block.
   private static final class SlowTier implements Tier {
     private final MapTier inner = new MapTier(true, 0);
-    private volatile long hits;
+    private final AtomicLong hits = new AtomicLong();
 
     @Override
     public String name() {
@@ -44,14 +45,14 @@ final class PromotionCostTest {
     @Override
     public int load(List<BlockKey> keys, List<MemorySegment> into) {
       int loaded = inner.load(keys, into);
-      hits += loaded;
+      hits.addAndGet(loaded);
       return loaded;
     }
 
     @Override
     public TierStats stats() {
       long blocks = inner.stats().blocks();
-      long seen = 1_000 + hits;
+      long seen = 1_000 + hits.get();
       return new TierStats(blocks, 0, 0, seen, 0, 0, 0, 0, seen * NANOS_PER_BLOCK, 0);
     }
 
@@ -84,10 +85,10 @@ final class PromotionCostTest {
     cache.reset();
 
     assertThat(gained(cache, prompt, NANOS_PER_BLOCK / 16 - 1)).isZero();
-    assertThat(tier.hits).as("nothing was read").isZero();
+    assertThat(tier.hits.get()).as("nothing was read").isZero();
     assertThat(Objects.requireNonNull(cache.offloadStats()).recomputed()).isEqualTo(1);
     assertThat(gained(cache, prompt, NANOS_PER_BLOCK / 16 + 1)).isEqualTo(160);
-    assertThat(tier.hits).isEqualTo(10);
+    assertThat(tier.hits.get()).isEqualTo(10);
     cache.verify();
     cache.close();
   }
