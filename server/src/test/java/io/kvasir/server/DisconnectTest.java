@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.engine.EngineConfig;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -17,8 +16,6 @@ import org.junit.jupiter.api.Timeout;
 /// `docs/behaviours.md`.
 @Timeout(120)
 final class DisconnectTest {
-  private static final String PLAIN = "/v1/completions";
-
   private static Stories stories;
 
   @BeforeAll
@@ -140,7 +137,6 @@ final class DisconnectTest {
   @Test
   void gone_betweenLastTokenAndUsage_leavesNothing() throws Exception {
     double ended = counted("length");
-    List<RawClient> clients = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
       RawClient client =
           post(
@@ -151,7 +147,6 @@ final class DisconnectTest {
       String seen = client.until("\"finish_reason\":\"length\"", 1);
       assertThat(seen).doesNotContain("[DONE]");
       client.close();
-      clients.add(client);
       checkGone("length", ended + i);
     }
   }
