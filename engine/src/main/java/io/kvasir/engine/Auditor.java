@@ -27,7 +27,7 @@ final class Auditor {
     audits++;
     try {
       cache.verify();
-    } catch (IllegalStateException e) {
+    } catch (RuntimeException e) {
       violations++;
       LOG.log(System.Logger.Level.ERROR, "event=audit_failed reason=\"" + e.getMessage() + "\"");
     }

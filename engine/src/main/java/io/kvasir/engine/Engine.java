@@ -201,8 +201,9 @@ public final class Engine implements AutoCloseable {
   /// A unit vector that stands for some tokens: the mean of the model's last hidden rows. Nothing
   /// of it comes from cached prefixes, whose hidden rows are not kept.
   ///
-  /// @return completes exceptionally where the request fails, or with [CancellationException] where
-  ///   the engine closes first or the request waits too long
+  /// @return gives the request up where it is cancelled; completes exceptionally where the request
+  ///   fails, or with [CancellationException] where the engine closes first or the request waits
+  ///   too long
   /// @throws PromptTooLongException where the tokens do not fit the context
   /// @throws QueueFullException where as many requests wait as may
   public CompletableFuture<float[]> embed(int[] tokens, Terms terms) {
@@ -212,7 +213,14 @@ public final class Engine implements AutoCloseable {
     Request request =
         new Request(tokens, 1, SamplingOptions.GREEDY, Set.of(), terms, Output.PLAIN, null);
     TokenStream stream = submit(request, true);
-    CompletableFuture<float[]> result = new CompletableFuture<>();
+    CompletableFuture<float[]> result =
+        new CompletableFuture<>() {
+          @Override
+          public boolean cancel(boolean mayInterrupt) {
+            stream.cancel();
+            return super.cancel(mayInterrupt);
+          }
+        };
     Thread.startVirtualThread(() -> complete(stream, result));
     return result;
   }

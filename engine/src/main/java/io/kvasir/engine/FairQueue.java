@@ -89,11 +89,14 @@ final class FairQueue {
 
   private double leastService() {
     double least = Double.MAX_VALUE;
+    // Where nobody is active, time has stood still at the counter that came furthest.
+    double most = 0;
     for (int i = 0; i < tenants.size(); i++) {
       Tenant tenant = tenants.get(i);
       least = tenant.isActive() ? Math.min(least, tenant.service()) : least;
+      most = Math.max(most, tenant.service());
     }
-    return least == Double.MAX_VALUE ? 0 : least;
+    return least == Double.MAX_VALUE ? most : least;
   }
 
   /// The request that should start next, or null. Those whose session is in use are passed over.
@@ -147,6 +150,9 @@ final class FairQueue {
       tenant(waiting.request.terms().tenant()).remove(waiting);
     }
     waiting.gone = true;
+    if (waiting.expiresNanos != Long.MAX_VALUE) {
+      expiring.remove(waiting);
+    }
     size--;
   }
 

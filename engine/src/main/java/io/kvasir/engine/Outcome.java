@@ -28,6 +28,11 @@ public record Outcome(
     int preemptions,
     @Nullable Throwable error) {
 
+  /// Whether anything was computed for the request.
+  public boolean started() {
+    return prefillNanos > 0 || completionTokens > 0;
+  }
+
   /// The same costs, ended for another reason.
   Outcome withReason(FinishReason value) {
     return new Outcome(

@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
 
 /// The answers to one HTTP request: each prompt's `n`, prompt by prompt.
 final class Answers {
+  private static final int MOST_ANSWERS = 1_024;
+  private static final int MOST_SCORED_POSITIONS = 1 << 18;
+
   private final List<Answer> all = new ArrayList<>();
   private final int prompts;
   private final int promptTokens;
@@ -35,9 +38,14 @@ final class Answers {
     if (session != null && (job.prompts().size() > 1 || parameters.bestOf() > 1)) {
       throw ApiException.field("session_id", "a session takes one prompt and gives one answer");
     }
+    if (session != null && !parameters.salt().isEmpty()) {
+      throw ApiException.field(
+          "cache_salt", "a session has a salt of its own; leave 'cache_salt' out");
+    }
     if (session != null && job.limits().promptScores()) {
       throw ApiException.field("session_id", "a session's prompt is not computed anew for scores");
     }
+    checkSize(job);
     List<Request> requests = new ArrayList<>();
     for (int[] prompt : job.prompts()) {
       total += prompt.length;
@@ -58,6 +66,27 @@ final class Answers {
       throw refusal(e);
     }
     return answers;
+  }
+
+  /// One HTTP request must not fill the queue, nor the memory with scores of its prompts.
+  private static void checkSize(Job job) {
+    int answers = job.prompts().size() * job.parameters().bestOf();
+    if (answers > MOST_ANSWERS) {
+      throw ApiException.field(
+          "n",
+          "%d answers are asked for at once; at most %d are possible"
+              .formatted(answers, MOST_ANSWERS));
+    }
+    long positions = 0;
+    for (int[] prompt : job.prompts()) {
+      positions += (long) prompt.length * job.parameters().bestOf();
+    }
+    if (job.limits().promptScores() && positions > MOST_SCORED_POSITIONS) {
+      throw ApiException.field(
+          "echo",
+          "scores of %d prompt tokens are asked for at once; at most %d are possible"
+              .formatted(positions, MOST_SCORED_POSITIONS));
+    }
   }
 
   /// The request with what its answer must look like.

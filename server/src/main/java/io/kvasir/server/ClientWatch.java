@@ -20,6 +20,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.atomic.AtomicLong;
 
 /// Notices clients that go away while their answer is computed.
 ///
@@ -29,6 +30,7 @@ final class ClientWatch implements ServerConnectionSelector {
   private static final System.Logger LOG = System.getLogger(ClientWatch.class.getName());
 
   private final Http1ConnectionSelector http1;
+  private final AtomicLong connections = new AtomicLong();
   private final Map<String, Wiretap> taps = new ConcurrentHashMap<>();
 
   private final Map<String, TimedWriter> writers = new ConcurrentHashMap<>();
@@ -123,8 +125,10 @@ final class ClientWatch implements ServerConnectionSelector {
   public ServerConnection connection(ConnectionContext context) {
     Wiretap tap = new Wiretap(context.dataReader(), context.serverSocket(), limits);
     TimedWriter writer = new TimedWriter(context.dataWriter());
-    Tapped tapped = new Tapped(context, DataReader.create(tap), writer);
-    return new Connection(http1.connection(tapped), context.childSocketId(), tap, writer);
+    // The given ids are hashes, which two connections may share.
+    String id = context.childSocketId() + "-" + connections.getAndIncrement();
+    Tapped tapped = new Tapped(context, id, DataReader.create(tap), writer);
+    return new Connection(http1.connection(tapped), id, tap, writer);
   }
 
   private final class Connection implements ServerConnection {
@@ -165,7 +169,8 @@ final class ClientWatch implements ServerConnectionSelector {
   }
 
   /// A connection that reads from another reader and writes to another writer.
-  private record Tapped(ConnectionContext inner, DataReader dataReader, DataWriter dataWriter)
+  private record Tapped(
+      ConnectionContext inner, String childSocketId, DataReader dataReader, DataWriter dataWriter)
       implements ConnectionContext {
     @Override
     public ListenerContext listenerContext() {
@@ -210,11 +215,6 @@ final class ClientWatch implements ServerConnectionSelector {
     @Override
     public String socketId() {
       return inner.socketId();
-    }
-
-    @Override
-    public String childSocketId() {
-      return inner.childSocketId();
     }
   }
 }

@@ -9,8 +9,10 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -36,11 +38,11 @@ final class EmbeddingsHandler implements Handler {
         response,
         () -> {
           Fields fields = RequestBody.fields(request, response, maxBodyBytes);
-          Wire.send(response, embed(fields, Generation.tenant(request)));
+          Wire.send(response, embed(fields, request));
         });
   }
 
-  private ObjectNode embed(Fields fields, String tenant) {
+  private ObjectNode embed(Fields fields, ServerRequest request) throws InterruptedException {
     Generation.checkModel(model, fields.text("model"));
     fields.accept("user");
     boolean base64 = base64(fields);
@@ -48,7 +50,8 @@ final class EmbeddingsHandler implements Handler {
     int priority = fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE);
     List<int[]> inputs = inputs(fields);
     generation.unknown(fields);
-    List<float[]> vectors = vectors(inputs, new Terms(tenant, tenant, priority, 0));
+    List<float[]> vectors =
+        vectors(inputs, generation.terms(priority, Generation.tenant(request)), request);
     ObjectNode body = Wire.object().put("object", "list");
     ArrayNode data = body.putArray("data");
     int tokens = 0;
@@ -76,22 +79,34 @@ final class EmbeddingsHandler implements Handler {
     return body;
   }
 
-  private List<float[]> vectors(List<int[]> inputs, Terms terms) {
-    List<CompletableFuture<float[]>> pending = new ArrayList<>();
+  private List<float[]> vectors(List<int[]> inputs, Terms terms, ServerRequest request)
+      throws InterruptedException {
+    List<CompletableFuture<float[]>> pending = new CopyOnWriteArrayList<>();
     List<float[]> vectors = new ArrayList<>();
-    try {
+    try (ClientWatch.Watch _ = generation.watch(request, () -> cancel(pending))) {
       for (int[] input : inputs) {
         pending.add(model.engine().embed(input, terms));
       }
       for (CompletableFuture<float[]> vector : pending) {
-        vectors.add(vector.join());
+        vectors.add(vector.get());
       }
-    } catch (CompletionException e) {
-      throw new ApiException(500, "the model could not be run for this request");
+    } catch (CancellationException e) {
+      throw new ApiException(503, "the request was given up before it ended");
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof CancellationException
+          ? new ApiException(504, "the request waited too long for its start")
+          : new ApiException(500, "the model could not be run for this request");
     } catch (RuntimeException e) {
       throw Answers.refusal(e);
+    } finally {
+      cancel(pending);
     }
     return vectors;
+  }
+
+  /// Lets go of what is not wanted any more; what has ended stays so.
+  private static void cancel(List<CompletableFuture<float[]>> pending) {
+    pending.forEach(vector -> vector.cancel(true));
   }
 
   private static boolean base64(Fields fields) {

@@ -104,7 +104,10 @@ record Envelope(String id, long created, String model, boolean cache) {
       ObjectNode node = body.putObject("kvasir");
       node.putObject("hit").put("hbm", cached).put("dram", 0).put("disk", 0).put("peer", 0);
       node.put("computed", prompt - cached);
-      node.put("miss_reason", miss.reason().name().toLowerCase(Locale.ROOT));
+      // That others have it under another salt is nobody's business.
+      PrefixMiss.Reason reason =
+          miss.reason() == PrefixMiss.Reason.SALT ? PrefixMiss.Reason.NEW : miss.reason();
+      node.put("miss_reason", reason.name().toLowerCase(Locale.ROOT));
       if (miss.reason() == PrefixMiss.Reason.EVICTED) {
         node.put("evicted_age_s", miss.evictedNanosAgo() / NANOS);
       } else {

@@ -104,9 +104,22 @@ final class Generation {
   /// Tenants share no prefixes, whose timing would tell of each other's prompts, unless all of them
   /// agreed to.
   private Terms terms(Parameters parameters, String tenant) {
+    Terms terms = terms(parameters.priority(), tenant);
+    return terms.withSalt(terms.salt() + parameters.salt());
+  }
+
+  /// Those of a request without a salt of its own.
+  Terms terms(int wanted, String tenant) {
     String own = config.access().sharePrefixes() ? "" : Tenancy.salt(tenant);
     long queueNanos = config.limits().queue().toNanos();
-    return new Terms(tenant, own + parameters.salt(), parameters.priority(), queueNanos);
+    // Whoever shares the server may stand back, but not push in front of other tenants.
+    int priority = tenant.isEmpty() ? wanted : Math.max(0, wanted);
+    return new Terms(tenant, own, priority, queueNanos);
+  }
+
+  /// Runs `gone` if the request's client goes away before the result is closed.
+  ClientWatch.Watch watch(ServerRequest request, Runnable gone) {
+    return clients.watch(request, gone);
   }
 
   private @Nullable Session session(Job job, String tenant) {

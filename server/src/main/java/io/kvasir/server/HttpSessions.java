@@ -171,10 +171,10 @@ final class HttpSessions implements AutoCloseable {
     if (known != null) {
       return known;
     }
-    Path file = file(tenant, id);
-    if (!ID.matcher(id).matches() || !Files.isRegularFile(file)) {
+    if (!ID.matcher(id).matches() || !Files.isRegularFile(file(tenant, id))) {
       throw unknown(id);
     }
+    Path file = file(tenant, id);
     checkRoom(tenant);
     try {
       return add(tenant, id, engine.loadSession(file, Tenancy.salt(tenant)), null);

@@ -199,6 +199,9 @@ public final class KvasirServer implements AutoCloseable {
     }
     if (tenants.areKeysNeeded()) {
       routing.addFilter(new ApiKey(tenants, page));
+      if (tenants.areSeveral()) {
+        routing.addFilter(new OperatorRoutes());
+      }
     }
     if (access.requestsPerMinute() > 0) {
       routing.addFilter(new RateLimit(access.requestsPerMinute()));

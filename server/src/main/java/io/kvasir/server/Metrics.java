@@ -68,6 +68,9 @@ final class Metrics {
   void ended(Answer answer) {
     Outcome outcome = answer.outcome();
     count(ended.get(outcome.reason()), 1);
+    if (!outcome.started()) {
+      return;
+    }
     int completion = outcome.completionTokens();
     int computed = outcome.promptTokens() - outcome.cachedTokens();
     promptTokens.add(outcome.promptTokens());

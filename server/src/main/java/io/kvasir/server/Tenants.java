@@ -39,7 +39,12 @@ final class Tenants {
   /// A name for the owner of a key that has none. It follows from the key and not from its place in
   /// the file, which may change while prefixes and conversations stay.
   static String nameless(String key) {
-    return "key-" + HexFormat.of().formatHex(digest("name of " + key), 0, 4);
+    return "key-" + HexFormat.of().formatHex(digest("name of " + key), 0, 8);
+  }
+
+  /// Whether keys have more than one owner.
+  boolean areSeveral() {
+    return keys.stream().map(key -> key.tenant).distinct().count() > 1;
   }
 
   boolean areKeysNeeded() {

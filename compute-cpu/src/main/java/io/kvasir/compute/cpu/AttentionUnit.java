@@ -21,6 +21,9 @@ final class AttentionUnit {
   /// Number of the first partition's partial result, where partitions are computed apart.
   int firstItem;
 
+  /// Where the first partition's partial result begins, where partial results differ in size.
+  int firstFloat;
+
   int partitions() {
     return toPartition - fromPartition;
   }

@@ -8,6 +8,8 @@ import java.util.Arrays;
 ///
 /// Bytes moved: each shared key and value row once per unit, instead of once per sequence.
 final class SharedPrefixes {
+  private static final int MOST_FLOATS = Integer.MAX_VALUE - 8;
+
   private final KernelPool pool;
   private final PartitionKernel[] kernels;
   private final CascadePlan plan = new CascadePlan();
@@ -19,7 +21,7 @@ final class SharedPrefixes {
   private int[] firstUnit = {};
   private int itemCount;
   private float[] partials = {};
-  private int partialSize;
+  private int floatCount;
   private int unitRows;
 
   /// @param kernels one per thread of the pool
@@ -47,6 +49,7 @@ final class SharedPrefixes {
     unitRows = Math.max(1, CpuAttention.UNIT_QUERIES / group);
     unitCount = 0;
     itemCount = 0;
+    floatCount = 0;
     if (firstUnit.length < plan.nodes()) {
       firstUnit = new int[2 * plan.nodes()];
     }
@@ -59,10 +62,8 @@ final class SharedPrefixes {
         }
       }
     }
-    partialSize = unitRows * group * (call.spec().valueDim() + 2);
-    int size = Math.multiplyExact(itemCount, partialSize);
-    if (partials.length < size) {
-      partials = new float[size + size / 2];
+    if (partials.length < floatCount) {
+      partials = new float[(int) Math.min(MOST_FLOATS, floatCount + floatCount / 2L)];
     }
   }
 
@@ -81,11 +82,17 @@ final class SharedPrefixes {
     unit.fromPartition = plan.fromPartition(node);
     unit.toPartition = plan.toPartition(node);
     unit.firstItem = itemCount;
+    unit.firstFloat = floatCount;
     itemCount += unit.partitions();
+    floatCount = Math.addExact(floatCount, unit.partitions() * partialSize(call, unit));
     if (unitOfItem.length < itemCount) {
       unitOfItem = Arrays.copyOf(unitOfItem, 2 * itemCount);
     }
     Arrays.fill(unitOfItem, unit.firstItem, itemCount, unitCount++);
+  }
+
+  private static int partialSize(AttentionCall call, AttentionUnit unit) {
+    return unit.rows * call.spec().groupSize() * (call.spec().valueDim() + 2);
   }
 
   /// A partial result is `max[queries] sum[queries] acc[queries, valueDim]`.
@@ -95,7 +102,7 @@ final class SharedPrefixes {
     PartitionKernel kernel = kernels[worker];
     kernel.run(call, unit, unit.fromPartition + item - unit.firstItem);
     int queries = unit.rows * call.spec().groupSize();
-    int at = item * partialSize;
+    int at = unit.firstFloat + (item - unit.firstItem) * partialSize(call, unit);
     System.arraycopy(kernel.max, 0, partials, at, queries);
     System.arraycopy(kernel.sum, 0, partials, at + queries, queries);
     int size = queries * call.spec().valueDim();
@@ -122,7 +129,7 @@ final class SharedPrefixes {
     int queries = unit.rows * group;
     int first = row % unitRows * group;
     for (int p = 0; p < unit.partitions(); p++) {
-      int at = (unit.firstItem + p) * partialSize;
+      int at = unit.firstFloat + p * partialSize(call, unit);
       for (int r = 0; r < group; r++) {
         int q = first + r;
         int accAt = at + 2 * queries + q * dim;
