@@ -125,7 +125,7 @@ final class AccessTest {
   void nameOfANamelessKey_followsFromTheKeyAndHidesIt() {
     String name = Tenants.nameless("secret");
 
-    assertThat(name).isEqualTo(Tenants.nameless("secret")).matches("key-[0-9a-f]{8}");
+    assertThat(name).isEqualTo(Tenants.nameless("secret")).matches("key-[0-9a-f]{16}");
     assertThat(Tenants.nameless("secret2")).isNotEqualTo(name);
   }
 

@@ -167,8 +167,7 @@ final class CacheRoutesTest {
   @Test
   void chat_withSessionId_goesOnWhereItWas() throws Exception {
     String id = json("POST", "/kv/sessions", 201).get("id").stringValue();
-    String body =
-        "{\"prompt\":\"%s\",\"max_tokens\":4,\"temperature\":0,\"cache_salt\":\"own\",\"session_id\":\"%s\"%s}";
+    String body = "{\"prompt\":\"%s\",\"max_tokens\":4,\"temperature\":0,\"session_id\":\"%s\"%s}";
     String prompt = "The tailor sewed a coat for the moon. ".repeat(4);
     stories.json("/v1/completions", body.formatted(prompt, id, ""));
     stories.awaitIdle();
@@ -180,6 +179,8 @@ final class CacheRoutesTest {
 
     assertThat(stories.post("/v1/completions", body.formatted(prompt, id, ",\"n\":2")).statusCode())
         .isEqualTo(400);
+    String salted = body.formatted(prompt, id, ",\"cache_salt\":\"own\"");
+    assertThat(stories.post("/v1/completions", salted).statusCode()).isEqualTo(400);
     assertThat(
             stories
                 .post("/v1/completions", body.formatted(prompt, "0".repeat(32), ""))
