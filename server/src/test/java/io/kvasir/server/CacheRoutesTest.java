@@ -63,6 +63,11 @@ final class CacheRoutesTest {
     complete("The miller had three sons and a mill. ".repeat(10), 8);
     stories.awaitIdle();
     JsonNode state = json("GET", "/kv/state", 200);
+    // What is shown may be some milliseconds old.
+    for (int i = 0; i < 40 && !state.get("prefixes").toString().contains("miller"); i++) {
+      Thread.sleep(50);
+      state = json("GET", "/kv/state", 200);
+    }
 
     int capacity = state.get("capacity_blocks").intValue();
     int sum = 0;
