@@ -9,6 +9,7 @@ import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.Reservation;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.Model;
 import io.kvasir.model.Transformer;
 import java.util.Arrays;
@@ -32,7 +33,7 @@ final class Forward implements AutoCloseable {
   Forward(Model model, Backend backend, int blockTokens, KvFormat format, int tokens) {
     this.model = model;
     this.backend = backend;
-    KvLayout layout = model.config().kvLayout(blockTokens, format, format);
+    KvLayout layout = model.config().kvLayout(blockTokens, KvRecipe.of(format));
     KvCacheConfig config = new KvCacheConfig(layout, 3 * (int) layout.blocksFor(tokens, tokens));
     cache = new KvCache(config, backend.storage(layout.blockBytes(), config.blockCount()));
     batch = new AttentionMetadata(layout, cache.storage());

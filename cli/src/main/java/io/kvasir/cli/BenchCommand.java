@@ -5,6 +5,7 @@ import io.kvasir.engine.Engine;
 import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.ModelSummary;
 import io.kvasir.model.json.Json;
 import java.nio.file.Path;
@@ -83,7 +84,7 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    List<KvFormat> formats = engine.kvFormats(KvFormat.F16);
+    List<KvRecipe> formats = engine.kvFormats(KvFormat.F16);
     List<BenchCase> wished = cases();
     Path path = ModelLocation.resolve(model, surroundings).path();
     ModelSummary summary = ModelSummary.read(path);
@@ -95,7 +96,7 @@ final class BenchCommand implements Callable<Integer> {
     try (Backend backend = engine.openBackend();
         ProgressLine line = new ProgressLine(surroundings)) {
       BenchResult.Subject subject = subject(summary, backend);
-      for (KvFormat format : formats) {
+      for (KvRecipe format : formats) {
         try (Engine open = Engine.open(path, backend, config(summary, format, cases))) {
           for (BenchCase wanted : cases) {
             line.show(format.name() + " " + wanted.name() + " batch " + wanted.batch());
@@ -165,9 +166,9 @@ final class BenchCommand implements Callable<Integer> {
   }
 
   /// A cache that holds the largest case.
-  private EngineConfig config(ModelSummary summary, KvFormat format, List<BenchCase> cases) {
+  private EngineConfig config(ModelSummary summary, KvRecipe format, List<BenchCase> cases) {
     EngineConfig config = engine.engineConfig(format);
-    KvLayout layout = summary.config().kvLayout(config.blockTokens(), format, format);
+    KvLayout layout = summary.config().kvLayout(config.blockTokens(), format);
     long blocks = 1;
     for (BenchCase wanted : cases) {
       long each = layout.blocksFor(wanted.positions(), config.stepTokens());

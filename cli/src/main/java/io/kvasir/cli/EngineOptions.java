@@ -5,6 +5,7 @@ import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.compute.cpu.CpuBackend;
 import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -75,8 +76,8 @@ final class EngineOptions {
   }
 
   /// The format of keys and values.
-  KvFormat kvFormat(KvFormat fallback) {
-    List<KvFormat> formats = kvFormats(fallback);
+  KvRecipe kvFormat(KvFormat fallback) {
+    List<KvRecipe> formats = kvFormats(fallback);
     if (formats.size() > 1) {
       throw new UsageException("--kv-format takes one format here, not '" + kvFormat + "'");
     }
@@ -84,14 +85,14 @@ final class EngineOptions {
   }
 
   /// Formats of keys and values to compare, written with commas between them.
-  List<KvFormat> kvFormats(KvFormat fallback) {
+  List<KvRecipe> kvFormats(KvFormat fallback) {
     if (kvFormat == null) {
-      return List.of(fallback);
+      return List.of(KvRecipe.of(fallback));
     }
     try {
-      List<KvFormat> formats = new ArrayList<>();
+      List<KvRecipe> formats = new ArrayList<>();
       for (String name : kvFormat.split(",", -1)) {
-        formats.add(KvFormat.named(name.strip()));
+        formats.add(KvRecipe.named(name.strip()));
       }
       return formats;
     } catch (IllegalArgumentException e) {
@@ -105,12 +106,12 @@ final class EngineOptions {
   }
 
   /// The engine's set-up with keys and values in `format`.
-  EngineConfig engineConfig(KvFormat format) {
+  EngineConfig engineConfig(KvRecipe format) {
     EngineConfig config =
         EngineConfig.DEFAULT
             .withContextTokens(context)
             .withBlockTokens(blockTokens())
-            .withFormats(format, format);
+            .withKvFormat(format);
     return cache.applied(noKvCache ? config.withoutCache() : config);
   }
 

@@ -3,6 +3,7 @@ package io.kvasir.cli;
 import io.kvasir.compute.Backend;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.Model;
 import io.kvasir.model.Transformer;
 import io.kvasir.model.file.SafetensorsWriter;
@@ -83,7 +84,7 @@ final class LogitsCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     int[] ids = ids();
     int blockTokens = engine.blockTokens();
-    KvFormat format = engine.kvFormat(KvFormat.F32);
+    KvRecipe format = engine.kvFormat(KvFormat.F32);
     Path path = ModelLocation.resolve(model, surroundings).path();
     int capacity = Math.addExact(ids.length, greedy);
     Transformer.Rows rows =
@@ -92,7 +93,7 @@ final class LogitsCommand implements Callable<Integer> {
     try (Backend backend = engine.openBackend();
         Model opened = Model.open(path, backend, rows, engine.context())) {
       check(opened, ids, capacity);
-      KvLayout layout = opened.config().kvLayout(blockTokens, format, format);
+      KvLayout layout = opened.config().kvLayout(blockTokens, format);
       try (SequenceRun run =
               new SequenceRun(opened, backend, layout, capacity, engine.usesKvCache());
           RecordedRows recorded = record(opened, backend, ids.length)) {

@@ -3,7 +3,7 @@ package io.kvasir.cli;
 import io.kvasir.compute.Backend;
 import io.kvasir.engine.Engine;
 import io.kvasir.engine.EngineConfig;
-import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.plan.Sizes;
 import io.kvasir.model.template.ChatTemplate;
 import io.kvasir.model.tokenizer.Tokenizer;
@@ -21,10 +21,10 @@ final class OpenModel implements AutoCloseable {
   private final Engine engine;
   private final Tokenizer tokenizer;
   private final @Nullable ChatTemplate template;
-  private final KvFormat kvFormat;
+  private final KvRecipe kvFormat;
 
   private OpenModel(
-      Path path, Backend backend, Engine engine, Tokenizer tokenizer, KvFormat kvFormat) {
+      Path path, Backend backend, Engine engine, Tokenizer tokenizer, KvRecipe kvFormat) {
     this.path = path;
     this.backend = backend;
     this.engine = engine;
@@ -52,7 +52,7 @@ final class OpenModel implements AutoCloseable {
     try {
       Tokenizer tokenizer = ModelTokenizer.open(location);
       engine = openEngine(location, backend, config);
-      return new OpenModel(location.path(), backend, engine, tokenizer, config.keyFormat());
+      return new OpenModel(location.path(), backend, engine, tokenizer, config.kvFormat());
     } catch (RuntimeException | Error e) {
       if (engine != null) {
         engine.close();

@@ -2,6 +2,8 @@ package io.kvasir.compute;
 
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.format.KvBasis;
+import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.kvcache.tier.KvStorage;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 public final class AttentionMetadata {
   private final KvLayout layout;
   private final KvStorage storage;
+  private final KvBasis[] bases;
+  private @Nullable AttentionObserver observer;
   private @Nullable BlockTable[] tables = new BlockTable[4];
   private int[] firstRow = new int[5];
   private int[] positions = new int[16];
@@ -23,9 +27,36 @@ public final class AttentionMetadata {
   private int sequences;
   private long step;
 
-  public AttentionMetadata(KvLayout layout, KvStorage storage) {
+  /// @param profile what formats that centre keys take from them
+  public AttentionMetadata(KvLayout layout, KvStorage storage, KvProfile profile) {
     this.layout = layout;
     this.storage = storage;
+    this.bases = new KvBasis[layout.layerCount()];
+    for (int layer = 0; layer < bases.length; layer++) {
+      bases[layer] = KvBasis.of(layout.groupOf(layer).kv(), profile, layer);
+    }
+  }
+
+  /// Metadata of a cache whose keys are not centred.
+  public AttentionMetadata(KvLayout layout, KvStorage storage) {
+    this(layout, storage, KvProfile.NONE);
+  }
+
+  /// The basis in which a layer's rows are stored.
+  ///
+  /// @param layer number in the layout
+  public KvBasis basis(int layer) {
+    return bases[layer];
+  }
+
+  /// Who looks on, or null.
+  public @Nullable AttentionObserver observer() {
+    return observer;
+  }
+
+  /// Lets someone look on while batches are computed; null for nobody.
+  public void observe(@Nullable AttentionObserver value) {
+    observer = value;
   }
 
   public KvLayout layout() {

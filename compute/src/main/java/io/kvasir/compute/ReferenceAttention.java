@@ -3,19 +3,26 @@ package io.kvasir.compute;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.format.KvBasis;
 import io.kvasir.kvcache.format.KvPlane;
+import io.kvasir.kvcache.format.PlaneKind;
 import io.kvasir.kvcache.tier.HostStorage;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// Scalar attention over the paged cache: all scores of a query first, then the softmax, then the
 /// values.
 final class ReferenceAttention {
   private float[] scores = new float[64];
+  private float[] rotated = {};
+  private float[] encoded = {};
 
   /// Encodes the batch's new key and value rows into their slots.
   void store(AttentionMetadata batch, AttentionSpec spec, float[] k, float @Nullable [] v) {
     KvLayout layout = batch.layout();
     LayerGroup group = layout.groupOf(spec.cacheLayer());
+    KvBasis basis = batch.basis(spec.cacheLayer());
+    encoded = new float[Math.max(spec.keyDim(), spec.valueDim())];
     for (int r = 0; r < batch.rows(); r++) {
       BlockTable table = batch.table(batch.sequenceOfRow(r));
       int position = batch.positions()[r];
@@ -24,10 +31,14 @@ final class ReferenceAttention {
       for (int head = 0; head < spec.kvHeads(); head++) {
         int row = r * spec.kvHeads() + head;
         KvPlane keys = keyPlane(batch, spec, block, head);
-        group.kv().keyFormat().encode(k, row * spec.keyDim(), keys, slot);
+        System.arraycopy(k, row * spec.keyDim(), encoded, 0, spec.keyDim());
+        basis.enterKeys(encoded, 0, spec.keyDim(), head);
+        group.kv().keyFormat().encode(encoded, 0, keys, slot);
         if (v != null) {
           KvPlane values = valuePlane(batch, spec, block, head);
-          group.kv().valueFormat().encode(v, row * spec.valueDim(), values, slot);
+          System.arraycopy(v, row * spec.valueDim(), encoded, 0, spec.valueDim());
+          basis.turnValues(encoded, 0, spec.valueDim());
+          group.kv().valueFormat().encode(encoded, 0, values, slot);
         }
       }
     }
@@ -64,11 +75,16 @@ final class ReferenceAttention {
     float max = query.sink();
     float[] row = new float[Math.max(spec.keyDim(), spec.valueDim())];
     int qOffset = (query.row() * spec.heads() + query.head()) * spec.keyDim();
+    KvBasis basis = batch.basis(spec.cacheLayer());
+    rotated = Arrays.copyOfRange(query.q(), qOffset, qOffset + spec.keyDim());
+    basis.enterQuery(rotated, 0, spec.keyDim());
+    int kvHead = query.head() / spec.groupSize();
+    float centre = basis.centreProduct(rotated, 0, spec.keyDim(), kvHead);
     for (int p = first; p <= last; p++) {
       readRow(batch, spec, query, p, true, row);
-      double dot = 0;
+      double dot = centre;
       for (int i = 0; i < spec.keyDim(); i++) {
-        dot += (double) query.q()[qOffset + i] * row[i];
+        dot += (double) rotated[i] * row[i];
       }
       float score = (float) (dot * spec.scale());
       score = spec.softcap() == 0 ? score : ScalarMath.softcap(score, spec.softcap());
@@ -89,6 +105,7 @@ final class ReferenceAttention {
     for (int i = 0; i < acc.length; i++) {
       out[outOffset + i] = (float) (acc[i] / sum);
     }
+    basis.turnValues(out, outOffset, spec.valueDim());
   }
 
   /// Decodes the key or value row of a position into `row`.
@@ -117,18 +134,24 @@ final class ReferenceAttention {
   private static KvPlane keyPlane(
       AttentionMetadata batch, AttentionSpec spec, int block, int head) {
     long offset = batch.layout().keyOffset(spec.cacheLayer(), head);
-    return plane(batch, block, offset, spec.keyDim());
+    PlaneKind kind = batch.layout().groupOf(spec.cacheLayer()).kv().keyKind();
+    return plane(batch, block, offset, spec.keyDim(), kind);
   }
 
   private static KvPlane valuePlane(
       AttentionMetadata batch, AttentionSpec spec, int block, int head) {
     long offset = batch.layout().valueOffset(spec.cacheLayer(), head);
-    return plane(batch, block, offset, spec.valueDim());
+    return plane(batch, block, offset, spec.valueDim(), PlaneKind.VALUES);
   }
 
-  private static KvPlane plane(AttentionMetadata batch, int block, long offset, int dim) {
+  private static KvPlane plane(
+      AttentionMetadata batch, int block, long offset, int dim, PlaneKind kind) {
     HostStorage storage = (HostStorage) batch.storage();
     return new KvPlane(
-        storage.segment(block), storage.offset(block) + offset, batch.layout().blockTokens(), dim);
+        storage.segment(block),
+        storage.offset(block) + offset,
+        batch.layout().blockTokens(),
+        dim,
+        kind);
   }
 }

@@ -93,8 +93,7 @@ public final class Engine implements AutoCloseable {
     this.path = path;
     this.backendName = backend.name();
     this.contextTokens = model.config().contextLength();
-    KvLayout layout =
-        model.config().kvLayout(config.blockTokens(), config.keyFormat(), config.valueFormat());
+    KvLayout layout = model.config().kvLayout(config.blockTokens(), config.kvFormat());
     KvCacheConfig cacheConfig = cacheConfig(layout, config);
     KvStorage storage = backend.storage(layout.blockBytes(), cacheConfig.blockCount());
     this.cache = new KvCache(cacheConfig, storage, offloader(layout, storage, config));

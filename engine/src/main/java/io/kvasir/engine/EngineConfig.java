@@ -2,6 +2,7 @@ package io.kvasir.engine;
 
 import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.kvcache.tier.OffloadConfig;
 import io.kvasir.kvcache.tier.TierFactory;
 import java.time.Duration;
@@ -14,8 +15,7 @@ import java.util.function.Consumer;
 /// @param contextTokens most tokens of a sequence, prompt and answer together; 0 for the model's
 ///   limit
 /// @param blockTokens positions in a cache block: 16 to 128, a multiple of 16
-/// @param keyFormat how keys are cached
-/// @param valueFormat how values are cached
+/// @param kvFormat how keys and values are cached, by layer
 /// @param cacheBytes memory for cache blocks; 0 for as much as one sequence of full length needs,
 ///   and more of them as far as `spareBytes` go
 /// @param spareBytes where `cacheBytes` is 0, memory that may be taken for [#SPARE_SEQUENCES]
@@ -37,8 +37,7 @@ import java.util.function.Consumer;
 public record EngineConfig(
     int contextTokens,
     int blockTokens,
-    KvFormat keyFormat,
-    KvFormat valueFormat,
+    KvRecipe kvFormat,
     long cacheBytes,
     long spareBytes,
     int stepTokens,
@@ -59,8 +58,7 @@ public record EngineConfig(
       new EngineConfig(
           0,
           64,
-          KvFormat.F16,
-          KvFormat.F16,
+          KvRecipe.of(KvFormat.F16),
           0,
           0,
           512,
@@ -113,11 +111,8 @@ public record EngineConfig(
     return with(draft -> draft.blockTokens = value);
   }
 
-  public EngineConfig withFormats(KvFormat keys, KvFormat values) {
-    return with(draft -> {
-      draft.keyFormat = keys;
-      draft.valueFormat = values;
-    });
+  public EngineConfig withKvFormat(KvRecipe value) {
+    return with(draft -> draft.kvFormat = value);
   }
 
   public EngineConfig withCacheBytes(long value) {
@@ -183,8 +178,7 @@ public record EngineConfig(
   private static final class Draft {
     private int contextTokens;
     private int blockTokens;
-    private KvFormat keyFormat;
-    private KvFormat valueFormat;
+    private KvRecipe kvFormat;
     private long cacheBytes;
     private long spareBytes;
     private int stepTokens;
@@ -201,8 +195,7 @@ public record EngineConfig(
     Draft(EngineConfig from) {
       contextTokens = from.contextTokens;
       blockTokens = from.blockTokens;
-      keyFormat = from.keyFormat;
-      valueFormat = from.valueFormat;
+      kvFormat = from.kvFormat;
       cacheBytes = from.cacheBytes;
       spareBytes = from.spareBytes;
       stepTokens = from.stepTokens;
@@ -221,8 +214,7 @@ public record EngineConfig(
       return new EngineConfig(
           contextTokens,
           blockTokens,
-          keyFormat,
-          valueFormat,
+          kvFormat,
           cacheBytes,
           spareBytes,
           stepTokens,

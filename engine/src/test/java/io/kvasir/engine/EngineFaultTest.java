@@ -11,6 +11,7 @@ import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.eviction.EvictionPolicy;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.kvcache.tier.NullStorage;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,7 +28,7 @@ final class EngineFaultTest {
   private static final EngineConfig CONFIG =
       EngineConfig.DEFAULT
           .withBlockTokens(16)
-          .withFormats(KvFormat.F32, KvFormat.F32)
+          .withKvFormat(KvRecipe.of(KvFormat.F32))
           .withCacheBytes(1 << 20);
 
   private final FaultyTier tier = new FaultyTier();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.file.ModelFormatException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -21,7 +22,7 @@ import org.junit.jupiter.api.Timeout;
 final class EngineTest {
   private static final int[] PROMPT = tokens(40, 7);
   private static final EngineConfig CONFIG =
-      EngineConfig.DEFAULT.withBlockTokens(16).withFormats(KvFormat.F32, KvFormat.F32);
+      EngineConfig.DEFAULT.withBlockTokens(16).withKvFormat(KvRecipe.of(KvFormat.F32));
 
   private static int[] tokens(int count, int seed) {
     int[] tokens = new int[count];

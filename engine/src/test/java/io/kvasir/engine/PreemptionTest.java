@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -50,7 +51,7 @@ final class PreemptionTest {
     EngineConfig config =
         EngineConfig.DEFAULT
             .withBlockTokens(16)
-            .withFormats(KvFormat.F32, KvFormat.F32)
+            .withKvFormat(KvRecipe.of(KvFormat.F32))
             .withTenantWeights(Map.of("greedy", 0.2));
     config = sharing ? config : config.withoutSharing();
     try (Backend backend = new ReferenceBackend();

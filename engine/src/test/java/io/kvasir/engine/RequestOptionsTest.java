@@ -8,6 +8,7 @@ import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -25,7 +26,7 @@ final class RequestOptionsTest {
   private static final EngineConfig CONFIG =
       EngineConfig.DEFAULT
           .withBlockTokens(16)
-          .withFormats(KvFormat.F32, KvFormat.F32)
+          .withKvFormat(KvRecipe.of(KvFormat.F32))
           .withCacheBytes(1 << 20);
   private Backend backend;
   private Engine engine;

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -28,7 +29,7 @@ final class SessionTest {
   private static final EngineConfig CONFIG =
       EngineConfig.DEFAULT
           .withBlockTokens(16)
-          .withFormats(KvFormat.F32, KvFormat.F32)
+          .withKvFormat(KvRecipe.of(KvFormat.F32))
           .withCacheBytes(4 << 20);
 
   @TempDir Path folder;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -19,7 +20,7 @@ final class StopRulesTest {
   private static final EngineConfig CONFIG =
       EngineConfig.DEFAULT
           .withBlockTokens(16)
-          .withFormats(KvFormat.F32, KvFormat.F32)
+          .withKvFormat(KvRecipe.of(KvFormat.F32))
           .withCacheBytes(4 << 20);
 
   private static int[] prompt(int length) {

@@ -49,6 +49,11 @@ public final class BlockTable {
     return reserved;
   }
 
+  /// What pruning left of the beginning, or null where nothing was pruned.
+  public @Nullable PrunedTokens pruned() {
+    return null;
+  }
+
   /// Index of the oldest block the group still holds.
   public int firstBlock(int group) {
     return firstBlock[group];

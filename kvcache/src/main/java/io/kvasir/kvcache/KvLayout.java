@@ -1,6 +1,5 @@
 package io.kvasir.kvcache;
 
-import io.kvasir.kvcache.format.KvFormat;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -179,9 +178,8 @@ public final class KvLayout {
     long bytes = 0;
     for (LayerGroup group : groups) {
       LayerKv kv = group.kv();
-      KvFormat values = kv.valueFormat();
-      long perHead = kv.keyFormat().planeBytes(blockTokens, kv.keyDim());
-      perHead += kv.valueDim() == 0 ? 0 : values.planeBytes(blockTokens, kv.valueDim());
+      long perHead = kv.keyFormat().planeBytes(blockTokens, kv.keyDim(), kv.keyKind());
+      perHead += kv.valueBytes(blockTokens);
       bytes += perHead * kv.kvHeads() * group.layers().size();
     }
     return bytes / blockTokens;

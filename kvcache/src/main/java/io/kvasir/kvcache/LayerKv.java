@@ -1,6 +1,8 @@
 package io.kvasir.kvcache;
 
+import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.PlaneKind;
 
 /// What one model layer keeps per token: `kvHeads` key rows of `keyDim` and value rows of
 /// `valueDim`.
@@ -8,8 +10,21 @@ import io.kvasir.kvcache.format.KvFormat;
 /// @param valueDim elements of a value row; 0 where values are the first elements of the key row
 ///   (the latent rows of MLA, DeepSeek-V2, arXiv 2405.04434), which are then stored once
 /// @param window number of most recent positions a query sees, itself included; 0 for all
+/// @param exact positions that are kept and read exactly beside the codes
 public record LayerKv(
-    int kvHeads, int keyDim, int valueDim, int window, KvFormat keyFormat, KvFormat valueFormat) {
+    int kvHeads,
+    int keyDim,
+    int valueDim,
+    int window,
+    KvFormat keyFormat,
+    KvFormat valueFormat,
+    ExactRows exact) {
+
+  /// A layer that is read from what its formats hold.
+  public LayerKv(
+      int kvHeads, int keyDim, int valueDim, int window, KvFormat keyFormat, KvFormat valueFormat) {
+    this(kvHeads, keyDim, valueDim, window, keyFormat, valueFormat, ExactRows.NONE);
+  }
 
   public LayerKv {
     if (kvHeads <= 0 || keyDim <= 0 || valueDim < 0 || window < 0) {
@@ -21,13 +36,22 @@ public record LayerKv(
 
   /// Bytes of the key plane of one head in a block, padded to 64.
   long keyPlaneBytes(int blockTokens) {
-    return align(keyFormat.planeBytes(blockTokens, keyDim));
+    return align(keyFormat.planeBytes(blockTokens, keyDim, keyKind()));
   }
 
   /// Bytes of one head in a block, key and value plane, each padded to 64.
   long headBytes(int blockTokens) {
-    long values = valueDim == 0 ? 0 : align(valueFormat.planeBytes(blockTokens, valueDim));
-    return keyPlaneBytes(blockTokens) + values;
+    return keyPlaneBytes(blockTokens) + align(valueBytes(blockTokens));
+  }
+
+  /// Bytes of a value plane, before padding; 0 where values are part of the keys.
+  long valueBytes(int blockTokens) {
+    return valueDim == 0 ? 0 : valueFormat.planeBytes(blockTokens, valueDim, PlaneKind.VALUES);
+  }
+
+  /// What the rows of the key plane are.
+  public PlaneKind keyKind() {
+    return valueDim == 0 ? PlaneKind.LATENT : PlaneKind.KEYS;
   }
 
   long layerBytes(int blockTokens) {

@@ -125,6 +125,7 @@ final class HeadAttention implements AttentionBlock {
       backend.scaleRows(q, rows, step.queryFactors());
     }
     if (keys == null) {
+      step.observe(spec, in, q, null, null);
       backend.attend(step.batch(), spec, q, null, null, attended);
     } else {
       backend.linear(keys, in, k, rows);
@@ -135,6 +136,7 @@ final class HeadAttention implements AttentionBlock {
       }
       prepare(step, k, keyNorm, keyRope);
       prepare(step, v, valueNorm, null);
+      step.observe(spec, in, q, k, v);
       backend.attend(step.batch(), spec, q, k, v, attended);
     }
     if (gate != null) {

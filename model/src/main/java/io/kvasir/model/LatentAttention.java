@@ -123,6 +123,7 @@ final class LatentAttention implements AttentionBlock {
     backend.normalize(latentNorm, latentRow, latentRow, count);
     backend.copyColumns(latentBack, latentRow, row, count);
     backend.rope(keyRope, step.positions(), row, count);
+    step.observe(spec, in, absorbed, row, null);
     backend.attend(step.batch(), spec, absorbed, row, null, attended);
     backend.headLinear(expandValues, attended, expanded, count);
     backend.linear(output, expanded, out, count);

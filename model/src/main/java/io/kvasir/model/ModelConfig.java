@@ -4,7 +4,7 @@ import io.kvasir.compute.Activation;
 import io.kvasir.compute.Norm;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerKv;
-import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -70,15 +70,25 @@ public record ModelConfig(
 
   /// How keys and values lie in cache blocks; layers that read another's rows have none of their
   /// own.
-  public KvLayout kvLayout(int blockTokens, KvFormat keys, KvFormat values) {
+  public KvLayout kvLayout(int blockTokens, KvRecipe recipe) {
     List<LayerKv> kept = new ArrayList<>();
+    int count = cacheLayers();
     for (int i = 0; i < layers.size(); i++) {
       AttentionConfig attention = layers.get(i).attention();
       if (attention.cacheSource() == i) {
-        kept.add(layerKv(attention, keys, values));
+        kept.add(layerKv(attention, recipe.of(kept.size(), count)));
       }
     }
     return KvLayout.of(kept, blockTokens);
+  }
+
+  /// Layers that keep keys and values of their own.
+  public int cacheLayers() {
+    int count = 0;
+    for (int i = 0; i < layers.size(); i++) {
+      count += layers.get(i).attention().cacheSource() == i ? 1 : 0;
+    }
+    return count;
   }
 
   /// The number that the layer's rows have in [#kvLayout].
@@ -91,17 +101,25 @@ public record ModelConfig(
     return cacheLayer;
   }
 
-  private static LayerKv layerKv(AttentionConfig attention, KvFormat keys, KvFormat values) {
+  private static LayerKv layerKv(AttentionConfig attention, KvRecipe.Formats formats) {
     AttentionConfig.LatentConfig latent = attention.latent();
     if (latent != null) {
-      return new LayerKv(1, latent.rowDim(), 0, attention.window(), keys, keys);
+      return new LayerKv(
+          1,
+          latent.rowDim(),
+          0,
+          attention.window(),
+          formats.keys(),
+          formats.keys(),
+          formats.exact());
     }
     return new LayerKv(
         attention.kvHeads(),
         attention.headDim(),
         attention.valueDim(),
         attention.window(),
-        keys,
-        values);
+        formats.keys(),
+        formats.values(),
+        formats.exact());
   }
 }

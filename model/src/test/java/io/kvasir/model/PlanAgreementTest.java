@@ -3,6 +3,7 @@ package io.kvasir.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.plan.FileShape;
 import io.kvasir.model.plan.KvBits;
 import io.kvasir.model.plan.ModelShape;
@@ -43,7 +44,7 @@ class PlanAgreementTest {
         ModelShape planned = FileShape.read(folder);
         try (ModelSource source = ModelSource.open(folder, 0)) {
           long laidOut =
-              source.model().kvLayout(16, KvFormat.F16, KvFormat.F16).payloadBytesPerToken();
+              source.model().kvLayout(16, KvRecipe.of(KvFormat.F16)).payloadBytesPerToken();
           double expected = planned.kv().bytesPerToken(KvBits.named("f16"));
           compared++;
           if (laidOut != expected) {
@@ -66,7 +67,7 @@ class PlanAgreementTest {
     try (ModelSource source = ModelSource.open(file, 0)) {
       assertThat(
               (double)
-                  source.model().kvLayout(16, KvFormat.F16, KvFormat.F16).payloadBytesPerToken())
+                  source.model().kvLayout(16, KvRecipe.of(KvFormat.F16)).payloadBytesPerToken())
           .isEqualTo(FileShape.read(file).kv().bytesPerToken(KvBits.named("f16")));
     }
   }

@@ -2,6 +2,7 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvPlane;
+import io.kvasir.kvcache.format.PlaneKind;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -22,6 +23,7 @@ final class KvRows {
   long planeOffset;
   int blockTokens;
   int dim;
+  PlaneKind kind = PlaneKind.VALUES;
   private short[] halves = new short[2048];
 
   /// Rows `slot .. slot + count - 1` into `target` from 0 on.
@@ -37,7 +39,7 @@ final class KvRows {
     } else if (format.equals(KvFormat.BF16)) {
       BlockDecoders.bf16(memory, planeOffset + 2L * slot * dim, target, 0, elements);
     } else {
-      KvPlane plane = new KvPlane(memory, planeOffset, blockTokens, dim);
+      KvPlane plane = new KvPlane(memory, planeOffset, blockTokens, dim, kind);
       for (int i = 0; i < count; i++) {
         format.decode(plane, slot + i, target, i * dim);
       }
@@ -72,7 +74,7 @@ final class KvRows {
       }
       MemorySegment.copy(bits, 0, memory, SHORT, planeOffset + 2L * slot * dim, dim);
     } else {
-      format.encode(source, from, new KvPlane(memory, planeOffset, blockTokens, dim), slot);
+      format.encode(source, from, new KvPlane(memory, planeOffset, blockTokens, dim, kind), slot);
     }
   }
 

@@ -20,24 +20,44 @@ record Bf16Format() implements KvFormat {
   }
 
   @Override
-  public long planeBytes(int blockTokens, int dim) {
+  public long planeBytes(int blockTokens, int dim, PlaneKind kind) {
     return 2L * blockTokens * dim;
   }
 
   @Override
+  public RowBasis rowBasis() {
+    return RowBasis.PLAIN;
+  }
+
+  @Override
+  public int tileTokens(PlaneKind kind) {
+    return 1;
+  }
+
+  @Override
   public void encode(float[] source, int offset, KvPlane plane, int slot) {
-    long at = plane.offset() + 2L * slot * plane.dim();
     for (int i = 0; i < plane.dim(); i++) {
-      plane.memory().set(ELEMENT, at + 2L * i, toBf16(source[offset + i]));
+      plane.memory().set(ELEMENT, at(plane, slot, i), toBf16(source[offset + i]));
     }
   }
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    long at = plane.offset() + 2L * slot * plane.dim();
     for (int i = 0; i < plane.dim(); i++) {
-      target[offset + i] = Float.intBitsToFloat(plane.memory().get(ELEMENT, at + 2L * i) << 16);
+      target[offset + i] =
+          Float.intBitsToFloat(plane.memory().get(ELEMENT, at(plane, slot, i)) << 16);
     }
+  }
+
+  @Override
+  public void copyRow(KvPlane from, int slot, KvPlane to, int toSlot) {
+    for (int i = 0; i < from.dim(); i++) {
+      to.memory().set(ELEMENT, at(to, toSlot, i), from.memory().get(ELEMENT, at(from, slot, i)));
+    }
+  }
+
+  private static long at(KvPlane plane, int slot, int channel) {
+    return plane.offset() + 2L * ((long) slot * plane.dim() + channel);
   }
 
   /// The bfloat16 nearest to `value`, ties to even.

@@ -21,10 +21,23 @@ public sealed interface KvFormat permits F32Format, F16Format, Bf16Format {
   String name();
 
   /// Bytes of a plane of `blockTokens` rows of `dim` elements, before alignment.
-  long planeBytes(int blockTokens, int dim);
+  long planeBytes(int blockTokens, int dim, PlaneKind kind);
 
-  /// Writes `plane.dim()` floats from `source[offset]` into row `slot` of the plane.
+  /// What is done to rows before they are encoded.
+  RowBasis rowBasis();
+
+  /// Rows that are encoded together: 1 for formats that encode each row as it comes, else a
+  /// multiple of 16 that block sizes must be a multiple of.
+  int tileTokens(PlaneKind kind);
+
+  /// Writes `plane.dim()` floats from `source[offset]` into row `slot` of the plane; where rows are
+  /// encoded together, [#tileTokens] rows from `slot` on.
   void encode(float[] source, int offset, KvPlane plane, int slot);
+
+  /// Copies the codes of a row, without decoding them.
+  ///
+  /// @throws UnsupportedOperationException where rows are encoded together
+  void copyRow(KvPlane from, int slot, KvPlane to, int toSlot);
 
   /// Reads row `slot` of the plane into `target[offset]`.
   void decode(KvPlane plane, int slot, float[] target, int offset);

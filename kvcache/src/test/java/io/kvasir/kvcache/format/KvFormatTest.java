@@ -30,8 +30,9 @@ final class KvFormatTest {
 
   private static float[] roundTrip(KvFormat format, float[] row, int slot) {
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment memory = arena.allocate(64 + format.planeBytes(16, row.length), 64);
-      KvPlane plane = new KvPlane(memory, 64, 16, row.length);
+      MemorySegment memory =
+          arena.allocate(64 + format.planeBytes(16, row.length, PlaneKind.VALUES), 64);
+      KvPlane plane = new KvPlane(memory, 64, 16, row.length, PlaneKind.VALUES);
       format.encode(row, 0, plane, slot);
       float[] result = new float[row.length];
       format.decode(plane, slot, result, 0);

@@ -3,6 +3,7 @@ package io.kvasir.model.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.PlaneKind;
 import org.junit.jupiter.api.Test;
 
 /// The planner knows every format of the cache by its name, and its size to the byte.
@@ -15,7 +16,7 @@ class KvBitsAgreementTest {
       for (int dim : new int[] {64, 128, 256}) {
         assertThat(bits.keyRowBytes(dim) * 128)
             .as("%s, 128 rows of %d", format.name(), dim)
-            .isEqualTo((double) format.planeBytes(128, dim));
+            .isEqualTo((double) format.planeBytes(128, dim, PlaneKind.VALUES));
       }
     }
   }
