@@ -158,17 +158,8 @@ final class FairQueue {
 
   /// A request that has waited too long, or null. It stays in the queue.
   @Nullable Waiting expired(long nowNanos) {
-    while (!expiring.isEmpty()) {
-      Waiting first = expiring.peek();
-      if (!first.gone && first.expiresNanos - nowNanos > 0) {
-        return null;
-      }
-      expiring.remove();
-      if (!first.gone) {
-        return first;
-      }
-    }
-    return null;
+    Waiting first = expiring.peek();
+    return first == null || first.expiresNanos - nowNanos > 0 ? null : first;
   }
 
   /// Any request, or null: for emptying the queue.

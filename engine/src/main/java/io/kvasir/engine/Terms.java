@@ -19,13 +19,13 @@ public record Terms(String tenant, String salt, int priority, long queueNanos) {
   /// Separates the tenant from what a client adds in the salt of a tenant's own.
   private static final char SEPARATOR = '\0';
 
-  /// The same terms, whose cache is shared within the tenant only: with others it shares neither
-  /// prefixes nor the time that finding one saves. No salt of another tenant equals it.
-  public Terms isolated() {
-    return withSalt(tenant + SEPARATOR + salt);
+  /// How salts begin whose prefixes are shared within a tenant only: with others it shares neither
+  /// prefixes nor the time that finding one saves. No salt of another tenant begins so.
+  public static String saltOf(String tenant) {
+    return tenant.isEmpty() ? "" : tenant + SEPARATOR;
   }
 
-  /// The tenant whose cache a salt of [#isolated] names; empty for other salts.
+  /// The tenant that [#saltOf] made the beginning of a salt from; empty for other salts.
   static String tenantOf(String salt) {
     int end = salt.indexOf(SEPARATOR);
     return end < 0 ? "" : salt.substring(0, end);

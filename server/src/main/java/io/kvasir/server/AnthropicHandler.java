@@ -10,7 +10,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// `POST /v1/messages` and `POST /v1/messages/count_tokens`, in Anthropic's form.
-final class AnthropicHandler implements Handler {
+final class AnthropicHandler implements Handler, Generation.Reader {
   private static final Parameters.Names NAMES =
       new Parameters.Names(List.of("max_tokens"), Parameters.ROOM, 1, "stop_sequences");
   private static final Set<String> MISSING =
@@ -19,29 +19,20 @@ final class AnthropicHandler implements Handler {
   private final ServedModel model;
   private final Dialect dialect;
   private final Generation generation;
-  private final int maxBodyBytes;
 
-  AnthropicHandler(ServedModel model, Dialect dialect, Generation generation, int maxBodyBytes) {
+  AnthropicHandler(ServedModel model, Dialect dialect, Generation generation) {
     this.model = model;
     this.dialect = dialect;
     this.generation = generation;
-    this.maxBodyBytes = maxBodyBytes;
   }
 
   @Override
   public void handle(ServerRequest request, ServerResponse response) throws Exception {
-    generation.run(
-        request,
-        response,
-        cache -> {
-          Fields fields = RequestBody.fields(request, response, maxBodyBytes);
-          Job job = job(fields, cache);
-          generation.unknown(fields);
-          return job;
-        });
+    generation.run(request, response, this);
   }
 
-  private Job job(Fields fields, boolean cache) {
+  @Override
+  public Job read(Fields fields, String tenant, boolean cache) {
     Generation.checkModel(model, fields.text("model"));
     fields.refuse(MISSING);
     if (!fields.has("max_tokens")) {
@@ -71,7 +62,7 @@ final class AnthropicHandler implements Handler {
 
   /// How many tokens a request's prompt has.
   void count(ServerRequest request, ServerResponse response) throws IOException {
-    Fields fields = RequestBody.fields(request, response, maxBodyBytes);
+    Fields fields = generation.fields(request, response);
     Generation.checkModel(model, fields.text("model"));
     ChatPrompt prompt = ChatPrompt.of(model, dialect, AnthropicInput.conversation(fields, dialect));
     Wire.send(response, Wire.object().put("input_tokens", prompt.tokens().length));

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Set;
 
 /// `POST /v1/chat/completions`.
-final class ChatHandler implements Handler {
+final class ChatHandler implements Handler, Generation.Reader {
   private static final Set<String> MISSING =
       Set.of(
           "audio",
@@ -24,29 +24,20 @@ final class ChatHandler implements Handler {
   private final ServedModel model;
   private final Dialect dialect;
   private final Generation generation;
-  private final int maxBodyBytes;
 
-  ChatHandler(ServedModel model, Dialect dialect, Generation generation, int maxBodyBytes) {
+  ChatHandler(ServedModel model, Dialect dialect, Generation generation) {
     this.model = model;
     this.dialect = dialect;
     this.generation = generation;
-    this.maxBodyBytes = maxBodyBytes;
   }
 
   @Override
   public void handle(ServerRequest request, ServerResponse response) throws Exception {
-    generation.run(
-        request,
-        response,
-        cache -> {
-          Fields fields = RequestBody.fields(request, response, maxBodyBytes);
-          Job job = job(fields, cache);
-          generation.unknown(fields);
-          return job;
-        });
+    generation.run(request, response, this);
   }
 
-  private Job job(Fields fields, boolean cache) {
+  @Override
+  public Job read(Fields fields, String tenant, boolean cache) {
     Generation.checkModel(model, fields.text("model"));
     fields.refuse(MISSING);
     for (String modality : fields.texts("modalities", MOST_MODALITIES)) {

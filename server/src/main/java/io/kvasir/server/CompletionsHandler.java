@@ -11,33 +11,24 @@ import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /// `POST /v1/completions`, with prompts as text or token ids.
-final class CompletionsHandler implements Handler {
+final class CompletionsHandler implements Handler, Generation.Reader {
   private static final int MOST_PROMPTS = 64;
 
   private final ServedModel model;
   private final Generation generation;
-  private final int maxBodyBytes;
 
-  CompletionsHandler(ServedModel model, Generation generation, int maxBodyBytes) {
+  CompletionsHandler(ServedModel model, Generation generation) {
     this.model = model;
     this.generation = generation;
-    this.maxBodyBytes = maxBodyBytes;
   }
 
   @Override
   public void handle(ServerRequest request, ServerResponse response) throws Exception {
-    generation.run(
-        request,
-        response,
-        cache -> {
-          Fields fields = RequestBody.fields(request, response, maxBodyBytes);
-          Job job = job(fields, cache);
-          generation.unknown(fields);
-          return job;
-        });
+    generation.run(request, response, this);
   }
 
-  private Job job(Fields fields, boolean cache) {
+  @Override
+  public Job read(Fields fields, String tenant, boolean cache) {
     Generation.checkModel(model, fields.text("model"));
     fields.refuse(Set.of("suffix"));
     boolean echo = fields.flag("echo", false);

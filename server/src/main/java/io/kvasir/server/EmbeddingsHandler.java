@@ -23,12 +23,10 @@ final class EmbeddingsHandler implements Handler {
 
   private final ServedModel model;
   private final Generation generation;
-  private final int maxBodyBytes;
 
-  EmbeddingsHandler(ServedModel model, Generation generation, int maxBodyBytes) {
+  EmbeddingsHandler(ServedModel model, Generation generation) {
     this.model = model;
     this.generation = generation;
-    this.maxBodyBytes = maxBodyBytes;
   }
 
   @Override
@@ -37,7 +35,7 @@ final class EmbeddingsHandler implements Handler {
         request,
         response,
         () -> {
-          Fields fields = RequestBody.fields(request, response, maxBodyBytes);
+          Fields fields = generation.fields(request, response);
           Wire.send(response, embed(fields, request));
         });
   }

@@ -16,7 +16,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/// What both generating routes do once they know their prompts: submit, deliver, and stop when the
+/// What all generating routes do once they know their prompts: submit, deliver, and stop when the
 /// client goes away.
 final class Generation {
   private static final HeaderName REQUEST_ID = HeaderNames.create("X-Request-Id");
@@ -63,8 +63,10 @@ final class Generation {
 
   /// Makes what a request asks for.
   interface Reader {
+    /// @param fields of the body; those that nobody asks for are counted
+    /// @param tenant on whose behalf the request runs
     /// @param cache whether the client wants to know what the cache did
-    Job read(boolean cache) throws IOException;
+    Job read(Fields fields, String tenant, boolean cache);
   }
 
   /// Answers one request.
@@ -75,8 +77,10 @@ final class Generation {
         request,
         response,
         () -> {
-          Job job = reader.read(cache);
+          Fields fields = fields(request, response);
           String tenant = tenant(request);
+          Job job = reader.read(fields, tenant, cache);
+          unknown(fields);
           Terms terms = terms(job.parameters(), tenant);
           Answers answers = Answers.submit(model, job, terms, session(job, tenant));
           running.add(answers);
@@ -156,6 +160,11 @@ final class Generation {
   /// Counts the fields of a request that nobody asked for.
   void unknown(Fields fields) {
     metrics.unknownFields(fields.unknown());
+  }
+
+  /// The fields of a request's body, which is refused where it is longer than allowed.
+  Fields fields(ServerRequest request, ServerResponse response) throws IOException {
+    return RequestBody.fields(request, response, config.maxBodyBytes());
   }
 
   /// On whose behalf a request runs: what the check of its key left, empty where there is none.

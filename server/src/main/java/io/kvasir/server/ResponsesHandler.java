@@ -14,7 +14,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /// `POST /v1/responses`, in OpenAI's form.
-final class ResponsesHandler implements Handler {
+final class ResponsesHandler implements Handler, Generation.Reader {
   private static final Parameters.Names NAMES =
       new Parameters.Names(List.of("max_output_tokens"), Parameters.ROOM, 1, "stop");
   private static final long MOST_CHARACTERS = 32L << 20;
@@ -27,30 +27,21 @@ final class ResponsesHandler implements Handler {
   private final ServedModel model;
   private final Dialect dialect;
   private final Generation generation;
-  private final int maxBodyBytes;
   private final ResponseStore store = new ResponseStore(MOST_CHARACTERS);
 
-  ResponsesHandler(ServedModel model, Dialect dialect, Generation generation, int maxBodyBytes) {
+  ResponsesHandler(ServedModel model, Dialect dialect, Generation generation) {
     this.model = model;
     this.dialect = dialect;
     this.generation = generation;
-    this.maxBodyBytes = maxBodyBytes;
   }
 
   @Override
   public void handle(ServerRequest request, ServerResponse response) throws Exception {
-    generation.run(
-        request,
-        response,
-        cache -> {
-          Fields fields = RequestBody.fields(request, response, maxBodyBytes);
-          Job job = job(fields, Generation.tenant(request), cache);
-          generation.unknown(fields);
-          return job;
-        });
+    generation.run(request, response, this);
   }
 
-  private Job job(Fields fields, String tenant, boolean cache) {
+  @Override
+  public Job read(Fields fields, String tenant, boolean cache) {
     Generation.checkModel(model, fields.text("model"));
     fields.refuse(MISSING);
     fields.accept("max_tool_calls");

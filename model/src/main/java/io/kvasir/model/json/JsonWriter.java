@@ -1,30 +1,55 @@
 package io.kvasir.model.json;
 
 import java.util.Map;
+import java.util.function.DoubleFunction;
 
 /// Writes JSON without white space; non-ASCII text as it is.
-final class JsonWriter {
-  private JsonWriter() {}
+public final class JsonWriter {
+  private final StringBuilder out = new StringBuilder();
+  private final DoubleFunction<String> reals;
 
-  static String write(Json value) {
-    StringBuilder out = new StringBuilder();
-    write(value, out);
-    return out.toString();
+  private JsonWriter(DoubleFunction<String> reals) {
+    this.reals = reals;
   }
 
-  private static void write(Json value, StringBuilder out) {
+  static String write(Json value) {
+    return write(value, d -> Double.isFinite(d) ? Double.toString(d) : "null");
+  }
+
+  /// @param reals spells numbers that are not whole
+  public static String write(Json value, DoubleFunction<String> reals) {
+    JsonWriter writer = new JsonWriter(reals);
+    writer.add(value);
+    return writer.out.toString();
+  }
+
+  /// How character `c` stands within a string where it must be escaped.
+  public static String escape(int c) {
+    return switch (c) {
+      case '"' -> "\\\"";
+      case '\\' -> "\\\\";
+      case '\b' -> "\\b";
+      case '\f' -> "\\f";
+      case '\n' -> "\\n";
+      case '\r' -> "\\r";
+      case '\t' -> "\\t";
+      default -> String.format("\\u%04x", c);
+    };
+  }
+
+  private void add(Json value) {
     switch (value) {
       case Json.Null n -> out.append("null");
       case Json.Bool(boolean b) -> out.append(b);
       case Json.Int(var i) -> out.append(i);
-      case Json.Real(double d) -> out.append(Double.isFinite(d) ? Double.toString(d) : "null");
-      case Json.Str(String s) -> quote(s, out);
+      case Json.Real(double d) -> out.append(reals.apply(d));
+      case Json.Str(String s) -> quote(s);
       case Json.Arr(var items) -> {
         String separator = "";
         out.append('[');
         for (Json item : items) {
           out.append(separator);
-          write(item, out);
+          add(item);
           separator = ",";
         }
         out.append(']');
@@ -34,9 +59,9 @@ final class JsonWriter {
         out.append('{');
         for (Map.Entry<String, Json> field : fields.entrySet()) {
           out.append(separator);
-          quote(field.getKey(), out);
+          quote(field.getKey());
           out.append(':');
-          write(field.getValue(), out);
+          add(field.getValue());
           separator = ",";
         }
         out.append('}');
@@ -44,23 +69,14 @@ final class JsonWriter {
     }
   }
 
-  private static void quote(String text, StringBuilder out) {
+  private void quote(String text) {
     out.append('"');
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
-      switch (c) {
-        case '"' -> out.append("\\\"");
-        case '\\' -> out.append("\\\\");
-        case '\n' -> out.append("\\n");
-        case '\r' -> out.append("\\r");
-        case '\t' -> out.append("\\t");
-        default -> {
-          if (c < 0x20) {
-            out.append(String.format("\\u%04x", (int) c));
-          } else {
-            out.append(c);
-          }
-        }
+      if (c < 0x20 || c == '"' || c == '\\') {
+        out.append(escape(c));
+      } else {
+        out.append(c);
       }
     }
     out.append('"');

@@ -37,17 +37,9 @@ final class HermesCalls implements CallReader {
   }
 
   private boolean text(List<Part> out) {
-    int at = held.indexOf(OPEN);
-    if (at < 0) {
-      String clear = held.takeBefore(OPEN);
-      CallReader.content(clear, out);
-      return false;
-    }
-    String before = held.take(at).stripTrailing();
-    CallReader.content(before, out);
-    held.take(OPEN);
-    state = State.CALL;
-    return true;
+    boolean opened = CallReader.passTo(OPEN, held, out);
+    state = opened ? State.CALL : State.TEXT;
+    return opened;
   }
 
   private boolean call(List<Part> out) {
@@ -58,7 +50,7 @@ final class HermesCalls implements CallReader {
         yield true;
       }
       case NO_CALL -> {
-        CallReader.content(OPEN + calls.abandon(), out);
+        CallReader.abandon(OPEN, calls, out);
         state = State.TEXT;
         yield true;
       }
@@ -78,11 +70,8 @@ final class HermesCalls implements CallReader {
   public void finish(List<Part> out) {
     String rest = held.takeAll();
     switch (state) {
-      case TEXT -> CallReader.content(calls.count() > 0 && rest.isBlank() ? "" : rest, out);
-      case CALL -> {
-        String raw = calls.abandon();
-        CallReader.content(raw.isEmpty() ? "" : OPEN + raw, out);
-      }
+      case TEXT -> CallReader.finish(rest, calls, out);
+      case CALL -> CallReader.abandon(OPEN, calls, out);
       case CLOSING -> {}
     }
   }

@@ -45,15 +45,9 @@ final class MistralCalls implements CallReader {
   }
 
   private boolean text(List<Part> out) {
-    int at = held.indexOf(OPEN);
-    if (at < 0) {
-      CallReader.content(held.takeBefore(OPEN), out);
-      return false;
-    }
-    CallReader.content(held.take(at).stripTrailing(), out);
-    held.take(OPEN);
-    state = State.START;
-    return true;
+    boolean opened = CallReader.passTo(OPEN, held, out);
+    state = opened ? State.START : State.TEXT;
+    return opened;
   }
 
   private boolean start() {
@@ -90,7 +84,7 @@ final class MistralCalls implements CallReader {
         yield true;
       }
       case NO_CALL -> {
-        CallReader.content(OPEN + calls.abandon(), out);
+        CallReader.abandon(OPEN, calls, out);
         state = State.TEXT;
         yield true;
       }
@@ -133,12 +127,9 @@ final class MistralCalls implements CallReader {
   public void finish(List<Part> out) {
     String rest = held.takeAll();
     switch (state) {
-      case TEXT -> CallReader.content(calls.count() > 0 && rest.isBlank() ? "" : rest, out);
+      case TEXT -> CallReader.finish(rest, calls, out);
       case START, NAME -> CallReader.content(OPEN + rest, out);
-      case CALL, VALUE -> {
-        String raw = calls.abandon();
-        CallReader.content(raw.isEmpty() ? "" : OPEN + raw, out);
-      }
+      case CALL, VALUE -> CallReader.abandon(OPEN, calls, out);
       case LIST -> {}
     }
   }
