@@ -71,7 +71,7 @@ final class Scheduler {
   /// A layer group that keeps all positions, whose blocks tell what sequences share; -1 for none.
   private static int fullGroup(KvLayout layout) {
     for (LayerGroup group : layout.groups()) {
-      if (!group.isWindow()) {
+      if (group.isFull()) {
         return group.index();
       }
     }

@@ -1,9 +1,9 @@
 package io.kvasir.kvcache;
 
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import io.kvasir.kvcache.LayerGroup.Role;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// Where each row of keys and values lies inside a block.
 ///
@@ -11,6 +11,9 @@ import java.util.Map;
 /// [LayerGroup]. All groups use blocks of the same size, so that one pool serves them all and any
 /// free block fits any group (the idea of equal pages over hybrid models is vLLM's). Layers of the
 /// same kind are split into groups such that the padding this costs is least; see [#of].
+///
+/// A layer with exact rows beside its codes is in up to three groups: of its codes, of a window of
+/// exact copies ([Role#TAIL]) and of exact copies of the first rows ([Role#SINKS]).
 ///
 /// ```
 /// block   | layer 0 | layer 1 | ... | layer n-1 | padding |            blockBytes
@@ -24,24 +27,31 @@ public final class KvLayout {
   /// on the block size.
   public static final int TILE_TOKENS = 16;
 
-  private static final int MAX_GROUPS = 32;
+  private static final int NONE = -1;
 
   private final int blockTokens;
   private final long blockBytes;
   private final List<LayerGroup> groups;
-  private final int[] groupOfLayer;
-  private final int[] ordinalOfLayer;
+
+  /// `[role][layer]`: the group that holds the layer's rows of the role, or [#NONE].
+  private final int[][] groupOfLayer;
+
+  private final int[][] ordinalOfLayer;
 
   private KvLayout(int blockTokens, long blockBytes, List<LayerGroup> groups, int layerCount) {
     this.blockTokens = blockTokens;
     this.blockBytes = blockBytes;
     this.groups = List.copyOf(groups);
-    this.groupOfLayer = new int[layerCount];
-    this.ordinalOfLayer = new int[layerCount];
+    this.groupOfLayer = new int[Role.COUNT][layerCount];
+    this.ordinalOfLayer = new int[Role.COUNT][layerCount];
+    for (int[] ofRole : groupOfLayer) {
+      Arrays.fill(ofRole, NONE);
+    }
     for (LayerGroup group : groups) {
+      int role = group.role().place();
       for (int ordinal = 0; ordinal < group.layers().size(); ordinal++) {
-        groupOfLayer[group.layers().get(ordinal)] = group.index();
-        ordinalOfLayer[group.layers().get(ordinal)] = ordinal;
+        groupOfLayer[role][group.layers().get(ordinal)] = group.index();
+        ordinalOfLayer[role][group.layers().get(ordinal)] = ordinal;
       }
     }
   }
@@ -49,7 +59,8 @@ public final class KvLayout {
   /// Lays out a model.
   ///
   /// @param layers what each layer keeps, by layer number
-  /// @param blockTokens positions in a block: 16 to 128, a multiple of 16
+  /// @param blockTokens positions in a block: 16 to 128, a multiple of 16 and of the tokens that
+  ///   the layers' formats encode at once
   /// @throws IllegalArgumentException naming the value that cannot be
   public static KvLayout of(List<LayerKv> layers, int blockTokens) {
     if (blockTokens < TILE_TOKENS || blockTokens > 128 || blockTokens % TILE_TOKENS != 0) {
@@ -59,58 +70,9 @@ public final class KvLayout {
     if (layers.isEmpty()) {
       throw new IllegalArgumentException("a model without layers has no cache layout");
     }
-    Map<LayerKv, List<Integer>> kinds = new LinkedHashMap<>();
-    for (int layer = 0; layer < layers.size(); layer++) {
-      kinds.computeIfAbsent(layers.get(layer), k -> new ArrayList<>()).add(layer);
-    }
-    long blockBytes = leastPadding(kinds, blockTokens);
-    List<LayerGroup> groups = new ArrayList<>();
-    for (Map.Entry<LayerKv, List<Integer>> kind : kinds.entrySet()) {
-      List<Integer> members = kind.getValue();
-      int perBlock = (int) (blockBytes / kind.getKey().layerBytes(blockTokens));
-      for (int from = 0; from < members.size(); from += perBlock) {
-        List<Integer> part = members.subList(from, Math.min(members.size(), from + perBlock));
-        groups.add(new LayerGroup(groups.size(), kind.getKey(), part));
-      }
-    }
-    return new KvLayout(blockTokens, blockBytes, groups, layers.size());
-  }
-
-  /// The block size for which the groups of all kinds together waste the fewest bytes; of equal
-  /// ones the largest, which has the fewest groups.
-  private static long leastPadding(Map<LayerKv, List<Integer>> kinds, int blockTokens) {
-    long best = 0;
-    long bestTotal = Long.MAX_VALUE;
-    for (Map.Entry<LayerKv, List<Integer>> kind : kinds.entrySet()) {
-      for (int n = 1; n <= kind.getValue().size(); n++) {
-        long candidate = n * kind.getKey().layerBytes(blockTokens);
-        long blocks = blocksPerSpan(kinds, blockTokens, candidate);
-        if (blocks == 0 || blocks > Math.max(MAX_GROUPS, kinds.size())) {
-          continue;
-        }
-        long total = blocks * candidate;
-        if (total < bestTotal || total == bestTotal && candidate > best) {
-          best = candidate;
-          bestTotal = total;
-        }
-      }
-    }
-    return best;
-  }
-
-  /// Blocks of `blockBytes` that `blockTokens` positions need over all groups, or 0 where one layer
-  /// alone does not fit.
-  private static long blocksPerSpan(
-      Map<LayerKv, List<Integer>> kinds, int blockTokens, long blockBytes) {
-    long blocks = 0;
-    for (Map.Entry<LayerKv, List<Integer>> kind : kinds.entrySet()) {
-      long perBlock = blockBytes / kind.getKey().layerBytes(blockTokens);
-      if (perBlock == 0) {
-        return 0;
-      }
-      blocks += (kind.getValue().size() + perBlock - 1) / perBlock;
-    }
-    return blocks;
+    LayoutPlan plan = new LayoutPlan(layers, blockTokens);
+    long blockBytes = plan.blockBytes();
+    return new KvLayout(blockTokens, blockBytes, plan.groups(blockBytes), layers.size());
   }
 
   public int blockTokens() {
@@ -127,27 +89,44 @@ public final class KvLayout {
   }
 
   public int layerCount() {
-    return groupOfLayer.length;
+    return groupOfLayer[0].length;
   }
 
-  /// The group that holds the layer.
+  /// The group that holds the layer's codes.
   public LayerGroup groupOf(int layer) {
-    return groups.get(groupOfLayer[layer]);
+    return groups.get(groupOfLayer[0][layer]);
   }
 
-  /// Byte offset inside a block of the key plane of (layer, kv head).
+  /// The group that holds the layer's rows of a role, or null where the layer has none.
+  public @Nullable LayerGroup exactGroup(int layer, Role role) {
+    int group = groupOfLayer[role.place()][layer];
+    return group == NONE ? null : groups.get(group);
+  }
+
+  /// Byte offset inside a block of the layer's codes of the key plane of (layer, kv head).
   public long keyOffset(int layer, int head) {
-    LayerKv kv = groupOf(layer).kv();
-    return ordinalOfLayer[layer] * kv.layerBytes(blockTokens) + head * kv.headBytes(blockTokens);
+    return keyOffset(groupOf(layer), layer, head);
   }
 
-  /// Byte offset inside a block of the value plane of (layer, kv head); the key plane's own offset
-  /// where values are part of the key rows.
+  /// Byte offset inside a block of `group` of the key plane of (layer, kv head).
+  ///
+  /// @param group one that holds the layer, of any role
+  public long keyOffset(LayerGroup group, int layer, int head) {
+    LayerKv kv = group.kv();
+    int ordinal = ordinalOfLayer[group.role().place()][layer];
+    return ordinal * kv.layerBytes(blockTokens) + head * kv.headBytes(blockTokens);
+  }
+
+  /// Byte offset inside a block of the layer's codes of the value plane of (layer, kv head); the
+  /// key plane's own offset where values are part of the key rows.
   public long valueOffset(int layer, int head) {
-    LayerKv kv = groupOf(layer).kv();
-    return kv.valueDim() == 0
-        ? keyOffset(layer, head)
-        : keyOffset(layer, head) + kv.keyPlaneBytes(blockTokens);
+    return valueOffset(groupOf(layer), layer, head);
+  }
+
+  /// The same inside a block of `group`, which holds the layer in any role.
+  public long valueOffset(LayerGroup group, int layer, int head) {
+    long key = keyOffset(group, layer, head);
+    return group.kv().valueDim() == 0 ? key : key + group.kv().keyPlaneBytes(blockTokens);
   }
 
   /// Block ids that a sequence of `tokens` needs at most at once, over all groups.
@@ -156,31 +135,48 @@ public final class KvLayout {
   public long blocksFor(long tokens, int chunk) {
     long blocks = 0;
     for (int i = 0; i < groups.size(); i++) {
-      LayerGroup group = groups.get(i);
-      long held = tokens;
-      if (group.isWindow()) {
-        // A window may begin and end inside a block.
-        held = Math.min(tokens, (long) group.kv().window() + chunk + blockTokens);
-      }
-      blocks += (held + blockTokens - 1) / blockTokens;
+      blocks += blocksFor(groups.get(i), tokens, chunk);
     }
     return blocks;
   }
 
-  /// Bytes that one token of one full block adds over all groups, padding included: the marginal
-  /// cost of a token before any window lets go.
-  public double bytesPerToken() {
-    return (double) groups.size() * blockBytes / blockTokens;
+  private long blocksFor(LayerGroup group, long tokens, int chunk) {
+    long held = Math.min(tokens, group.limit());
+    if (group.isWindow()) {
+      // A window may begin and end inside a block.
+      held = Math.min(tokens, (long) group.kv().window() + chunk + blockTokens);
+    }
+    return (held + blockTokens - 1) / blockTokens;
   }
 
-  /// Bytes per token that hold keys and values, without padding, over all layers.
+  /// Bytes that one token of one full block adds over all groups of codes, padding included: the
+  /// marginal cost of a token before any window of the model lets go. What exact copies take does
+  /// not grow with the sequence; see [#exactBytes].
+  public double bytesPerToken() {
+    long codes = groups.stream().filter(group -> group.role() == Role.CODES).count();
+    return (double) codes * blockBytes / blockTokens;
+  }
+
+  /// Bytes that a long sequence takes at most for exact copies of its first and newest rows,
+  /// padding included.
+  ///
+  /// @param chunk most tokens that one step adds
+  public long exactBytes(int chunk) {
+    long blocks = 0;
+    for (LayerGroup group : groups) {
+      blocks += group.role() == Role.CODES ? 0 : blocksFor(group, Integer.MAX_VALUE, chunk);
+    }
+    return blocks * blockBytes;
+  }
+
+  /// Bytes per token that hold codes of keys and values, without padding, over all layers.
   public long payloadBytesPerToken() {
     long bytes = 0;
     for (LayerGroup group : groups) {
       LayerKv kv = group.kv();
       long perHead = kv.keyFormat().planeBytes(blockTokens, kv.keyDim(), kv.keyKind());
       perHead += kv.valueBytes(blockTokens);
-      bytes += perHead * kv.kvHeads() * group.layers().size();
+      bytes += group.role() == Role.CODES ? perHead * kv.kvHeads() * group.layers().size() : 0;
     }
     return bytes / blockTokens;
   }

@@ -5,15 +5,47 @@ import java.util.List;
 /// Layers that share one block table because they keep the same rows for the same positions.
 ///
 /// @param index position of the group in [KvLayout#groups]
-/// @param kv what each layer of the group keeps
+/// @param kv what each layer of the group keeps; of exact groups f16 rows in the layer's basis
 /// @param layers model layer numbers, ascending; a layer's place in this list is its ordinal in a
 ///   block
-public record LayerGroup(int index, LayerKv kv, List<Integer> layers) {
+/// @param role what the rows are for
+/// @param limit only positions below it are kept; [#UNLIMITED] for all
+public record LayerGroup(int index, LayerKv kv, List<Integer> layers, Role role, int limit) {
+  /// The [#limit] of a group that keeps positions however late they come.
+  public static final int UNLIMITED = Integer.MAX_VALUE;
+
+  /// What the rows of a group are for.
+  public enum Role {
+    /// All positions that its layers see, in the layers' formats.
+    CODES(0),
+    /// A window of exact copies of the newest rows.
+    TAIL(1),
+    /// Exact copies of the first rows.
+    SINKS(2);
+
+    static final int COUNT = values().length;
+
+    private final int place;
+
+    Role(int place) {
+      this.place = place;
+    }
+
+    /// Place among the roles, from 0.
+    int place() {
+      return place;
+    }
+  }
 
   public LayerGroup {
     layers = List.copyOf(layers);
     if (layers.isEmpty()) {
       throw new IllegalArgumentException("group " + index + " has no layers");
+    }
+    if (limit <= 0 || limit < UNLIMITED && kv.window() > 0) {
+      throw new IllegalArgumentException(
+          "group %d cannot have the limit %d and the window %d"
+              .formatted(index, limit, kv.window()));
     }
   }
 
@@ -22,8 +54,23 @@ public record LayerGroup(int index, LayerKv kv, List<Integer> layers) {
     return kv.window() > 0;
   }
 
+  /// Whether it keeps only the first positions of a sequence.
+  public boolean isBounded() {
+    return limit < UNLIMITED;
+  }
+
+  /// Whether it keeps every position.
+  public boolean isFull() {
+    return !isWindow() && !isBounded();
+  }
+
   /// The oldest position that a query at `position` or later still sees.
   public int firstVisible(int position) {
     return !isWindow() ? 0 : Math.max(0, position - kv.window() + 1);
+  }
+
+  /// One past the index of the last block that `positions` positions have in this group.
+  public int endBlock(int positions, int blockTokens) {
+    return (int) (((long) Math.min(positions, limit) + blockTokens - 1) / blockTokens);
   }
 }

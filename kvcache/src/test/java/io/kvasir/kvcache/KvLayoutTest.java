@@ -3,9 +3,11 @@ package io.kvasir.kvcache;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvFormat;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 final class KvLayoutTest {
@@ -79,6 +81,71 @@ final class KvLayoutTest {
     for (int size : new int[] {0, 8, 20, 144}) {
       assertThatThrownBy(() -> KvLayout.of(List.of(layer(1, 8, 0)), size))
           .hasMessageContaining(Integer.toString(size));
+    }
+  }
+
+  private static LayerKv exact(int window, int sinks, int tail) {
+    return new LayerKv(2, 64, 64, window, KvFormat.BF16, KvFormat.BF16, new ExactRows(sinks, tail));
+  }
+
+  @Test
+  void of_exactRows_addsAWindowAndABoundedGroup() {
+    KvLayout layout = KvLayout.of(List.of(layer(2, 64, 0), exact(0, 128, 64)), 32);
+    assertThat(layout.groupOf(0).role()).isEqualTo(LayerGroup.Role.CODES);
+    assertThat(layout.exactGroup(0, LayerGroup.Role.TAIL)).isNull();
+    assertThat(layout.exactGroup(0, LayerGroup.Role.SINKS)).isNull();
+    assertThat(layout.exactGroup(1, LayerGroup.Role.CODES)).isSameAs(layout.groupOf(1));
+    LayerGroup tail = Objects.requireNonNull(layout.exactGroup(1, LayerGroup.Role.TAIL));
+    LayerGroup sinks = Objects.requireNonNull(layout.exactGroup(1, LayerGroup.Role.SINKS));
+    assertThat(tail.kv())
+        .isEqualTo(new LayerKv(2, 64, 64, 64 + 64, KvFormat.F16, KvFormat.F16, ExactRows.NONE));
+    assertThat(tail.layers()).containsExactly(1);
+    assertThat(sinks.isBounded()).isTrue();
+    assertThat(sinks.limit()).isEqualTo(128);
+    assertThat(sinks.endBlock(33, 32)).isEqualTo(2);
+    assertThat(sinks.endBlock(100_000, 32)).isEqualTo(4);
+    // Every query finds its exact rows in the window.
+    for (int position = 0; position < 1000; position++) {
+      assertThat(tail.firstVisible(position))
+          .isLessThanOrEqualTo(layout.groupOf(1).kv().exact().exactFrom(position));
+    }
+  }
+
+  @Test
+  void of_exactTailOfAWindowLayer_isNoLongerThanItsWindow() {
+    KvLayout layout = KvLayout.of(List.of(exact(96, 0, 256)), 32);
+    LayerGroup tail = Objects.requireNonNull(layout.exactGroup(0, LayerGroup.Role.TAIL));
+    assertThat(tail.kv().window()).isEqualTo(96);
+  }
+
+  @Test
+  void bytes_exactRows_countOncePerSequence() {
+    List<LayerKv> layers = pattern(16, 1, exact(0, 64, 64), exact(0, 64, 64));
+    List<LayerKv> bare = pattern(16, 1, exact(0, 0, -1), exact(0, 0, -1));
+    KvLayout layout = KvLayout.of(layers, 64);
+    KvLayout plain = KvLayout.of(bare, 64);
+    assertThat(layout.bytesPerToken()).isEqualTo(plain.bytesPerToken());
+    assertThat(layout.payloadBytesPerToken()).isEqualTo(plain.payloadBytesPerToken());
+    assertThat(plain.exactBytes(64)).isZero();
+    // Beside the codes four blocks of the tail (128 and a step of 64, begun inside) and a sink.
+    long group = layout.blockBytes();
+    assertThat(layout.exactBytes(64)).isEqualTo(group * (4 + 1));
+    assertThat(layout.blocksFor(6400, 64)).isEqualTo(100 + 4 + 1);
+    assertThat(layout.blocksFor(64, 64)).isEqualTo(3);
+  }
+
+  @Test
+  void offsets_ofExactGroups_areDisjoint() {
+    KvLayout layout = KvLayout.of(pattern(9, 2, layer(3, 40, 0), exact(0, 64, 0)), 48);
+    for (LayerGroup group : layout.groups()) {
+      long end = 0;
+      for (int layer : group.layers()) {
+        for (int head = 0; head < group.kv().kvHeads(); head++) {
+          assertThat(layout.keyOffset(group, layer, head)).isGreaterThanOrEqualTo(end);
+          end = layout.valueOffset(group, layer, head) + 2L * 48 * group.kv().valueDim();
+        }
+      }
+      assertThat(end).isLessThanOrEqualTo(layout.blockBytes());
     }
   }
 }
