@@ -33,7 +33,7 @@ class CpuAttentionTest {
     for (int dim : new int[] {6, 16, 80, 96, 128, 256}) {
       cases.add(AttentionCase.of(4, 2, dim, KvFormat.BF16));
     }
-    for (KvFormat format : KvFormat.ALL) {
+    for (KvFormat format : List.of(KvFormat.F32, KvFormat.F16, KvFormat.BF16)) {
       cases.add(AttentionCase.of(3, 1, 40, format));
       cases.add(new AttentionCase(4, 2, 192, 128, false, 0, 0, false, format));
       cases.add(new AttentionCase(5, 1, 576, 512, true, 0, 0, false, format));

@@ -10,7 +10,7 @@ import java.nio.ByteOrder;
 /// row slot:  | e0 e0 | e1 e1 | ... | eD-1 eD-1 |     2 D bytes
 /// plane:     | row 0 | row 1 | ... | row S-1 |     2 D S bytes
 /// ```
-record F16Format() implements KvFormat {
+public record F16Format() implements KvFormat {
   private static final ValueLayout.OfShort ELEMENT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 

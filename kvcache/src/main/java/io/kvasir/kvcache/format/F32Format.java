@@ -9,7 +9,7 @@ import java.nio.ByteOrder;
 /// row slot:  | e0 e0 e0 e0 | e1 e1 e1 e1 | ... | eD-1 |     4 D bytes
 /// plane:     | row 0 | row 1 | ... | row S-1 |            4 D S bytes
 /// ```
-record F32Format() implements KvFormat {
+public record F32Format() implements KvFormat {
   private static final ValueLayout.OfFloat ELEMENT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 

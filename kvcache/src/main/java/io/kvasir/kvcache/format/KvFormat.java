@@ -8,14 +8,18 @@ import java.util.List;
 /// Each format is one file: its javadoc is the byte diagram, its body the scalar codec, which is
 /// the executable specification that every kernel is tested against. Formats are stateless and safe
 /// for use by several threads.
-public sealed interface KvFormat permits F32Format, F16Format, Bf16Format {
+public sealed interface KvFormat permits F32Format, F16Format, Bf16Format, Int8Format, GroupFormat {
 
   KvFormat F32 = new F32Format();
   KvFormat F16 = new F16Format();
   KvFormat BF16 = new Bf16Format();
+  KvFormat INT8 = new Int8Format();
+  KvFormat INT6 = new GroupFormat(6);
+  KvFormat INT5 = new GroupFormat(5);
+  KvFormat INT4 = new GroupFormat(4);
 
   /// Every format, in the order in which help texts list them.
-  List<KvFormat> ALL = List.of(F32, F16, BF16);
+  List<KvFormat> ALL = List.of(F32, F16, BF16, INT8, INT6, INT5, INT4);
 
   /// The name used on the command line and in tables.
   String name();
