@@ -122,8 +122,23 @@ final class PlantedBugsTest {
         new Bug(
             "idle blocks are counted twice",
             "PrefixCache.java",
-            "idleBlocks += fullGroups;",
-            "idleBlocks += 2 * fullGroups;"),
+            "idleBlocks += steadyGroups(tree.depth(at));",
+            "idleBlocks += 2 * steadyGroups(tree.depth(at));"),
+        new Bug(
+            "a bounded group takes blocks behind its limit",
+            "LayerGroup.java",
+            "Math.min(positions, limit)",
+            "positions"),
+        new Bug(
+            "a bounded block is not counted as cached",
+            "PrefixCache.java",
+            "steady += bounded && keeps(group, index) ? 1 : 0;",
+            ""),
+        new Bug(
+            "a promotion forgets the exact copies of the first rows",
+            "Promotion.java",
+            "|| firstBlock + place < group",
+            "|| 1_000 + place < group"),
         new Bug(
             "rewinding keeps writing into the shared block",
             "TableHoldings.java",

@@ -155,7 +155,7 @@ final class SessionFile {
     int count = saved.tokens().length;
     long blocks = 0;
     for (LayerGroup group : layout.groups()) {
-      int end = (count + layout.blockTokens() - 1) / layout.blockTokens();
+      int end = group.endBlock(count, layout.blockTokens());
       int first = Math.min(end, group.firstVisible(count) / layout.blockTokens());
       if (saved.firstBlocks()[group.index()] != first || saved.endBlocks()[group.index()] != end) {
         return false;

@@ -66,7 +66,7 @@ final class CacheAudit {
         tree.depth(table.tip()));
     for (LayerGroup group : layout.groups()) {
       int g = group.index();
-      int end = (table.reserved() + blockTokens - 1) / blockTokens;
+      int end = group.endBlock(table.reserved(), blockTokens);
       int first = Math.min(end, group.firstVisible(table.length()) / blockTokens);
       check(
           table.endBlock(g) == end && table.firstBlock(g) == first,
@@ -78,7 +78,10 @@ final class CacheAudit {
           first,
           end - 1);
       int node = table.tip();
-      for (int index = full - 1; index >= first; index--) {
+      for (int index = full - 1; index >= first; index--, node = tree.above(node)) {
+        if (index >= end) {
+          continue;
+        }
         int block = table.block(g, index);
         check(
             tree.block(node, g) == block,
@@ -88,7 +91,6 @@ final class CacheAudit {
             block,
             tree.block(node, g));
         windowHolders[block] += prefixes.isWindow(g) ? 1 : 0;
-        node = tree.above(node);
       }
       for (int index = Math.max(first, full); index < end; index++) {
         places[table.block(g, index)]++;
@@ -162,9 +164,18 @@ final class CacheAudit {
       int block = tree.block(node, group);
       boolean window = prefixes.isWindow(group);
       if (block == NONE) {
-        check(window, "I4: node %d lacks group %d", node, group);
+        check(
+            window || !prefixes.keeps(group, tree.depth(node)),
+            "I4: node %d lacks group %d",
+            node,
+            group);
         continue;
       }
+      check(
+          prefixes.keeps(group, tree.depth(node)),
+          "I8: node %d has a block of group %d behind its limit",
+          node,
+          group);
       places[block]++;
       boolean loose = window && prefixes.windows().isLoose(block);
       looseBlocks += loose ? 1 : 0;
@@ -226,7 +237,7 @@ final class CacheAudit {
       }
       while (!tree.isRoot(at) && !shared[at]) {
         shared[at] = true;
-        count += prefixes.fullGroups();
+        count += prefixes.steadyGroups(tree.depth(at));
         at = tree.above(at);
       }
     }
@@ -235,7 +246,7 @@ final class CacheAudit {
 
   private int sharedWindowBlocks() {
     int count = 0;
-    if (prefixes.fullGroups() < groups) {
+    if (prefixes.hasWindows()) {
       for (int block = 0; block < pool.capacity(); block++) {
         count += prefixes.windows().holders(block) > 1 ? 1 : 0;
       }

@@ -33,7 +33,7 @@ final class CacheScan {
     this.tables = new int[tree.endNode()];
     this.holders = new int[tree.endNode()];
     this.size = new int[tree.endNode()];
-    int[] pinned = new int[prefixes.fullGroups() == groups ? 0 : cells.states.length];
+    int[] pinned = new int[prefixes.hasWindows() ? cells.states.length : 0];
     for (PrefixPin pin : pins.active()) {
       holders[pin.node()]++;
       for (int block : pin.windowBlocks()) {

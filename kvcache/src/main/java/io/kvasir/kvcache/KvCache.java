@@ -33,7 +33,8 @@ import org.jspecify.annotations.Nullable;
 ///   victim is an idle leaf.
 /// - I7 each findable node is found by its own tokens and is the only one with them.
 /// - I8 each group of a table holds exactly the blocks from the first that a query at `length`
-///   still sees to the one with position `reserved - 1`.
+///   still sees to the one with position `reserved - 1`, a bounded group to that of its last
+///   position at most.
 ///
 /// **Threads.** One thread owns the cache and makes all calls; the one that made it is the owner
 /// until another [#adopt]s it, and every call asserts it. Kernels on other threads read tables and
@@ -168,17 +169,18 @@ public final class KvCache implements AutoCloseable {
       throw new IllegalArgumentException("cannot reserve " + tokens + " tokens");
     }
     int end = Math.max(table.reserved(), Math.addExact(table.length(), tokens));
-    int endBlock = blocksFor(end);
+    int blockTokens = layout.blockTokens();
     int wanted = 0;
-    for (int group = 0; group < layout.groups().size(); group++) {
-      wanted += Math.max(0, endBlock - table.endBlock(group));
+    for (LayerGroup group : layout.groups()) {
+      wanted += Math.max(0, group.endBlock(end, blockTokens) - table.endBlock(group.index()));
     }
     if (wanted > pool.freeCount() && !makeRoom(wanted)) {
       return new Reservation.Insufficient(wanted, prefixes.availableBlocks());
     }
-    for (int group = 0; group < layout.groups().size(); group++) {
-      while (table.endBlock(group) < endBlock) {
-        table.append(group, pool.take());
+    for (LayerGroup group : layout.groups()) {
+      int endBlock = group.endBlock(end, blockTokens);
+      while (table.endBlock(group.index()) < endBlock) {
+        table.append(group.index(), pool.take());
       }
     }
     table.setReserved(end);
@@ -298,7 +300,7 @@ public final class KvCache implements AutoCloseable {
     checkLive(source);
     int full = source.length() / layout.blockTokens();
     boolean partial = source.length() % layout.blockTokens() != 0;
-    int wanted = partial ? layout.groups().size() : 0;
+    int wanted = partial ? prefixes.groupsAt(full) : 0;
     if (!makeRoom(wanted)) {
       return new Forked.NoRoom(wanted, prefixes.availableBlocks());
     }
@@ -312,7 +314,7 @@ public final class KvCache implements AutoCloseable {
       for (int i = fork.firstBlock(g); prefixes.isWindow(g) && i < fork.endBlock(g); i++) {
         prefixes.windows().hold(fork.block(g, i));
       }
-      if (partial) {
+      if (partial && prefixes.keeps(g, full)) {
         int copy = pool.take();
         storage.copy(source.block(g, full), copy);
         fork.append(g, copy);
@@ -347,7 +349,7 @@ public final class KvCache implements AutoCloseable {
           "cannot rewind a sequence of %d tokens to %d".formatted(table.length(), length));
     }
     int full = table.length() / layout.blockTokens();
-    if (length / layout.blockTokens() == full && prefixes.fullGroups() == prefixes.groups()) {
+    if (length / layout.blockTokens() == full && !prefixes.hasWindows()) {
       holdings.dropPrivate(table, blocksFor(length));
       table.setLength(length);
       table.setReserved(length);

@@ -33,6 +33,8 @@ public final class KvLayout {
   private final long blockBytes;
   private final List<LayerGroup> groups;
 
+  private final int codeGroups;
+
   /// `[role][layer]`: the group that holds the layer's rows of the role, or [#NONE].
   private final int[][] groupOfLayer;
 
@@ -47,13 +49,16 @@ public final class KvLayout {
     for (int[] ofRole : groupOfLayer) {
       Arrays.fill(ofRole, NONE);
     }
+    int codes = 0;
     for (LayerGroup group : groups) {
+      codes += group.role() == Role.CODES ? 1 : 0;
       int role = group.role().place();
       for (int ordinal = 0; ordinal < group.layers().size(); ordinal++) {
         groupOfLayer[role][group.layers().get(ordinal)] = group.index();
         ordinalOfLayer[role][group.layers().get(ordinal)] = ordinal;
       }
     }
+    this.codeGroups = codes;
   }
 
   /// Lays out a model.
@@ -86,6 +91,11 @@ public final class KvLayout {
 
   public List<LayerGroup> groups() {
     return groups;
+  }
+
+  /// How many of the groups hold codes.
+  int groupsOfCodes() {
+    return codeGroups;
   }
 
   public int layerCount() {
@@ -153,8 +163,7 @@ public final class KvLayout {
   /// marginal cost of a token before any window of the model lets go. What exact copies take does
   /// not grow with the sequence; see [#exactBytes].
   public double bytesPerToken() {
-    long codes = groups.stream().filter(group -> group.role() == Role.CODES).count();
-    return (double) codes * blockBytes / blockTokens;
+    return (double) codeGroups * blockBytes / blockTokens;
   }
 
   /// Bytes that a long sequence takes at most for exact copies of its first and newest rows,

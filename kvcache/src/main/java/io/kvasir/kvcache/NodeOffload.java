@@ -115,10 +115,11 @@ final class NodeOffload {
 
   private boolean store(int node, Offloader.Reach reach) {
     boolean whole = true;
+    int index = tree.depth(node);
     for (int group = 0; group < cache.groups(); group++) {
       int block = tree.block(node, group);
       boolean loose = block != NONE && cache.isWindow(group) && cache.windows().isLoose(block);
-      whole &= block != NONE && !loose;
+      whole &= block != NONE && !loose || !cache.keeps(group, index);
       if (block != NONE && !loose) {
         if (!offloader.store(PrefixKeys.inGroup(key(node), group), block, reach)) {
           return false;

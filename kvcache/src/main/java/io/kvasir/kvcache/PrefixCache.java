@@ -22,7 +22,12 @@ final class PrefixCache {
   private final WindowBlocks windows;
   private final EvictionPolicy policy;
   private final boolean[] isWindow;
+
+  /// One past the index of the last block that a group keeps of any sequence.
+  private final int[] limitBlocks;
+
   private final int fullGroups;
+  private final int windowGroups;
   private final @Nullable NodeOffload offload;
   private final PrefixMisses misses;
   private long time;
@@ -40,18 +45,26 @@ final class PrefixCache {
     this.pool = new BlockPool(config.blockCount());
     int groups = layout.groups().size();
     this.isWindow = new boolean[groups];
+    this.limitBlocks = new int[groups];
     int full = 0;
+    int window = 0;
     for (LayerGroup group : layout.groups()) {
       isWindow[group.index()] = group.isWindow();
-      full += group.isWindow() ? 0 : 1;
+      limitBlocks[group.index()] =
+          group.isBounded()
+              ? group.endBlock(group.limit(), layout.blockTokens())
+              : LayerGroup.UNLIMITED;
+      full += group.isFull() ? 1 : 0;
+      window += group.isWindow() ? 1 : 0;
     }
     this.fullGroups = full;
-    this.windows = new WindowBlocks(full == groups ? 0 : config.blockCount());
+    this.windowGroups = window;
+    this.windows = new WindowBlocks(window == 0 ? 0 : config.blockCount());
     this.tree =
         new PrefixTree(
             layout.blockTokens(),
             groups,
-            Math.min(config.blockCount(), config.cachedBlocks()) / groups,
+            Math.min(config.blockCount(), config.cachedBlocks()) / layout.groupsOfCodes(),
             config.hasher(),
             config.clock());
     this.policy = config.policy().create(tree);
@@ -80,8 +93,30 @@ final class PrefixCache {
     return isWindow.length;
   }
 
-  int fullGroups() {
-    return fullGroups;
+  boolean hasWindows() {
+    return windowGroups > 0;
+  }
+
+  /// Whether the group keeps the block at `index` of a sequence at all.
+  boolean keeps(int group, int index) {
+    return index < limitBlocks[group];
+  }
+
+  /// Groups that keep the block at `index`.
+  int groupsAt(int index) {
+    return windowGroups + steadyGroups(index);
+  }
+
+  /// Groups that keep the block at `index` as long as its node is there: all but window groups.
+  int steadyGroups(int index) {
+    int steady = fullGroups;
+    if (fullGroups + windowGroups < limitBlocks.length) {
+      for (int group = 0; group < limitBlocks.length; group++) {
+        boolean bounded = limitBlocks[group] < LayerGroup.UNLIMITED;
+        steady += bounded && keeps(group, index) ? 1 : 0;
+      }
+    }
+    return steady;
   }
 
   /// Blocks that nobody holds and that still serve a hit.
@@ -131,7 +166,7 @@ final class PrefixCache {
 
   private void acquired(int node) {
     idleNodes--;
-    idleBlocks -= fullGroups;
+    idleBlocks -= steadyGroups(tree.depth(node));
     policy.onAcquire(node);
     for (int group = 0; group < isWindow.length; group++) {
       int block = isWindow[group] ? tree.block(node, group) : NONE;
@@ -154,7 +189,7 @@ final class PrefixCache {
       if (tree.isIndexed(at)) {
         tree.setLastUse(at, ++time);
         idleNodes++;
-        idleBlocks += fullGroups;
+        idleBlocks += steadyGroups(tree.depth(at));
         policy.onRelease(at);
         if (offload != null) {
           offload.idle(at);
@@ -196,7 +231,7 @@ final class PrefixCache {
       int node = tree.insert(tip, sequence, from);
       for (int group = 0; group < isWindow.length; group++) {
         // A promoted sequence has nothing of what its windows have passed.
-        if (index >= table.firstBlock(group)) {
+        if (index >= table.firstBlock(group) && keeps(group, index)) {
           int block = table.block(group, index);
           tree.setBlock(node, group, block);
           if (isWindow[group]) {
@@ -226,7 +261,7 @@ final class PrefixCache {
   }
 
   private void repoint(BlockTable table, int index, int group, int twin) {
-    if (index < table.firstBlock(group)) {
+    if (index < table.firstBlock(group) || !keeps(group, index)) {
       return;
     }
     int own = table.block(group, index);

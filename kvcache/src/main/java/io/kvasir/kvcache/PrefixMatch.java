@@ -4,11 +4,11 @@ import java.util.Arrays;
 
 /// Finds how much of a prefix the cache can serve in *all* layer groups at once.
 ///
-/// A full group serves any length whose blocks it has. A window group serves a length only where it
-/// still has the blocks that the next query sees, however much it has before them. So the longest
-/// path through the tree is walked once, counting for each window group how many of its blocks in a
-/// row end at each node, and the longest length that every group serves is kept (joint hits over
-/// hybrid groups: vLLM's hybrid cache coordinator).
+/// A full or bounded group has all blocks that it keeps of any node. A window group serves a length
+/// only where it still has the blocks that the next query sees, however much it has before them. So
+/// the longest path through the tree is walked once, counting for each window group how many of its
+/// blocks in a row end at each node, and the longest length that every group serves is kept (joint
+/// hits over hybrid groups: vLLM's hybrid cache coordinator).
 ///
 /// Scratch space of one [KvCache], reused by every call.
 final class PrefixMatch {
@@ -110,7 +110,7 @@ final class PrefixMatch {
   private void step(int node) {
     ensure(pathLength + 1);
     path[pathLength++] = node;
-    if (cache.fullGroups() < run.length) {
+    if (cache.hasWindows()) {
       for (int group = 0; group < run.length; group++) {
         run[group] = tree.block(node, group) == NONE ? 0 : run[group] + 1;
       }
@@ -133,8 +133,9 @@ final class PrefixMatch {
   }
 
   private boolean hasAllBlocks(int node) {
+    int index = tree.depth(node);
     for (int group = 0; group < run.length; group++) {
-      if (tree.block(node, group) == NONE) {
+      if (tree.block(node, group) == NONE && cache.keeps(group, index)) {
         return false;
       }
     }

@@ -25,7 +25,6 @@ public final class Promotion {
   private final int firstBlock;
   private final List<BlockKey> keys;
   private final int[][] blocks;
-  private final int fullGroups;
   private volatile int loadedBlocks = -1;
   private volatile boolean written;
   private boolean settled;
@@ -41,11 +40,10 @@ public final class Promotion {
     this.whenDone = terms.whenDone();
     this.keys = terms.keys();
     this.firstBlock = table.length() / layout.blockTokens();
-    this.fullGroups = (int) layout.groups().stream().filter(group -> !group.isWindow()).count();
     this.blocks = new int[layout.groups().size()][keys.size()];
-    for (int group = 0; group < blocks.length; group++) {
-      for (int i = 0; i < keys.size(); i++) {
-        blocks[group][i] = table.block(group, firstBlock + i);
+    for (LayerGroup group : layout.groups()) {
+      for (int place = 0; place < keys.size() && keeps(group, place); place++) {
+        blocks[group.index()][place] = table.block(group.index(), firstBlock + place);
       }
     }
   }
@@ -116,9 +114,10 @@ public final class Promotion {
   }
 
   private int read() {
+    Wanted steady = steadyBlocks(keys.size());
     int served = keys.size();
-    if (fullGroups > 0) {
-      served = offloader.leading(fullBlocks(served).keys) / fullGroups;
+    if (steady.count > 0) {
+      served = steady.placesBefore(offloader.leading(steady.keys), served);
     }
     served = servedByWindows(served);
     if (served == 0 || isSlow(served)) {
@@ -126,8 +125,9 @@ public final class Promotion {
     }
     written = true;
     int loaded = served;
-    if (fullGroups > 0) {
-      loaded = load(fullBlocks(served)) / fullGroups;
+    steady = steadyBlocks(served);
+    if (steady.count > 0) {
+      loaded = steady.placesBefore(load(steady), served);
     }
     if (loaded < served) {
       // A damaged block ends the prefix earlier, where the windows must be whole too.
@@ -145,7 +145,7 @@ public final class Promotion {
     long tokens = (long) wanted * layout.blockTokens();
     return computeNanosPerToken > 0
         && offloader.isSlowerThan(
-            (long) wanted * Math.max(1, fullGroups), tokens * computeNanosPerToken);
+            Math.max(wanted, steadyBlocks(wanted).count), tokens * computeNanosPerToken);
   }
 
   /// Blocks to be read: their keys, where they go, and for which place of the prefix.
@@ -164,6 +164,11 @@ public final class Promotion {
       blocks[count] = block;
       places[count++] = place;
     }
+
+    /// How many of `most` places have all their blocks among the first `held`.
+    int placesBefore(int held, int most) {
+      return held < count ? places[held] : most;
+    }
   }
 
   private void want(Wanted wanted, LayerGroup group, int place) {
@@ -171,12 +176,17 @@ public final class Promotion {
     wanted.add(key, blocks[group.index()][place], place);
   }
 
-  /// The blocks of all full groups at the first `count` places, place by place.
-  private Wanted fullBlocks(int count) {
+  private boolean keeps(LayerGroup group, int place) {
+    return !group.isBounded()
+        || firstBlock + place < group.endBlock(group.limit(), layout.blockTokens());
+  }
+
+  /// The blocks of all full and bounded groups at the first `count` places, place by place.
+  private Wanted steadyBlocks(int count) {
     Wanted wanted = new Wanted();
     for (int place = 0; place < count; place++) {
       for (LayerGroup group : layout.groups()) {
-        if (!group.isWindow()) {
+        if (!group.isWindow() && keeps(group, place)) {
           want(wanted, group, place);
         }
       }

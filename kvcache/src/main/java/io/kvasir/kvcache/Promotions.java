@@ -59,9 +59,9 @@ final class Promotions {
     BlockKey next = offload.next(past, prompt, from * layout.blockTokens());
     boolean anyFull = false;
     for (LayerGroup group : layout.groups()) {
-      anyFull |= !group.isWindow();
-      if (!group.isWindow()
-          && offload.offloader().mayHold(PrefixKeys.inGroup(next, group.index()))) {
+      boolean steady = !group.isWindow() && cache.prefixes().keeps(group.index(), from);
+      anyFull |= steady;
+      if (steady && offload.offloader().mayHold(PrefixKeys.inGroup(next, group.index()))) {
         return true;
       }
     }

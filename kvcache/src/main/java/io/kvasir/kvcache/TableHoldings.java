@@ -56,7 +56,8 @@ final class TableHoldings {
     for (LayerGroup group : layout.groups()) {
       int g = group.index();
       table.startAt(g, group.firstVisible(seenFrom) / layout.blockTokens());
-      for (int index = table.firstBlock(g); index < blocks; index++) {
+      int end = group.endBlock(length, layout.blockTokens());
+      for (int index = table.firstBlock(g); index < end; index++) {
         int block = tree.block(match.node(index), g);
         table.append(g, block);
         if (prefixes.isWindow(g)) {
@@ -72,20 +73,23 @@ final class TableHoldings {
   ///
   /// @return `tokens`, or 0 where no block can be freed for the copies
   private int copyPartial(BlockTable table, int node, int tokens) {
+    int index = tree.depth(node);
     prefixes.hold(node);
-    boolean room = prefixes.makeRoom(prefixes.groups());
+    boolean room = prefixes.makeRoom(prefixes.groupsAt(index));
     if (room) {
       int length = table.length() + tokens;
       for (int group = 0; group < prefixes.groups(); group++) {
-        int copy = pool.take();
-        storage.copy(tree.block(node, group), copy);
-        table.append(group, copy);
+        if (prefixes.keeps(group, index)) {
+          int copy = pool.take();
+          storage.copy(tree.block(node, group), copy);
+          table.append(group, copy);
+        }
       }
       table.setLength(length);
       table.setReserved(length);
     }
     prefixes.letGo(node);
-    if (!room && prefixes.fullGroups() < prefixes.groups()) {
+    if (!room && prefixes.hasWindows()) {
       // The windows were held for the longer prefix.
       rewind(table, table.length() / layout.blockTokens(), table.length());
     }
@@ -104,9 +108,11 @@ final class TableHoldings {
       prefixes.hold(partial);
     } else if (match.keepsTail()) {
       for (LayerGroup group : layout.groups()) {
-        int tail = table.block(group.index(), full);
-        kept.append(group.index(), tail);
-        table.replace(group.index(), full, NONE);
+        if (prefixes.keeps(group.index(), full)) {
+          int tail = table.block(group.index(), full);
+          kept.append(group.index(), tail);
+          table.replace(group.index(), full, NONE);
+        }
       }
       kept.setLength(length);
       kept.setReserved(length);
@@ -122,12 +128,15 @@ final class TableHoldings {
 
   /// Makes the blocks of a node that only this call holds the table's own last blocks.
   private boolean takeBack(BlockTable table, int node, int length) {
-    boolean room = prefixes.availableBlocks() >= prefixes.groups();
+    int index = tree.depth(node);
+    boolean room = prefixes.availableBlocks() >= prefixes.groupsAt(index);
     if (!prefixes.isHeldOnce(node) || room && !tree.isHidden(node)) {
       return false;
     }
     for (int group = 0; group < prefixes.groups(); group++) {
-      table.append(group, tree.block(node, group));
+      if (prefixes.keeps(group, index)) {
+        table.append(group, tree.block(node, group));
+      }
     }
     prefixes.dissolve(node);
     table.setLength(length);
@@ -169,7 +178,7 @@ final class TableHoldings {
 
   /// Lets go of the blocks before the oldest that a query at `length` sees.
   void slideWindows(BlockTable table) {
-    if (prefixes.fullGroups() == prefixes.groups()) {
+    if (!prefixes.hasWindows()) {
       return;
     }
     for (LayerGroup group : layout.groups()) {

@@ -3,6 +3,7 @@ package io.kvasir.kvcache;
 import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.eviction.EvictionPolicy;
 import io.kvasir.kvcache.eviction.TenantShares;
+import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.OffloadConfig;
@@ -117,11 +118,25 @@ public final class CacheExercise {
     LayerKv full = new LayerKv(1, 8, 8, 0, KvFormat.F32, KvFormat.F32);
     int window = 1 + random.nextInt(70);
     LayerKv sliding = new LayerKv(1, 8, 8, window, KvFormat.F32, KvFormat.F32);
-    return switch (random.nextInt(5)) {
+    int sinks = 64 * random.nextInt(3);
+    int tail = 64 * random.nextInt(2);
+    LayerKv sunk = exact(full, 64 + sinks, -1);
+    LayerKv tailed = exact(full, sinks, tail);
+    LayerKv slidingSunk = exact(sliding, 64, tail);
+    return switch (random.nextInt(9)) {
       case 0, 1 -> KvLayout.of(List.of(full), BLOCK_TOKENS);
       case 2 -> KvLayout.of(List.of(sliding), BLOCK_TOKENS);
+      case 3 -> KvLayout.of(List.of(sunk), BLOCK_TOKENS);
+      case 4 -> KvLayout.of(List.of(tailed), BLOCK_TOKENS);
+      case 5 -> KvLayout.of(List.of(slidingSunk), BLOCK_TOKENS);
+      case 6 -> KvLayout.of(List.of(full, tailed, slidingSunk), BLOCK_TOKENS);
       default -> KvLayout.of(List.of(sliding, full, sliding), BLOCK_TOKENS);
     };
+  }
+
+  private static LayerKv exact(LayerKv kv, int sinks, int tail) {
+    ExactRows exact = new ExactRows(sinks, tail);
+    return new LayerKv(1, 8, 8, kv.window(), KvFormat.F32, KvFormat.F32, exact);
   }
 
   private void operate() {
@@ -250,7 +265,7 @@ public final class CacheExercise {
   private void truncate(Shadow shadow) {
     int length = random.nextInt(shadow.length + 1);
     int kept = cache.truncate(shadow.table, length);
-    boolean windowed = cache.layout().groups().getFirst().kv().window() > 0;
+    boolean windowed = cache.prefixes().hasWindows();
     demand(kept <= length, "kept %d of %d", kept, length);
     demand(windowed || kept > length - BLOCK_TOKENS, "kept only %d of %d", kept, length);
     shadow.length = kept;
@@ -290,10 +305,12 @@ public final class CacheExercise {
 
   private void write(BlockTable table, int position, long value) {
     for (LayerGroup group : cache.layout().groups()) {
-      int block = table.block(group.index(), position / BLOCK_TOKENS);
-      storage
-          .segment(block)
-          .set(ValueLayout.JAVA_LONG, offset(block, position), value + group.index());
+      if (position < group.limit()) {
+        int block = table.block(group.index(), position / BLOCK_TOKENS);
+        storage
+            .segment(block)
+            .set(ValueLayout.JAVA_LONG, offset(block, position), value + group.index());
+      }
     }
   }
 
@@ -325,7 +342,8 @@ public final class CacheExercise {
       expected[i] = hash & Long.MAX_VALUE;
     }
     for (LayerGroup group : cache.layout().groups()) {
-      for (int p = group.firstVisible(shadow.length); p < shadow.length; p++) {
+      int end = Math.min(shadow.length, group.limit());
+      for (int p = group.firstVisible(shadow.length); p < end; p++) {
         int block = table.block(group.index(), p / BLOCK_TOKENS);
         long held = storage.segment(block).get(ValueLayout.JAVA_LONG, offset(block, p));
         demand(

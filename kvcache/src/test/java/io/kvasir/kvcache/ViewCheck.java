@@ -74,7 +74,7 @@ final class ViewCheck {
     PrefixTree tree = prefixes.tree();
     for (int at = pin.node(); !tree.isRoot(at); at = tree.above(at)) {
       for (int g = 0; g < prefixes.groups(); g++) {
-        if (!prefixes.isWindow(g)) {
+        if (!prefixes.isWindow(g) && tree.block(at, g) != PrefixTree.NONE) {
           pinned[tree.block(at, g)]++;
         }
       }
