@@ -85,6 +85,7 @@ final class KvasirCommand implements Callable<Integer> {
         "bench",
         new CommandLine(new BenchCommand(surroundings))
             .addSubcommand("serve", new BenchServeCommand(surroundings)));
+    commands.put("eval", new EvalCommand(surroundings));
     commands.put("sim", new SimCommand(surroundings));
     commands.put("pull", new PullCommand(surroundings));
     commands.put("tokenize", new TokenizeCommand(surroundings));

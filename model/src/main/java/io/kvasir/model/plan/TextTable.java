@@ -4,16 +4,16 @@ import java.util.ArrayList;
 import java.util.List;
 
 /// Columns of text, the first left-aligned and the others to the right.
-final class TextTable {
+public final class TextTable {
   private static final String GAP = "  ";
 
   private final List<List<String>> rows = new ArrayList<>();
 
-  TextTable(List<String> head) {
+  public TextTable(List<String> head) {
     rows.add(List.copyOf(head));
   }
 
-  void add(List<String> row) {
+  public void add(List<String> row) {
     if (row.size() != rows.getFirst().size()) {
       throw new IllegalArgumentException(
           row.size() + " cells under " + rows.getFirst().size() + " columns");
@@ -21,7 +21,7 @@ final class TextTable {
     rows.add(List.copyOf(row));
   }
 
-  void append(StringBuilder out) {
+  public void append(StringBuilder out) {
     int[] widths = new int[rows.getFirst().size()];
     for (List<String> row : rows) {
       for (int i = 0; i < widths.length; i++) {

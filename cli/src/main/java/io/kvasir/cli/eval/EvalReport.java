@@ -1,0 +1,104 @@
+package io.kvasir.cli.eval;
+
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.model.json.Json;
+import io.kvasir.model.plan.TextTable;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// Everything that was measured, as tables for people and as one JSON document.
+public final class EvalReport {
+  private final Map<String, Json> head = new LinkedHashMap<>();
+  private final List<FidelityRun.Result> fidelity = new ArrayList<>();
+  private double rawBytes = Double.NaN;
+
+  /// A fact about the model or the run.
+  public void fact(String name, Json value) {
+    head.put(name, value);
+  }
+
+  public void addFidelity(List<FidelityRun.Result> results) {
+    fidelity.addAll(results);
+    for (FidelityRun.Result result : results) {
+      if (result.name().equals(KvFormat.F16.name())) {
+        rawBytes = result.size().perToken();
+      }
+    }
+  }
+
+  /// Results that were added.
+  List<FidelityRun.Result> fidelity() {
+    return fidelity;
+  }
+
+  /// Aligned tables.
+  public String text() {
+    StringBuilder out = new StringBuilder();
+    if (!fidelity.isEmpty()) {
+      TextTable table =
+          new TextTable(
+              List.of(
+                  "format",
+                  "B/token",
+                  "f16 /",
+                  "B/token held",
+                  "KL mean",
+                  "median",
+                  "99 %",
+                  "99.9 %",
+                  "max",
+                  "same top",
+                  "RMS dp",
+                  "perplexity",
+                  "change",
+                  "95 % interval"));
+      fidelity.forEach(result -> table.add(row(result)));
+      table.append(out);
+    }
+    return out.toString();
+  }
+
+  private List<String> row(FidelityRun.Result result) {
+    FidelityFigures figures = result.figures();
+    FidelityFigures.Divergence kl = figures.divergence();
+    Interval change = figures.perplexityChange();
+    return List.of(
+        result.name(),
+        Figures.fixed(result.size().perToken(), 0),
+        Figures.fixed(rawBytes / result.size().perToken(), 2),
+        Figures.fixed(result.size().meanPerToken(), 0),
+        Figures.scientific(kl.mean()),
+        Figures.scientific(kl.median()),
+        Figures.scientific(kl.p99()),
+        Figures.scientific(kl.p999()),
+        Figures.scientific(kl.max()),
+        Figures.percent(figures.sameTop()),
+        Figures.scientific(figures.rmsChange()),
+        Figures.fixed(figures.perplexity(), 3),
+        Figures.percent(change.value()),
+        Figures.percent(change.low()) + " to " + Figures.percent(change.high()));
+  }
+
+  /// One document.
+  public Json json() {
+    Map<String, Json> fields = new LinkedHashMap<>(head);
+    if (!fidelity.isEmpty()) {
+      fields.put("fidelity", new Json.Arr(fidelity.stream().map(this::json).toList()));
+    }
+    return new Json.Obj(fields);
+  }
+
+  private Json json(FidelityRun.Result result) {
+    Map<String, Json> fields = new LinkedHashMap<>();
+    CacheSize size = result.size();
+    fields.put("kv_format", new Json.Str(result.name()));
+    fields.put("bytes_per_token", Figures.json(size.perToken()));
+    fields.put("f16_ratio", Figures.json(rawBytes / size.perToken()));
+    fields.put("held_bytes_per_token", Figures.json(size.meanPerToken()));
+    fields.put("held_at_tokens", new Json.Int(size.tokens()));
+    fields.putAll(result.figures().json().asMap());
+    return new Json.Obj(fields);
+  }
+}

@@ -1,0 +1,82 @@
+package io.kvasir.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.kvasir.cli.Shell.Outcome;
+import io.kvasir.model.json.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `kvasir eval` on the model that comes with Kvasir.
+class EvalCommandTest {
+  @TempDir Path folder;
+
+  private static final String[] SMALL = {"--tokens", "96", "--window", "48"};
+
+  private static Outcome eval(String... options) {
+    String[] args = new String[1 + SMALL.length + options.length];
+    args[0] = "eval";
+    System.arraycopy(SMALL, 0, args, 1, SMALL.length);
+    System.arraycopy(options, 0, args, 1 + SMALL.length, options.length);
+    return Shell.run(args);
+  }
+
+  @Test
+  void json_holdsControlAndFloorAndFormats() {
+    Outcome outcome = eval("--kv-format", "bf16", "--json");
+
+    assertThat(outcome.err()).isEmpty();
+    Json json = Json.parse(outcome.out());
+    assertThat(json.get("documents").asInt()).isEqualTo(2);
+    List<Json> rows = json.get("fidelity").asList();
+    assertThat(rows.stream().map(row -> row.get("kv_format").asString()))
+        .containsExactly("f32, other blocks", "f16", "bf16");
+    assertThat(rows.get(0).get("kl").get("max").asDouble()).isZero();
+    assertThat(rows.get(2).get("kl").get("mean").asDouble())
+        .isGreaterThan(rows.get(1).get("kl").get("mean").asDouble());
+    assertThat(rows.get(2).get("f16_ratio").asDouble()).isEqualTo(1);
+    assertThat(rows.get(2).get("tokens").asInt()).isEqualTo(94);
+  }
+
+  @Test
+  void table_isAligned() {
+    Outcome outcome = eval();
+
+    assertThat(outcome.exitCode()).isZero();
+    List<String> lines = outcome.out().lines().toList();
+    assertThat(lines.getFirst()).startsWith("format").contains("KL mean");
+    assertThat(lines).hasSize(3);
+  }
+
+  @Test
+  void text_isReadFromFiles() throws IOException {
+    Path text = Files.writeString(folder.resolve("a.txt"), "The cat sat on the mat. ".repeat(9));
+
+    Json json = Json.parse(eval("--text", text.toString(), "--json").out());
+
+    assertThat(json.get("fidelity").asList().getFirst().get("tokens").asInt()).isBetween(50, 94);
+  }
+
+  @Test
+  void wrongUse_isToldInOneSentence() throws IOException {
+    Path empty = Files.writeString(folder.resolve("empty.txt"), "");
+
+    assertOneSentence(eval("--text", empty.toString()), 1, "less than 2 tokens");
+    assertOneSentence(
+        eval("--text", folder.resolve("none.txt").toString()), 1, "there is no file", "none.txt");
+    assertOneSentence(eval("--kv-format", "int99"), 2, "--kv-format", "int99");
+    assertOneSentence(eval("--tokes", "5"), 2, "--tokes", "did you mean --tokens?");
+    assertOneSentence(Shell.run("eval", "--tokens", "0"), 2, "--tokens", "0");
+  }
+
+  private static void assertOneSentence(Outcome outcome, int exitCode, String... parts) {
+    assertThat(outcome.exitCode()).as(outcome.err()).isEqualTo(exitCode);
+    assertThat(outcome.out()).isEmpty();
+    assertThat(outcome.err().strip().lines()).hasSize(1);
+    assertThat(outcome.err()).startsWith("kvasir: ").contains(parts);
+  }
+}
