@@ -64,9 +64,11 @@ public record LayerGroup(int index, LayerKv kv, List<Integer> layers, Role role,
     return !isWindow() && !isBounded();
   }
 
-  /// The oldest position that a query at `position` or later still sees.
+  /// The oldest position that a query at `position` or later still sees. A tail begins on the grid
+  /// of [io.kvasir.kvcache.format.ExactRows], so that a prefix which ends there needs none of it.
   public int firstVisible(int position) {
-    return !isWindow() ? 0 : Math.max(0, position - kv.window() + 1);
+    int first = !isWindow() ? 0 : Math.max(0, position - kv.window() + 1);
+    return role == Role.TAIL ? Math.max(first, kv.exact().exactFrom(position)) : first;
   }
 
   /// One past the index of the last block that `positions` positions have in this group.

@@ -58,8 +58,10 @@ final class LayoutPlan {
   }
 
   private static LayerKv exact(LayerKv kv, int window) {
+    // A tail begins where the layer's rule says.
+    ExactRows exact = window > 0 ? kv.exact() : ExactRows.NONE;
     return new LayerKv(
-        kv.kvHeads(), kv.keyDim(), kv.valueDim(), window, KvFormat.F16, KvFormat.F16);
+        kv.kvHeads(), kv.keyDim(), kv.valueDim(), window, KvFormat.F16, KvFormat.F16, exact);
   }
 
   private void checkTiles(LayerKv kv, int layer) {
