@@ -8,5 +8,6 @@ module io.kvasir.kvcache {
   exports io.kvasir.kvcache;
   exports io.kvasir.kvcache.eviction;
   exports io.kvasir.kvcache.format;
+  exports io.kvasir.kvcache.prune;
   exports io.kvasir.kvcache.tier;
 }
