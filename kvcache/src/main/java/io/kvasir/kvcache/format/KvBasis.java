@@ -23,13 +23,13 @@ public final class KvBasis {
   ///
   /// @param layer its number among the layers that keep keys and values
   public static KvBasis of(LayerKv kv, KvProfile profile, int layer) {
+    // A latent row is values and rotated key parts; a rotation across both could not be undone for
+    // the values alone, and a centre would have to be added to the output.
     boolean latent = kv.valueDim() == 0;
-    int keyRotation = kv.keyFormat().rowBasis().isRotated() ? Hadamard.block(kv.keyDim()) : 0;
+    int keyRotation =
+        !latent && kv.keyFormat().rowBasis().isRotated() ? Hadamard.block(kv.keyDim()) : 0;
     int valueRotation =
-        latent
-            ? keyRotation
-            : kv.valueFormat().rowBasis().isRotated() ? Hadamard.block(kv.valueDim()) : 0;
-    // Where values are part of the key rows, a centre would have to be added to the output.
+        !latent && kv.valueFormat().rowBasis().isRotated() ? Hadamard.block(kv.valueDim()) : 0;
     boolean centred = kv.keyFormat().rowBasis().isCentred() && !latent && layer < profile.layers();
     float[][] centres = new float[centred ? kv.kvHeads() : 0][];
     for (int head = 0; head < centres.length; head++) {
