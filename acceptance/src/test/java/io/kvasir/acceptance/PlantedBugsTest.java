@@ -91,7 +91,7 @@ final class PlantedBugsTest {
             "Integer known = roots.isEmpty() ? null : roots.values().iterator().next();"),
         new Bug(
             "a fork writes into the block it shares",
-            "KvCache.java",
+            "TableHoldings.java",
             "storage.copy(source.block(g, full), copy);\n        fork.append(g, copy);",
             "pool.free(copy);\n        fork.append(g, source.block(g, full));"),
         new Bug(
@@ -139,6 +139,46 @@ final class PlantedBugsTest {
             "Promotion.java",
             "|| firstBlock + place < group",
             "|| 1_000 + place < group"),
+        new Bug(
+            "kept rows of two heads share a page",
+            "PrunedPages.java",
+            "firstPage[at] = pages;",
+            "firstPage[at] = 0;"),
+        new Bug(
+            "a fork does not hold the pages of the pruned table",
+            "TablePruning.java",
+            "pages.hold();\n",
+            ""),
+        new Bug(
+            "pages outlive the last pruned table",
+            "TablePruning.java",
+            "    pages.forEachBlock(pool::free);\n",
+            ""),
+        new Bug(
+            "what a pruned sequence computes is found by others",
+            "KvCache.java",
+            "int from = table.pages() == null ? table.length() / layout.blockTokens() : full;",
+            "int from = table.length() / layout.blockTokens();"),
+        new Bug(
+            "a pruned table goes on with a block of the tree",
+            "TablePruning.java",
+            "to.append(g, copy(block));",
+            "to.append(g, block);"),
+        new Bug(
+            "pruning again forgets that rows have moved",
+            "PageWriter.java",
+            "slot = old % blockTokens;",
+            "slot = position % blockTokens;"),
+        new Bug(
+            "pruning copies keys only",
+            "PageWriter.java",
+            "if (kv.valueDim() > 0) {",
+            "if (kv.valueDim() > 1000) {"),
+        new Bug(
+            "rewinding a pruned table brings back what is gone",
+            "TablePruning.java",
+            "if (length < pages.tokens() || !windowsServe(table, length)) {",
+            "if (!windowsServe(table, length)) {"),
         new Bug(
             "rewinding keeps writing into the shared block",
             "TableHoldings.java",
@@ -225,7 +265,8 @@ final class PlantedBugsTest {
         }
       }
     }
-    for (String name : List.of("CacheExercise.java", "MapTier.java", "ViewCheck.java")) {
+    for (String name :
+        List.of("CacheExercise.java", "MapTier.java", "ViewCheck.java", "RowModel.java")) {
       units.add(new Unit(TESTS.resolve(name), Files.readString(TESTS.resolve(name))));
     }
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();

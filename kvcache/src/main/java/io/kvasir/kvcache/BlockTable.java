@@ -12,6 +12,10 @@ import org.jspecify.annotations.Nullable;
 /// Blocks that are full belong to nodes of the prefix tree, of which the table knows the last, its
 /// *tip*; those behind are private to the table.
 ///
+/// What pruning leaves of a table stands outside of the tree: [#pruned] has the rows that were kept
+/// of the beginning, the blocks behind are private to the table, full or not, and its full groups
+/// start behind the pruned positions.
+///
 /// Tables are created and changed by their [KvCache] only, on its owner thread; kernels read them
 /// during a step, in which nothing changes.
 public final class BlockTable {
@@ -26,6 +30,7 @@ public final class BlockTable {
   private int tip;
   private int ordinal;
   private @Nullable Promotion promotion;
+  private @Nullable PrunedPages pages;
   private boolean released;
 
   /// @param id of this table among all that its cache ever had
@@ -51,7 +56,15 @@ public final class BlockTable {
 
   /// What pruning left of the beginning, or null where nothing was pruned.
   public @Nullable PrunedTokens pruned() {
-    return null;
+    return pages;
+  }
+
+  @Nullable PrunedPages pages() {
+    return pages;
+  }
+
+  void setPages(@Nullable PrunedPages pages) {
+    this.pages = pages;
   }
 
   /// Index of the oldest block the group still holds.
@@ -91,7 +104,7 @@ public final class BlockTable {
 
   /// Blocks held over all groups; a shared one counts in each table.
   public int blockCount() {
-    int count = 0;
+    int count = pages == null ? 0 : pages.blockCount();
     for (int group = 0; group < blocks.length; group++) {
       count += endBlock[group] - firstBlock[group];
     }
@@ -160,6 +173,7 @@ public final class BlockTable {
     System.arraycopy(other.firstBlock, 0, firstBlock, 0, firstBlock.length);
     System.arraycopy(other.endBlock, 0, endBlock, 0, endBlock.length);
     tip = other.tip;
+    pages = other.pages;
     length = other.length;
     reserved = other.reserved;
   }

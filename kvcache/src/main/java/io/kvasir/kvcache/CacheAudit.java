@@ -1,5 +1,8 @@
 package io.kvasir.kvcache;
 
+import java.util.IdentityHashMap;
+import java.util.Map;
+
 /// One look at a whole [KvCache]: proves its invariants (see there) and counts what is shared.
 ///
 /// Everything is derived anew from the tables, the pins and the tree, and compared with the counts
@@ -38,6 +41,7 @@ final class CacheAudit {
       expectedPins[table.tip()]++;
       verifyTable(table, places, windowHolders);
     }
+    prunedPages().forEach((pages, holders) -> verifyPages(pages, holders, places));
     for (PrefixPin pin : pins.active()) {
       expectedPins[pin.node()]++;
       for (int block : pin.windowBlocks()) {
@@ -58,7 +62,13 @@ final class CacheAudit {
 
   private void verifyTable(BlockTable table, int[] places, int[] windowHolders) {
     int blockTokens = layout.blockTokens();
-    int full = table.length() / blockTokens;
+    PrunedPages pages = table.pages();
+    int full = pages == null ? table.length() / blockTokens : 0;
+    check(
+        pages == null || table.tip() == PrefixTree.PRIVATE,
+        "I4: the pruned %s ends at node %d",
+        table,
+        table.tip());
     check(
         tree.depth(table.tip()) == full - 1,
         "I4: %s ends at a node of depth %d",
@@ -68,6 +78,9 @@ final class CacheAudit {
       int g = group.index();
       int end = group.endBlock(table.reserved(), blockTokens);
       int first = Math.min(end, group.firstVisible(table.length()) / blockTokens);
+      if (pages != null && PrunedPages.isPruned(group)) {
+        first = pages.tokens() / blockTokens;
+      }
       check(
           table.endBlock(g) == end && table.firstBlock(g) == first,
           "I8: group %d of %s holds blocks %d to %d and should hold %d to %d",
@@ -96,6 +109,28 @@ final class CacheAudit {
         places[table.block(g, index)]++;
       }
     }
+  }
+
+  /// The pages of all pruned tables, each with the number of its tables.
+  private IdentityHashMap<PrunedPages, Integer> prunedPages() {
+    IdentityHashMap<PrunedPages, Integer> holders = new IdentityHashMap<>();
+    for (BlockTable table : cache.tables()) {
+      PrunedPages pages = table.pages();
+      if (pages != null) {
+        holders.merge(pages, 1, Integer::sum);
+      }
+    }
+    return holders;
+  }
+
+  private static void verifyPages(PrunedPages pages, int holders, int[] places) {
+    check(
+        pages.holders() == holders,
+        "I3: %s has %d holders, counted are %d",
+        pages,
+        pages.holders(),
+        holders);
+    pages.forEachBlock(block -> places[block]++);
   }
 
   private void verifyNodes(int[] places, int[] expectedPins, int[] windowHolders) {
@@ -240,6 +275,9 @@ final class CacheAudit {
         count += prefixes.steadyGroups(tree.depth(at));
         at = tree.above(at);
       }
+    }
+    for (Map.Entry<PrunedPages, Integer> pages : prunedPages().entrySet()) {
+      count += pages.getValue() > 1 ? pages.getKey().blockCount() : 0;
     }
     return count + sharedWindowBlocks();
   }

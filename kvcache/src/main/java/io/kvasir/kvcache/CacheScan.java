@@ -136,11 +136,26 @@ final class CacheScan {
     CacheView.State state =
         table.promotion() == null ? CacheView.State.PRIVATE : CacheView.State.IN_TRANSFER;
     int blockTokens = cells.blockTokens;
-    int full = table.length() / blockTokens;
+    PrunedPages pages = table.pages();
+    if (pages != null) {
+      scanPages(pages);
+    }
+    int full = pages == null ? table.length() / blockTokens : 0;
     for (int group = 0; group < groups; group++) {
       for (int i = Math.max(full, table.firstBlock(group)); i < table.endBlock(group); i++) {
         int filled = Math.clamp((long) table.length() - (long) i * blockTokens, 0, blockTokens);
         mark(table.block(group, i), state, 1, filled, group);
+      }
+    }
+  }
+
+  /// Pages are told as blocks full of tokens.
+  private void scanPages(PrunedPages pages) {
+    int held = pages.holders();
+    CacheView.State state = held > 1 ? CacheView.State.SHARED : CacheView.State.PRIVATE;
+    for (int group = 0; group < groups; group++) {
+      for (int i = 0; i < pages.blocks(group); i++) {
+        mark(pages.block(group, i), state, held, cells.blockTokens, group);
       }
     }
   }

@@ -25,16 +25,17 @@ import org.jspecify.annotations.Nullable;
 /// - I1 free and taken block ids partition the pool; no id is free twice.
 /// - I2 a node's pins equal the tables and pins that end there plus its pinned children; a window
 ///   block's holders equal the tables and pins in whose window it lies.
-/// - I3 a taken block is private to one table or stands in one node, never both.
+/// - I3 a taken block is private to one table, or stands in one node, or holds pages of as many
+///   pruned tables as say so; only one of these.
 /// - I4 only full blocks stand in nodes; a table's blocks before its last partly filled one are its
-///   nodes' blocks.
+///   nodes' blocks, those of a pruned table all its own.
 /// - I5 a pinned node has a pinned parent; a cached one has all nodes before it.
 /// - I6 the cached blocks counted are those of idle nodes and the loose ones, and the policy's
 ///   victim is an idle leaf.
 /// - I7 each findable node is found by its own tokens and is the only one with them.
 /// - I8 each group of a table holds exactly the blocks from the first that a query at `length`
-///   still sees to the one with position `reserved - 1`, a bounded group to that of its last
-///   position at most.
+///   still sees (of a pruned table a full group: the first behind the pruned positions) to the one
+///   with position `reserved - 1`, a bounded group to that of its last position at most.
 ///
 /// **Threads.** One thread owns the cache and makes all calls; the one that made it is the owner
 /// until another [#adopt]s it, and every call asserts it. Kernels on other threads read tables and
@@ -50,6 +51,7 @@ public final class KvCache implements AutoCloseable {
   private final PrefixTree tree;
   private final BlockPool pool;
   private final TableHoldings holdings;
+  private final TablePruning pruning;
   private final PrefixPins pins;
   private final @Nullable Promotions promotions;
   private final List<BlockTable> tables = new ArrayList<>();
@@ -86,6 +88,7 @@ public final class KvCache implements AutoCloseable {
     this.tree = prefixes.tree();
     this.pool = prefixes.pool();
     this.holdings = new TableHoldings(this, prefixes);
+    this.pruning = new TablePruning(this, prefixes, holdings);
     this.pins = new PrefixPins(prefixes, config.clock());
     NodeOffload offload = prefixes.offload();
     this.promotions = offload == null ? null : new Promotions(this, offload);
@@ -187,7 +190,7 @@ public final class KvCache implements AutoCloseable {
     return Reservation.Granted.GRANTED;
   }
 
-  private boolean makeRoom(int wanted) {
+  boolean makeRoom(int wanted) {
     pins.expire();
     return pins.breakFor(wanted) && prefixes.makeRoom(wanted);
   }
@@ -206,7 +209,8 @@ public final class KvCache implements AutoCloseable {
               .formatted(length, sequence.length));
     }
     int full = length / layout.blockTokens();
-    for (int index = table.length() / layout.blockTokens(); index < full; index++) {
+    int from = table.pages() == null ? table.length() / layout.blockTokens() : full;
+    for (int index = from; index < full; index++) {
       prefixes.seal(table, index, sequence);
     }
     table.setLength(length);
@@ -229,6 +233,24 @@ public final class KvCache implements AutoCloseable {
   /// @throws IllegalArgumentException for a table from [#lookup]
   public void commit(BlockTable table, int count) {
     commit(table, NO_TOKENS, count);
+  }
+
+  /// Drops rows of the first positions of a sequence: for each layer of a full group and each kv
+  /// head only the named ones stay, copied into pages of its own ([BlockTable#pruned]). What the
+  /// table held before stays as it is for others. From now on the table is private: nobody finds
+  /// what it holds or will hold, and it cannot be pinned. It may be pruned again, of what is left
+  /// and further. Window groups and exact copies stay as they are.
+  ///
+  /// @param kept its tokens are at least those pruned before and at most the table's length
+  /// @return [Reservation.Insufficient], with nothing changed for the sequence, where the blocks
+  ///   for what is kept cannot be had beside those it is copied from
+  /// @throws IllegalArgumentException for positions that are not there, and as
+  ///   [KvLayout#checkPrunable]
+  public Reservation prune(BlockTable table, KeptTokens kept) {
+    checkLive(table);
+    Reservation reservation = pruning.prune(table, kept);
+    prefixes.shrinkTo(config.cachedBlocks());
+    return reservation;
   }
 
   /// Begins to bring back what lower tiers hold of a prompt behind what the table has.
@@ -298,30 +320,17 @@ public final class KvCache implements AutoCloseable {
   /// @return the fork, or [Forked.NoRoom] where no block is free for that copy
   public Forked fork(BlockTable source) {
     checkLive(source);
-    int full = source.length() / layout.blockTokens();
-    boolean partial = source.length() % layout.blockTokens() != 0;
-    int wanted = partial ? prefixes.groupsAt(full) : 0;
+    boolean pruned = source.pages() != null;
+    int wanted = pruned ? pruning.blocksToFork(source) : holdings.blocksToFork(source);
     if (!makeRoom(wanted)) {
       return new Forked.NoRoom(wanted, prefixes.availableBlocks());
     }
     BlockTable fork = add(source.tip());
-    fork.copyBlocks(source);
-    for (LayerGroup group : layout.groups()) {
-      int g = group.index();
-      while (fork.endBlock(g) > Math.max(full, fork.firstBlock(g))) {
-        fork.removeLast(g);
-      }
-      for (int i = fork.firstBlock(g); prefixes.isWindow(g) && i < fork.endBlock(g); i++) {
-        prefixes.windows().hold(fork.block(g, i));
-      }
-      if (partial && prefixes.keeps(g, full)) {
-        int copy = pool.take();
-        storage.copy(source.block(g, full), copy);
-        fork.append(g, copy);
-      }
+    if (pruned) {
+      pruning.fork(source, fork);
+    } else {
+      holdings.fork(source, fork);
     }
-    fork.setLength(source.length());
-    fork.setReserved(source.length());
     return new Forked.Table(fork);
   }
 
@@ -349,7 +358,10 @@ public final class KvCache implements AutoCloseable {
           "cannot rewind a sequence of %d tokens to %d".formatted(table.length(), length));
     }
     int full = table.length() / layout.blockTokens();
-    if (length / layout.blockTokens() == full && !prefixes.hasWindows()) {
+    PrunedPages pages = table.pages();
+    if (pages != null) {
+      pruning.truncate(table, pages, length);
+    } else if (length / layout.blockTokens() == full && !prefixes.hasWindows()) {
       holdings.dropPrivate(table, blocksFor(length));
       table.setLength(length);
       table.setReserved(length);

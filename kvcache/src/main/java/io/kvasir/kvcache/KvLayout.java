@@ -80,6 +80,13 @@ public final class KvLayout {
     return new KvLayout(blockTokens, blockBytes, plan.groups(blockBytes), layers.size());
   }
 
+  /// Checks that single rows of the layers of full groups can be kept apart from the others.
+  ///
+  /// @throws IllegalArgumentException naming the format that encodes several rows together
+  public void checkPrunable() {
+    TablePruning.checkPrunable(this);
+  }
+
   public int blockTokens() {
     return blockTokens;
   }

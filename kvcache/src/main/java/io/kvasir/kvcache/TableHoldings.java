@@ -96,6 +96,35 @@ final class TableHoldings {
     return room ? tokens : 0;
   }
 
+  /// Blocks that [#fork] takes.
+  int blocksToFork(BlockTable source) {
+    boolean partial = source.length() % layout.blockTokens() != 0;
+    return partial ? prefixes.groupsAt(source.length() / layout.blockTokens()) : 0;
+  }
+
+  /// Makes an empty table that ends at the same node a fork of another.
+  void fork(BlockTable source, BlockTable fork) {
+    int full = source.length() / layout.blockTokens();
+    boolean partial = source.length() % layout.blockTokens() != 0;
+    fork.copyBlocks(source);
+    for (LayerGroup group : layout.groups()) {
+      int g = group.index();
+      while (fork.endBlock(g) > Math.max(full, fork.firstBlock(g))) {
+        fork.removeLast(g);
+      }
+      for (int i = fork.firstBlock(g); prefixes.isWindow(g) && i < fork.endBlock(g); i++) {
+        prefixes.windows().hold(fork.block(g, i));
+      }
+      if (partial && prefixes.keeps(g, full)) {
+        int copy = pool.take();
+        storage.copy(source.block(g, full), copy);
+        fork.append(g, copy);
+      }
+    }
+    fork.setLength(source.length());
+    fork.setReserved(source.length());
+  }
+
   /// Holds what the sequence keeps in a second table, ends the first and moves over.
   void rewind(BlockTable table, int full, int length) {
     match.rewind(table.tip(), full, length);
@@ -146,6 +175,11 @@ final class TableHoldings {
 
   /// Lets go of everything that a table holds.
   void letGo(BlockTable table) {
+    PrunedPages pages = table.pages();
+    if (pages != null) {
+      dropPrivate(table, 0);
+      TablePruning.letGo(table, pages, pool);
+    }
     dropPrivate(table, table.length() / layout.blockTokens());
     boolean hidden = tree.isHidden(table.tip());
     if (!hidden) {
@@ -185,7 +219,11 @@ final class TableHoldings {
       int g = group.index();
       int first = group.firstVisible(table.length()) / layout.blockTokens();
       while (table.firstBlock(g) < Math.min(first, table.endBlock(g))) {
-        prefixes.dropWindowBlock(table.removeFirst(g));
+        if (table.pages() == null) {
+          prefixes.dropWindowBlock(table.removeFirst(g));
+        } else {
+          pool.free(table.removeFirst(g));
+        }
       }
     }
   }

@@ -10,7 +10,6 @@ import io.kvasir.kvcache.tier.OffloadConfig;
 import io.kvasir.kvcache.tier.OffloadStats;
 import io.kvasir.kvcache.tier.Offloader;
 import io.kvasir.kvcache.tier.Tier;
-import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,7 +25,8 @@ import org.jspecify.annotations.Nullable;
 /// or copied from the wrong place reads back a value that its sequence does not expect. Tokens are
 /// drawn from few values, so prefixes meet often; some seeds use a hasher that maps everything to
 /// one value. Every third seed has tiers below the cache that fail now and then, and sequences that
-/// wait for blocks from there or end while they wait.
+/// wait for blocks from there or end while they wait. Pruned sequences have a content of their own
+/// from then on, so what they hold must never be found by others.
 ///
 /// Failures are [IllegalStateException]s that name the seed and the operation.
 public final class CacheExercise {
@@ -36,9 +36,19 @@ public final class CacheExercise {
   private static final class Shadow {
     final BlockTable table;
     final String salt;
-    final long secret;
+    long secret;
     @Nullable Promotion promotion;
     int[] tokens = new int[MOST_TOKENS + 200];
+
+    /// What the cache should hold of each position.
+    long[] contents = new long[MOST_TOKENS + 200];
+
+    /// Positions before were pruned to [#kept].
+    int pruned;
+
+    /// `[layer][head]`, null for layers that are not pruned.
+    int[][][] kept = new int[0][][];
+
     int length;
 
     Shadow(BlockTable table, String salt, long secret) {
@@ -46,15 +56,27 @@ public final class CacheExercise {
       this.salt = salt;
       this.secret = secret;
     }
+
+    /// What a model would compute: a function of all tokens up to the position, and of the sequence
+    /// itself where it is shared with nobody.
+    void compute(int from, int to) {
+      for (int i = from; i < to; i++) {
+        long hash = i == 0 ? salt.hashCode() * 31L : contents[i - 1];
+        hash = (hash ^ secret * 0x9e3779b97f4a7c15L ^ tokens[i]) * 0xbf58476d1ce4e5b9L + 1;
+        contents[i] = hash ^ hash >>> 29;
+      }
+    }
   }
 
   /// @param hitTokens tokens that lookups found
   /// @param promotedBlocks blocks that came back from lower tiers
-  record Outcome(long hitTokens, long promotedBlocks) {}
+  /// @param prunings tables that were pruned
+  record Outcome(long hitTokens, long promotedBlocks, long prunings) {}
 
   private final SplittableRandom random;
   private final KvCache cache;
   private final HostStorage storage;
+  private final RowModel rows;
   private final List<Shadow> sequences = new ArrayList<>();
   private final List<PrefixPin> pins = new ArrayList<>();
   private final int alphabet;
@@ -62,12 +84,14 @@ public final class CacheExercise {
   private long secrets = 1;
   private long hits;
   private long promoted;
+  private long prunings;
 
   private CacheExercise(long seed) {
     random = new SplittableRandom(seed);
     KvLayout layout = layout(random);
     int blocks = 6 + random.nextInt(90);
     storage = new HostStorage(layout.blockBytes(), blocks);
+    rows = new RowModel(layout, storage);
     List<String> policies = EvictionPolicies.names();
     BlockHasher hasher =
         random.nextInt(4) == 0 ? (parent, tokens, from, count) -> 7 : BlockHasher.DEFAULT;
@@ -111,20 +135,21 @@ public final class CacheExercise {
     } catch (RuntimeException | AssertionError e) {
       throw new IllegalStateException("seed " + seed + ", operation " + operation + ": " + e, e);
     }
-    return new Outcome(exercise.hits, exercise.promoted);
+    return new Outcome(exercise.hits, exercise.promoted, exercise.prunings);
   }
 
   private static KvLayout layout(SplittableRandom random) {
-    LayerKv full = new LayerKv(1, 8, 8, 0, KvFormat.F32, KvFormat.F32);
+    LayerKv full = new LayerKv(2, 2, 2, 0, KvFormat.F32, KvFormat.F32);
     int window = 1 + random.nextInt(70);
-    LayerKv sliding = new LayerKv(1, 8, 8, window, KvFormat.F32, KvFormat.F32);
+    LayerKv sliding = new LayerKv(2, 2, 2, window, KvFormat.F32, KvFormat.F32);
     int sinks = 64 * random.nextInt(3);
     int tail = 64 * random.nextInt(2);
     LayerKv sunk = exact(full, 64 + sinks, -1);
     LayerKv tailed = exact(full, sinks, tail);
     LayerKv slidingSunk = exact(sliding, 64, tail);
     return switch (random.nextInt(9)) {
-      case 0, 1 -> KvLayout.of(List.of(full), BLOCK_TOKENS);
+      case 0 -> KvLayout.of(List.of(full), BLOCK_TOKENS);
+      case 1 -> KvLayout.of(List.of(full, full, full), BLOCK_TOKENS);
       case 2 -> KvLayout.of(List.of(sliding), BLOCK_TOKENS);
       case 3 -> KvLayout.of(List.of(sunk), BLOCK_TOKENS);
       case 4 -> KvLayout.of(List.of(tailed), BLOCK_TOKENS);
@@ -136,7 +161,7 @@ public final class CacheExercise {
 
   private static LayerKv exact(LayerKv kv, int sinks, int tail) {
     ExactRows exact = new ExactRows(sinks, tail);
-    return new LayerKv(1, 8, 8, kv.window(), KvFormat.F32, KvFormat.F32, exact);
+    return new LayerKv(2, 2, 2, kv.window(), KvFormat.F32, KvFormat.F32, exact);
   }
 
   private void operate() {
@@ -152,11 +177,13 @@ public final class CacheExercise {
       fork(pick());
     } else if (choice < 760) {
       truncate(pick());
-    } else if (choice < 800) {
+    } else if (choice < 790) {
       pin(pick());
-    } else if (choice < 820 && !pins.isEmpty()) {
+    } else if (choice < 815) {
+      prune(pick());
+    } else if (choice < 828 && !pins.isEmpty()) {
       cache.unpin(pins.remove(random.nextInt(pins.size())));
-    } else if (choice < 822) {
+    } else if (choice < 830) {
       cache.reset();
     } else {
       release(sequences.get(random.nextInt(sequences.size())));
@@ -188,6 +215,7 @@ public final class CacheExercise {
           promotion.gainedTokens(),
           shadow.length);
       shadow.length = shadow.table.length();
+      shadow.compute(0, shadow.length);
       shadow.promotion = null;
     }
   }
@@ -214,6 +242,7 @@ public final class CacheExercise {
     Shadow shadow = new Shadow(table, salt, 0);
     shadow.length = table.length();
     System.arraycopy(prompt, 0, shadow.tokens, 0, prompt.length);
+    shadow.compute(0, shadow.length);
     hits += table.length();
     sequences.add(shadow);
     shadow.promotion =
@@ -245,9 +274,10 @@ public final class CacheExercise {
       return;
     }
     int written = random.nextInt(8) == 0 ? random.nextInt(count + 1) : count;
+    shadow.compute(shadow.length, shadow.length + written);
     for (int i = 0; i < count; i++) {
       int position = shadow.length + i;
-      write(shadow.table, position, i < written ? content(shadow, position) : -1);
+      write(shadow.table, position, i < written ? shadow.contents[position] : -1);
     }
     cache.commit(shadow.table, shadow.tokens, written);
     shadow.length += written;
@@ -257,7 +287,10 @@ public final class CacheExercise {
     if (cache.fork(shadow.table) instanceof KvCache.Forked.Table(BlockTable table)) {
       Shadow fork = new Shadow(table, shadow.salt, shadow.secret);
       fork.length = shadow.length;
+      fork.pruned = shadow.pruned;
+      fork.kept = shadow.kept;
       System.arraycopy(shadow.tokens, 0, fork.tokens, 0, shadow.length);
+      System.arraycopy(shadow.contents, 0, fork.contents, 0, shadow.length);
       sequences.add(fork);
     }
   }
@@ -267,7 +300,14 @@ public final class CacheExercise {
     int kept = cache.truncate(shadow.table, length);
     boolean windowed = cache.prefixes().hasWindows();
     demand(kept <= length, "kept %d of %d", kept, length);
-    demand(windowed || kept > length - BLOCK_TOKENS, "kept only %d of %d", kept, length);
+    if (shadow.pruned == 0) {
+      demand(windowed || kept > length - BLOCK_TOKENS, "kept only %d of %d", kept, length);
+    } else if (length < shadow.pruned || windowed && kept < length) {
+      demand(kept == 0 && shadow.table.blockCount() == 0, "kept %d pruned", kept);
+      shadow.pruned = 0;
+    } else {
+      demand(kept == length, "kept %d of %d behind the pruned", kept, length);
+    }
     shadow.length = kept;
   }
 
@@ -292,30 +332,31 @@ public final class CacheExercise {
     sequences.remove(shadow);
   }
 
-  /// What a model would compute: a function of all tokens up to the position, and of the sequence
-  /// itself where it is shared with nobody.
-  private static long content(Shadow shadow, int position) {
-    long hash = shadow.salt.hashCode() * 31L + shadow.secret * 0x9e3779b97f4a7c15L;
-    for (int i = 0; i <= position; i++) {
-      hash = (hash ^ shadow.tokens[i]) * 0xbf58476d1ce4e5b9L + 1;
-      hash ^= hash >>> 29;
+  private void prune(Shadow shadow) {
+    int blocks = (shadow.length - shadow.pruned) / BLOCK_TOKENS;
+    int tokens = shadow.pruned + BLOCK_TOKENS * random.nextInt(blocks + 1);
+    if (tokens == 0) {
+      return;
     }
-    return hash & Long.MAX_VALUE;
+    int[][][] kept = rows.choose(random, shadow.pruned, shadow.kept, tokens);
+    if (cache.prune(shadow.table, new KeptTokens(tokens, kept))
+        instanceof Reservation.Insufficient(int wanted, int most)) {
+      demand(wanted > most, "refused %d blocks of %d to prune", wanted, most);
+      return;
+    }
+    shadow.pruned = tokens;
+    shadow.kept = kept;
+    shadow.secret = secrets++;
+    prunings++;
+    rows.checkSize(shadow.table, kept, tokens);
   }
 
   private void write(BlockTable table, int position, long value) {
     for (LayerGroup group : cache.layout().groups()) {
       if (position < group.limit()) {
-        int block = table.block(group.index(), position / BLOCK_TOKENS);
-        storage
-            .segment(block)
-            .set(ValueLayout.JAVA_LONG, offset(block, position), value + group.index());
+        rows.write(table, group, position, value);
       }
     }
-  }
-
-  private long offset(int block, int position) {
-    return storage.offset(block) + 8L * (position % BLOCK_TOKENS);
   }
 
   private void check(int operation) {
@@ -334,20 +375,12 @@ public final class CacheExercise {
       return;
     }
     demand(table.length() == shadow.length, "%s should have %d tokens", table, shadow.length);
-    long[] expected = new long[shadow.length];
-    long hash = shadow.salt.hashCode() * 31L + shadow.secret * 0x9e3779b97f4a7c15L;
-    for (int i = 0; i < shadow.length; i++) {
-      hash = (hash ^ shadow.tokens[i]) * 0xbf58476d1ce4e5b9L + 1;
-      hash ^= hash >>> 29;
-      expected[i] = hash & Long.MAX_VALUE;
-    }
     for (LayerGroup group : cache.layout().groups()) {
       int end = Math.min(shadow.length, group.limit());
-      for (int p = group.firstVisible(shadow.length); p < end; p++) {
-        int block = table.block(group.index(), p / BLOCK_TOKENS);
-        long held = storage.segment(block).get(ValueLayout.JAVA_LONG, offset(block, p));
+      int first = group.isFull() ? shadow.pruned : group.firstVisible(shadow.length);
+      for (int p = first; p < end; p++) {
         demand(
-            held - group.index() == expected[p],
+            rows.holds(table, group, p, shadow.contents[p]),
             "position %d of group %d of %s holds another prefix's content, tokens %s",
             p,
             group.index(),
@@ -355,6 +388,7 @@ public final class CacheExercise {
             Arrays.toString(Arrays.copyOf(shadow.tokens, p + 1)));
       }
     }
+    rows.checkPruned(table, shadow.kept, shadow.pruned, shadow.contents);
   }
 
   private void end() {
@@ -383,11 +417,14 @@ public final class CacheExercise {
   public static void main(String[] args) {
     long hits = 0;
     long promoted = 0;
+    long prunings = 0;
     for (long seed = Long.parseLong(args[0]); seed < Long.parseLong(args[1]); seed++) {
       Outcome outcome = run(seed, Integer.parseInt(args[2]));
       hits += outcome.hitTokens();
       promoted += outcome.promotedBlocks();
+      prunings += outcome.prunings();
     }
-    System.out.println("hit tokens " + hits + ", promoted blocks " + promoted);
+    System.out.println(
+        "hit tokens " + hits + ", promoted blocks " + promoted + ", prunings " + prunings);
   }
 }

@@ -14,13 +14,16 @@ final class KvCachePropertyTest {
     long fresh = Long.getLong("kvasir.test.seed", System.nanoTime());
     long hits = 0;
     long promoted = 0;
+    long prunings = 0;
     for (int i = 0; i <= SEEDS; i++) {
       CacheExercise.Outcome outcome = CacheExercise.run(i == SEEDS ? fresh : i, OPERATIONS);
       hits += outcome.hitTokens();
       promoted += outcome.promotedBlocks();
+      prunings += outcome.prunings();
     }
     // Prefixes met often enough for the run to mean something.
     assertThat(hits).isGreaterThan(1_000_000);
     assertThat(promoted).isGreaterThan(1_000);
+    assertThat(prunings).isGreaterThan(5_000);
   }
 }

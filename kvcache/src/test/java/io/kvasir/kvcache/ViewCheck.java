@@ -30,6 +30,12 @@ final class ViewCheck {
         }
       }
     }
+    for (BlockTable table : cache.tables()) {
+      PrunedPages pages = table.pages();
+      if (pages != null) {
+        pages.forEachBlock(block -> tables[block]++);
+      }
+    }
     for (PrefixPin pin : pins) {
       if (pin.isActive()) {
         countPin(prefixes, pin, pinned);
