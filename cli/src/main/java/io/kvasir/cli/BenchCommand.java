@@ -3,6 +3,7 @@ package io.kvasir.cli;
 import io.kvasir.compute.Backend;
 import io.kvasir.engine.Engine;
 import io.kvasir.engine.EngineConfig;
+import io.kvasir.engine.KeyProfiles;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
@@ -174,7 +175,10 @@ final class BenchCommand implements Callable<Integer> {
       long each = layout.blocksFor(wanted.positions(), config.stepTokens());
       blocks = Math.max(blocks, each * wanted.batch());
     }
-    return config.withCacheBytes(blocks * layout.blockBytes()).withoutSharing();
+    return config
+        .withCacheBytes(blocks * layout.blockBytes())
+        .withoutSharing()
+        .withKeyProfiles(KeyProfiles.ZERO);
   }
 
   private BenchResult.Subject subject(ModelSummary summary, Backend backend) {

@@ -6,7 +6,7 @@ import io.kvasir.cli.eval.EvalSubject;
 import io.kvasir.cli.eval.FidelityRun;
 import io.kvasir.cli.eval.Texts;
 import io.kvasir.compute.Backend;
-import io.kvasir.engine.Calibration;
+import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.kvcache.format.KvRecipe;
@@ -101,7 +101,7 @@ final class EvalCommand implements Callable<Integer> {
       report.fact("device", new Json.Str(backend.name()));
       report.fact("block_tokens", new Json.Int(engine.blockTokens()));
       report.fact("documents", new Json.Int(documents.size()));
-      EvalSubject subject = subject(opened, backend, recipes, tokenizer, line);
+      EvalSubject subject = subject(opened, backend, recipes);
       int longest = documents.stream().mapToInt(document -> document.ids().length).max().orElse(0);
       try (FidelityRun run = new FidelityRun(subject, recipes, longest)) {
         report.addFidelity(run.measure(documents, line::show));
@@ -111,20 +111,13 @@ final class EvalCommand implements Callable<Integer> {
     return Main.OK;
   }
 
-  private EvalSubject subject(
-      Model opened,
-      Backend backend,
-      List<KvRecipe> recipes,
-      Tokenizer tokenizer,
-      ProgressLine line) {
-    boolean centred =
-        recipes.stream()
-            .anyMatch(recipe ->
-                Calibration.isNeeded(opened.config().kvLayout(engine.blockTokens(), recipe)));
+  private EvalSubject subject(Model opened, Backend backend, List<KvRecipe> recipes) {
     KvProfile profile = KvProfile.NONE;
-    if (centred) {
-      line.show("measuring the mean keys");
-      profile = Calibration.measure(opened.transformer(), backend, tokenizer);
+    for (KvRecipe recipe : recipes) {
+      KvLayout layout = opened.config().kvLayout(engine.blockTokens(), recipe);
+      if (profile.layers() == 0) {
+        profile = surroundings.keyProfiles().of(opened, backend, layout);
+      }
     }
     return new EvalSubject(opened.transformer(), backend, engine.blockTokens(), profile);
   }

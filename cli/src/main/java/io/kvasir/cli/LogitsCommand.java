@@ -95,7 +95,13 @@ final class LogitsCommand implements Callable<Integer> {
       check(opened, ids, capacity);
       KvLayout layout = opened.config().kvLayout(blockTokens, format);
       try (SequenceRun run =
-              new SequenceRun(opened, backend, layout, capacity, engine.usesKvCache());
+              new SequenceRun(
+                  opened,
+                  backend,
+                  layout,
+                  surroundings.keyProfiles(),
+                  capacity,
+                  engine.usesKvCache());
           RecordedRows recorded = record(opened, backend, ids.length)) {
         write(run, recorded, ids);
       }

@@ -46,7 +46,8 @@ final class OpenModel implements AutoCloseable {
       Surroundings surroundings,
       UnaryOperator<EngineConfig> more) {
     ModelLocation location = ModelLocation.resolve(model, surroundings);
-    EngineConfig config = more.apply(options.engineConfig());
+    EngineConfig config =
+        more.apply(options.engineConfig().withKeyProfiles(surroundings.keyProfiles()));
     Backend backend = options.openBackend();
     Engine engine = null;
     try {

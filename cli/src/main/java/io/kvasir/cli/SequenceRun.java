@@ -3,11 +3,13 @@ package io.kvasir.cli;
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.Buffer;
+import io.kvasir.engine.KeyProfiles;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.Reservation;
+import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.model.Model;
 import io.kvasir.model.Transformer;
 import java.util.Arrays;
@@ -34,14 +36,22 @@ final class SequenceRun implements AutoCloseable {
   private int[] ids = {};
 
   /// @param capacity most positions
+  /// @param profiles where means come from that some formats subtract from keys
   /// @param keep whether keys and values are kept between steps
-  SequenceRun(Model model, Backend backend, KvLayout layout, int capacity, boolean keep) {
+  SequenceRun(
+      Model model,
+      Backend backend,
+      KvLayout layout,
+      KeyProfiles profiles,
+      int capacity,
+      boolean keep) {
+    KvProfile profile = profiles.of(model, backend, layout);
     this.transformer = model.transformer();
     this.keep = keep;
     long blocks = layout.blocksFor(capacity, transformer.maxRows());
     KvCacheConfig config = KvCacheConfig.ofBytes(layout, blocks * layout.blockBytes());
     cache = new KvCache(config, backend.storage(layout.blockBytes(), config.blockCount()));
-    batch = new AttentionMetadata(layout, cache.storage());
+    batch = new AttentionMetadata(layout, cache.storage(), profile);
     table = cache.open();
   }
 

@@ -1,5 +1,6 @@
 package io.kvasir.cli;
 
+import io.kvasir.engine.KeyProfiles;
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -8,6 +9,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// What a command sees of the process around it. Everything else of the program gets values.
 ///
@@ -40,6 +42,31 @@ record Surroundings(
         System.getProperty("kvasir.terminals", ""),
         System.getenv(),
         Path.of(System.getProperty("kvasir.home", ".")));
+  }
+
+  /// The folder for what can be made again but is worth keeping, as the XDG base directory
+  /// specification says; null where the user has none.
+  @Nullable Path cacheFolder() {
+    String caches = environment.getOrDefault("XDG_CACHE_HOME", "");
+    String user = environment.getOrDefault("HOME", "");
+    if (caches.isBlank() && user.isBlank()) {
+      return null;
+    }
+    return caches.isBlank() ? Path.of(user, ".cache", "kvasir") : Path.of(caches, "kvasir");
+  }
+
+  /// Where engines keep what they have measured of models; a person at a terminal is told when they
+  /// measure.
+  KeyProfiles keyProfiles() {
+    Path caches = cacheFolder();
+    return new KeyProfiles(
+        caches == null ? null : caches.resolve("profiles"),
+        true,
+        notice -> {
+          if (errorIsTerminal()) {
+            err.println("kvasir: " + notice);
+          }
+        });
   }
 
   boolean inputIsTerminal() {

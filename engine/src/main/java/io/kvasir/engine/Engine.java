@@ -10,6 +10,7 @@ import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.eviction.EvictionPolicy;
 import io.kvasir.kvcache.eviction.TenantShares;
+import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.kvcache.tier.KvStorage;
 import io.kvasir.kvcache.tier.OffloadStats;
 import io.kvasir.kvcache.tier.Offloader;
@@ -70,6 +71,7 @@ public final class Engine implements AutoCloseable {
   private final Model model;
   private final Path path;
   private final String backendName;
+  private final KvProfile profile;
   private final KvCache cache;
   private final int contextTokens;
   private final Scheduler scheduler;
@@ -94,11 +96,12 @@ public final class Engine implements AutoCloseable {
     this.backendName = backend.name();
     this.contextTokens = model.config().contextLength();
     KvLayout layout = model.config().kvLayout(config.blockTokens(), config.kvFormat());
+    this.profile = config.keyProfiles().of(model, backend, layout);
     KvCacheConfig cacheConfig = cacheConfig(layout, config);
     KvStorage storage = backend.storage(layout.blockBytes(), cacheConfig.blockCount());
     this.cache = new KvCache(cacheConfig, storage, offloader(layout, storage, config));
     this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
-    this.runner = new ModelRunner(model.transformer(), backend, cache);
+    this.runner = new ModelRunner(model.transformer(), backend, cache, profile);
     this.queueLimit = config.queueLimit();
     this.auditor = new Auditor(cache, config.auditNanos());
     this.snapshot = takeSnapshot();
@@ -132,7 +135,7 @@ public final class Engine implements AutoCloseable {
     List<Tier> tiers = new ArrayList<>();
     String known;
     try {
-      known = ModelFingerprint.of(path, model.config(), layout, backendName);
+      known = ModelFingerprint.of(path, model.config(), layout, profile, backendName);
       fingerprint = known;
       for (TierFactory factory : config.tiers()) {
         tiers.add(factory.open(known, layout.blockBytes()));
@@ -346,7 +349,7 @@ public final class Engine implements AutoCloseable {
   private String fingerprint() {
     String known = fingerprint;
     if (known == null) {
-      known = ModelFingerprint.of(path, model.config(), cache.layout(), backendName);
+      known = ModelFingerprint.of(path, model.config(), cache.layout(), profile, backendName);
       fingerprint = known;
     }
     return known;

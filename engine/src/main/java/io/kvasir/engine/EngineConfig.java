@@ -34,6 +34,7 @@ import java.util.function.Consumer;
 ///   [QueueFullException]
 /// @param tenantWeights shares of tenants by name; 1 for those not named
 /// @param auditNanos how often the cache's invariants are proven while requests run; 0 for never
+/// @param keyProfiles where the means come from that some formats subtract from keys
 public record EngineConfig(
     int contextTokens,
     int blockTokens,
@@ -49,7 +50,8 @@ public record EngineConfig(
     int sequences,
     int queueLimit,
     Map<String, Double> tenantWeights,
-    long auditNanos) {
+    long auditNanos,
+    KeyProfiles keyProfiles) {
 
   /// For how many sequences of full length spare memory is taken at most.
   public static final int SPARE_SEQUENCES = 32;
@@ -70,7 +72,8 @@ public record EngineConfig(
           256,
           4_096,
           Map.of(),
-          0);
+          0,
+          KeyProfiles.MEASURED);
 
   public EngineConfig {
     tiers = List.copyOf(tiers);
@@ -168,6 +171,10 @@ public record EngineConfig(
     return with(draft -> draft.auditNanos = value.toNanos());
   }
 
+  public EngineConfig withKeyProfiles(KeyProfiles value) {
+    return with(draft -> draft.keyProfiles = value);
+  }
+
   private EngineConfig with(Consumer<Draft> change) {
     Draft draft = new Draft(this);
     change.accept(draft);
@@ -191,6 +198,7 @@ public record EngineConfig(
     private int queueLimit;
     private Map<String, Double> tenantWeights;
     private long auditNanos;
+    private KeyProfiles keyProfiles;
 
     Draft(EngineConfig from) {
       contextTokens = from.contextTokens;
@@ -208,6 +216,7 @@ public record EngineConfig(
       queueLimit = from.queueLimit;
       tenantWeights = from.tenantWeights;
       auditNanos = from.auditNanos;
+      keyProfiles = from.keyProfiles;
     }
 
     EngineConfig config() {
@@ -226,7 +235,8 @@ public record EngineConfig(
           sequences,
           queueLimit,
           tenantWeights,
-          auditNanos);
+          auditNanos,
+          keyProfiles);
     }
   }
 

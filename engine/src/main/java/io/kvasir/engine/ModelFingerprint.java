@@ -2,6 +2,7 @@ package io.kvasir.engine;
 
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.model.LayerConfig;
 import io.kvasir.model.ModelConfig;
 import io.kvasir.model.RopeConfig;
@@ -42,17 +43,29 @@ final class ModelFingerprint {
 
   /// @param model a GGUF file or a Hugging Face folder
   /// @param arithmetic what computes keys and values; other arithmetic may round differently
-  static String of(Path model, ModelConfig config, KvLayout layout, String arithmetic) {
+  /// @param profile what formats that centre keys take from them
+  static String of(
+      Path model, ModelConfig config, KvLayout layout, KvProfile profile, String arithmetic) {
+    StringBuilder cache = new StringBuilder().append(layout.blockTokens());
+    for (LayerGroup group : layout.groups()) {
+      cache.append(' ').append(group.kv()).append(group.layers());
+    }
+    return of(model, config, arithmetic, cache.append(' ').append(profile.id()).toString());
+  }
+
+  /// Stands for what decides the keys and values that are computed, whatever stores them.
+  static String ofRows(Path model, ModelConfig config, String arithmetic) {
+    return of(model, config, arithmetic, "");
+  }
+
+  private static String of(Path model, ModelConfig config, String arithmetic, String cache) {
     try {
       MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
       for (Path file : files(model)) {
         digest(file, sha256);
       }
       StringBuilder rest = new StringBuilder("rows of version " + ROWS_VERSION + ' ');
-      rest.append(arithmetic).append(' ').append(layout.blockTokens());
-      for (LayerGroup group : layout.groups()) {
-        rest.append(' ').append(group.kv()).append(group.layers());
-      }
+      rest.append(arithmetic).append(' ').append(cache);
       for (LayerConfig layer : config.layers()) {
         rest.append(' ').append(rope(layer));
       }

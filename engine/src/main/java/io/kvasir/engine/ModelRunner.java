@@ -4,6 +4,7 @@ import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.Buffer;
 import io.kvasir.kvcache.KvCache;
+import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.model.Transformer;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -26,10 +27,11 @@ final class ModelRunner {
   private int[] tokens = new int[16];
   private Batch batch = new Batch();
 
-  ModelRunner(Transformer transformer, Backend backend, KvCache cache) {
+  /// @param profile what formats that centre keys take from them
+  ModelRunner(Transformer transformer, Backend backend, KvCache cache, KvProfile profile) {
     this.transformer = transformer;
     this.backend = backend;
-    this.metadata = new AttentionMetadata(cache.layout(), cache.storage());
+    this.metadata = new AttentionMetadata(cache.layout(), cache.storage(), profile);
     this.scores = new float[transformer.vocabularySize()];
     this.hidden = new float[transformer.config().width()];
     this.rows = new int[transformer.maxLogitRows()];

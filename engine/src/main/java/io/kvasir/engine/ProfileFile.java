@@ -39,7 +39,10 @@ final class ProfileFile {
   }
 
   /// Writes the means.
-  static void write(Path file, float[][][] means) throws IOException {
+  ///
+  /// @param shape `{heads, elements}` of each layer
+  static void write(Path file, KvProfile profile, int[][] shape) throws IOException {
+    float[][][] means = means(profile, shape);
     Path folder = file.toAbsolutePath().getParent();
     Files.createDirectories(folder);
     Path part = Files.createTempFile(folder, file.getFileName() + ".", ".part");
@@ -57,8 +60,8 @@ final class ProfileFile {
 
   /// The profile in the file; null where there is none, it is damaged or of another shape.
   ///
-  /// @param layers layers that it must have
-  static @Nullable KvProfile read(Path file, int layers) {
+  /// @param shape `{heads, elements}` of each layer that it must have
+  static @Nullable KvProfile read(Path file, int[][] shape) {
     try {
       if (!Files.isRegularFile(file) || Files.size(file) > MOST_BYTES) {
         return null;
@@ -72,23 +75,34 @@ final class ProfileFile {
       if (!MessageDigest.isEqual(hash(body), hash)) {
         return null;
       }
-      float[][][] means = means(body, layers);
+      float[][][] means = means(body, shape);
       return means == null ? null : identified(means);
     } catch (IOException e) {
       return null;
     }
   }
 
-  private static float @Nullable [][][] means(byte[] body, int layers) throws IOException {
+  private static float[][][] means(KvProfile profile, int[][] shape) {
+    float[][][] means = new float[shape.length][][];
+    for (int layer = 0; layer < means.length; layer++) {
+      means[layer] = new float[shape[layer][0]][];
+      for (int head = 0; head < means[layer].length; head++) {
+        means[layer][head] = profile.keyMean(layer, head, shape[layer][1]);
+      }
+    }
+    return means;
+  }
+
+  private static float @Nullable [][][] means(byte[] body, int[][] shape) throws IOException {
     DataInputStream in = new DataInputStream(new ByteArrayInputStream(body));
-    if (in.readLong() != MAGIC || in.readInt() != layers) {
+    if (in.readLong() != MAGIC || in.readInt() != shape.length) {
       return null;
     }
-    float[][][] means = new float[layers][][];
-    for (int layer = 0; layer < layers; layer++) {
+    float[][][] means = new float[shape.length][][];
+    for (int layer = 0; layer < means.length; layer++) {
       int heads = in.readInt();
       int elements = in.readInt();
-      if (heads < 0 || elements < 0 || (long) heads * elements > in.available() / Float.BYTES) {
+      if (heads != shape[layer][0] || elements != shape[layer][1]) {
         return null;
       }
       means[layer] = new float[heads][elements];
