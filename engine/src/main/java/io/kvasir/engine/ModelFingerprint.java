@@ -35,7 +35,7 @@ final class ModelFingerprint {
   private static final int SAMPLE_BYTES = 4096;
 
   /// To be raised with every change after which the same model computes other keys or values.
-  private static final int ROWS_VERSION = 1;
+  private static final int ROWS_VERSION = 2;
 
   private static final Pattern PART = Pattern.compile("(.+)-\\d{5}-of-(\\d{5})\\.gguf");
 

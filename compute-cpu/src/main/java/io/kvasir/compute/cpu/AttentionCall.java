@@ -2,9 +2,11 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
-import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.PrunedTokens;
+import io.kvasir.kvcache.format.ExactRows;
+import io.kvasir.kvcache.format.KvBasis;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.tier.HostStorage;
 import java.util.Objects;
@@ -21,6 +23,10 @@ final class AttentionCall {
   private float @Nullable [] sinks;
   private float @Nullable [] slopes;
   private float[] out = NO_VALUES;
+  private float[] queries = NO_VALUES;
+  private float[] rotated = NO_VALUES;
+  private float[] centres = NO_VALUES;
+  private boolean centred;
 
   void set(
       AttentionMetadata newBatch,
@@ -45,9 +51,56 @@ final class AttentionCall {
     return Objects.requireNonNull(spec);
   }
 
-  /// `[rows, H * keyDim]`.
+  /// `[rows, H * keyDim]`, as they came.
   float[] q() {
     return q;
+  }
+
+  /// `[rows, H * keyDim]`, in the basis of the layer's rows.
+  float[] queries() {
+    return queries;
+  }
+
+  /// What the centre of the keys adds to each product of a query.
+  float centreProduct(int row, int head, int r) {
+    return centred ? centres[row * spec().heads() + head * spec().groupSize() + r] : 0;
+  }
+
+  /// Brings the queries into the layer's basis. In place where nothing is to be done.
+  ///
+  /// @param row which row; all are needed before [#queries] counts
+  void enter(int row, Rotation rotation) {
+    int dim = spec().keyDim();
+    int first = row * spec().heads();
+    for (int h = first; h < first + spec().heads(); h++) {
+      System.arraycopy(q, h * dim, rotated, h * dim, dim);
+      rotation.transform(rotated, h * dim, dim, basis().keyRotation());
+      if (centred) {
+        int head = (h - first) / spec().groupSize();
+        centres[h] = basis().centreProduct(rotated, h * dim, dim, head);
+      }
+    }
+  }
+
+  /// Makes room for queries in the basis.
+  ///
+  /// @return whether [#enter] has to be called for each row
+  boolean begin() {
+    KvBasis basis = basis();
+    centred = basis.isCentred();
+    boolean changed = basis.keyRotation() > 1 || centred;
+    queries = q;
+    if (changed) {
+      int count = batch().rows() * spec().heads();
+      if (rotated.length < count * spec().keyDim()) {
+        rotated = new float[count * spec().keyDim()];
+      }
+      if (centres.length < count) {
+        centres = new float[count];
+      }
+      queries = rotated;
+    }
+    return changed;
   }
 
   /// One logit per query head, or null.
@@ -69,8 +122,49 @@ final class AttentionCall {
     return batch().layout();
   }
 
+  /// The group of the layer's codes.
   LayerGroup group() {
     return batch().layout().groupOf(spec().cacheLayer());
+  }
+
+  /// The group of exact copies of the newest rows, or null.
+  @Nullable LayerGroup tailGroup() {
+    return batch().layout().exactGroup(spec().cacheLayer(), LayerGroup.Role.TAIL);
+  }
+
+  /// The group of exact copies of the first rows, or null.
+  @Nullable LayerGroup sinksGroup() {
+    return batch().layout().exactGroup(spec().cacheLayer(), LayerGroup.Role.SINKS);
+  }
+
+  /// What pruning left of the beginning of a unit's sequence, or null.
+  @Nullable PrunedTokens pruned(AttentionUnit unit) {
+    return group().isFull() ? batch().table(unit.sequence).pruned() : null;
+  }
+
+  /// The first position that a query at `position` reads from the sequence's blocks.
+  int firstLive(AttentionUnit unit, int position) {
+    PrunedTokens pruned = pruned(unit);
+    return pruned == null ? group().firstVisible(position) : pruned.tokens();
+  }
+
+  /// How many of `rows` query rows from `row` on read the same rows exactly.
+  int rowsThatReadAlike(int row, int rows) {
+    if (!exact().hasTail()) {
+      return rows;
+    }
+    int position = batch().positions()[row];
+    return Math.min(rows, ExactRows.GRID - position % ExactRows.GRID);
+  }
+
+  /// Which rows are read exactly.
+  ExactRows exact() {
+    return group().kv().exact();
+  }
+
+  /// The basis in which the layer's rows are stored.
+  KvBasis basis() {
+    return batch().basis(spec().cacheLayer());
   }
 
   HostStorage storage() {
@@ -87,14 +181,14 @@ final class AttentionCall {
     return group().kv().valueDim() == 0;
   }
 
-  /// Where the key plane of kv head `head` starts in a block.
-  long keyOffset(int head) {
-    return layout().keyOffset(spec().cacheLayer(), head);
+  /// Where the key plane of kv head `head` starts in a block of one of the layer's groups.
+  long keyOffset(LayerGroup group, int head) {
+    return layout().keyOffset(group, spec().cacheLayer(), head);
   }
 
-  /// Where the value plane, or the key plane that holds the values, starts in a block.
-  long valueOffset(int head) {
-    return layout().valueOffset(spec().cacheLayer(), head);
+  /// Where the value plane, or the key plane that holds the values, starts in such a block.
+  long valueOffset(LayerGroup group, int head) {
+    return layout().valueOffset(group, spec().cacheLayer(), head);
   }
 
   /// Elements from one value row to the next.
@@ -108,15 +202,5 @@ final class AttentionCall {
 
   KvFormat valueFormat() {
     return valuesInKeys() ? keyFormat() : group().kv().valueFormat();
-  }
-
-  /// Points `rows` at a plane of the block that holds `position`.
-  ///
-  /// @param offset where the plane starts in a block
-  void open(KvRows rows, BlockTable table, int groupIndex, int position, long offset) {
-    HostStorage blocks = storage();
-    int block = table.block(groupIndex, position / rows.blockTokens);
-    rows.memory = blocks.segment(block);
-    rows.planeOffset = blocks.offset(block) + offset;
   }
 }

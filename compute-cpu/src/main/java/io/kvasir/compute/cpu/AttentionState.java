@@ -6,6 +6,9 @@ import org.jspecify.annotations.Nullable;
 /// The merged result of a unit's queries over the partitions so far: `out = acc / sum`, both scaled
 /// by `e^-max`. One instance per thread.
 final class AttentionState {
+  /// For rows that enter or leave the layer's basis on this thread.
+  final Rotation rotation = new Rotation();
+
   private float[] max = {};
   private float[] sum = {};
   private float[] acc = {};
@@ -57,6 +60,7 @@ final class AttentionState {
       for (int i = 0; i < dim; i++) {
         call.out()[to + i] = acc[q * dim + i] / s;
       }
+      rotation.transform(call.out(), to, dim, call.basis().valueRotation());
     }
   }
 }

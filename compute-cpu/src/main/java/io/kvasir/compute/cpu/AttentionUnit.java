@@ -13,6 +13,9 @@ final class AttentionUnit {
 
   int rows;
 
+  /// Partitions of the rows that pruning kept; they come first.
+  int keptPartitions;
+
   /// Partitions `fromPartition .. toPartition - 1` hold what the rows see.
   int fromPartition;
 
@@ -25,6 +28,6 @@ final class AttentionUnit {
   int firstFloat;
 
   int partitions() {
-    return toPartition - fromPartition;
+    return keptPartitions + toPartition - fromPartition;
   }
 }

@@ -2,7 +2,7 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
-import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.PrunedTokens;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -21,17 +21,18 @@ final class CpuAttention {
   static final int UNIT_QUERIES = 64;
 
   private static final int UNITS_PER_THREAD = 4;
-  private static final int SERIAL_STORE_ROWS = 8;
+  private static final int SERIAL_ROWS = 8;
 
   private final KernelPool pool;
   private final PartitionKernel[] kernels;
   private final AttentionState[] states;
-  private final KvRows[] rows;
+  private final KvStore[] stores;
   private final SharedPrefixes shared;
   private final KernelPool.Region wholeUnits = this::runUnit;
   private final KernelPool.Region partitions = this::runPartition;
   private final KernelPool.Region merges = this::mergeUnit;
-  private final KernelPool.Region stores = this::storeRows;
+  private final KernelPool.Region storing = this::storeRows;
+  private final KernelPool.Region entering = this::enterRows;
 
   private AttentionUnit[] units = new AttentionUnit[0];
   private int unitCount;
@@ -47,11 +48,11 @@ final class CpuAttention {
     this.pool = pool;
     kernels = new PartitionKernel[pool.threads()];
     states = new AttentionState[pool.threads()];
-    rows = new KvRows[pool.threads()];
+    stores = new KvStore[pool.threads()];
     for (int i = 0; i < pool.threads(); i++) {
       kernels[i] = new PartitionKernel();
       states[i] = new AttentionState();
-      rows[i] = new KvRows();
+      stores[i] = new KvStore();
     }
     shared = new SharedPrefixes(pool, kernels);
   }
@@ -62,38 +63,22 @@ final class CpuAttention {
     newKeys = k;
     newValues = v;
     int count = call.batch().rows();
-    pool.run(stores, (count + SERIAL_STORE_ROWS - 1) / SERIAL_STORE_ROWS);
+    pool.run(storing, (count + SERIAL_ROWS - 1) / SERIAL_ROWS);
   }
 
   private void storeRows(int part, int worker) {
-    AttentionCall call = current;
-    AttentionMetadata batch = call.batch();
-    AttentionSpec spec = call.spec();
-    KvRows kv = rows[worker];
-    int group = call.group().index();
-    kv.blockTokens = call.layout().blockTokens();
-    int end = Math.min(batch.rows(), (part + 1) * SERIAL_STORE_ROWS);
-    for (int r = part * SERIAL_STORE_ROWS; r < end; r++) {
-      BlockTable table = batch.table(batch.sequenceOfRow(r));
-      int position = batch.positions()[r];
-      int slot = position % kv.blockTokens;
-      for (int head = 0; head < spec.kvHeads(); head++) {
-        int row = r * spec.kvHeads() + head;
-        call.open(kv, table, group, position, call.keyOffset(head));
-        kv.dim = spec.keyDim();
-        kv.write(call.keyFormat(), slot, newKeys, row * spec.keyDim());
-        if (newValues != null) {
-          call.open(kv, table, group, position, call.valueOffset(head));
-          kv.dim = call.valueRowSize();
-          kv.write(call.valueFormat(), slot, newValues, row * spec.valueDim());
-        }
-      }
+    int end = Math.min(current.batch().rows(), (part + 1) * SERIAL_ROWS);
+    for (int r = part * SERIAL_ROWS; r < end; r++) {
+      stores[worker].write(current, r, newKeys, newValues);
     }
   }
 
   /// Computes `call.out()`.
   void attend(AttentionCall call) {
     current = call;
+    if (call.begin()) {
+      pool.run(entering, (call.batch().rows() + SERIAL_ROWS - 1) / SERIAL_ROWS);
+    }
     shared.attend(call);
     listUnits(call);
     if (unitCount >= UNITS_PER_THREAD * pool.threads() || itemCount == unitCount) {
@@ -102,6 +87,13 @@ final class CpuAttention {
       listItems(call);
       pool.run(partitions, itemCount);
       pool.run(merges, unitCount);
+    }
+  }
+
+  private void enterRows(int part, int worker) {
+    int end = Math.min(current.batch().rows(), (part + 1) * SERIAL_ROWS);
+    for (int r = part * SERIAL_ROWS; r < end; r++) {
+      current.enter(r, states[worker].rotation);
     }
   }
 
@@ -114,21 +106,30 @@ final class CpuAttention {
     for (int s = 0; s < batch.sequences(); s++) {
       int end = batch.firstRow(s) + batch.rowCount(s);
       for (int head = 0; head < spec.kvHeads(); head++) {
-        for (int row = batch.firstRow(s); row < end; row += unitRows) {
+        int row = batch.firstRow(s);
+        while (row < end) {
           AttentionUnit unit = nextUnit();
           unit.sequence = s;
           unit.head = head;
           unit.firstRow = row;
-          unit.rows = Math.min(unitRows, end - row);
-          int[] positions = batch.positions();
-          int first = call.group().firstVisible(positions[row]);
-          unit.fromPartition = Math.max(first / PartitionKernel.TOKENS, shared.plan().ownFrom(s));
-          unit.toPartition = positions[row + unit.rows - 1] / PartitionKernel.TOKENS + 1;
-          unit.firstItem = itemCount;
-          itemCount += unit.partitions();
+          unit.rows = call.rowsThatReadAlike(row, Math.min(unitRows, end - row));
+          listPartitions(call, unit);
+          row += unit.rows;
         }
       }
     }
+  }
+
+  private void listPartitions(AttentionCall call, AttentionUnit unit) {
+    int[] positions = call.batch().positions();
+    int first = call.firstLive(unit, positions[unit.firstRow]) / PartitionKernel.TOKENS;
+    unit.fromPartition = Math.max(first, shared.plan().ownFrom(unit.sequence));
+    unit.toPartition = positions[unit.firstRow + unit.rows - 1] / PartitionKernel.TOKENS + 1;
+    PrunedTokens pruned = call.pruned(unit);
+    int kept = pruned == null ? 0 : pruned.count(call.spec().cacheLayer(), unit.head);
+    unit.keptPartitions = (kept + PartitionKernel.TOKENS - 1) / PartitionKernel.TOKENS;
+    unit.firstItem = itemCount;
+    itemCount += unit.partitions();
   }
 
   private AttentionUnit nextUnit() {
@@ -167,7 +168,7 @@ final class CpuAttention {
     int dim = call.spec().valueDim();
     state.clear(call, unit);
     shared.merge(call, unit, state);
-    for (int p = unit.fromPartition; p < unit.toPartition; p++) {
+    for (int p = 0; p < unit.partitions(); p++) {
       kernel.run(call, unit, p);
       for (int q = 0; q < unit.rows * call.spec().groupSize(); q++) {
         state.merge(q, kernel.max[q], kernel.sum[q], kernel.acc, q * dim, dim);
@@ -181,7 +182,7 @@ final class CpuAttention {
     AttentionCall call = current;
     AttentionUnit unit = units[unitOfItem[item]];
     PartitionKernel kernel = kernels[worker];
-    kernel.run(call, unit, unit.fromPartition + item - unit.firstItem);
+    kernel.run(call, unit, item - unit.firstItem);
     int queries = unit.rows * call.spec().groupSize();
     int at = item * partialSize;
     System.arraycopy(kernel.max, 0, partials, at, queries);

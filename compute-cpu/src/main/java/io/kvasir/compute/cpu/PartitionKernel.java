@@ -4,12 +4,11 @@ import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
 import io.kvasir.compute.AttentionSpec;
-import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
-import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.PrunedTokens;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
+import org.jspecify.annotations.Nullable;
 
 /// Attention of a unit's queries over one partition of the positions, and the merging of
 /// partitions.
@@ -18,7 +17,7 @@ import jdk.incubator.vector.VectorOperators;
 /// the chunk of the prompt or the number of threads. Within a partition, for query `q`:
 ///
 /// ```
-/// s[j] = cap(scale * q . k[j]) - slope * distance
+/// s[j] = cap(scale * (q . k[j] + q . centre)) - slope * distance
 /// m = max s        p[j] = e^(s[j] - m)        l = sum p[j]        acc = sum p[j] v[j]
 /// ```
 ///
@@ -26,11 +25,17 @@ import jdk.incubator.vector.VectorOperators;
 /// Milakov & Gimelshein, arXiv 1805.02867; split over the keys as in Flash-Decoding, Dao et al.
 /// 2023). Decode and prefill run this same code, so a position's result does not depend on which.
 ///
-/// Keys and values are read tile by tile (16 positions, which never straddle a block), decoded once
-/// for all queries of the unit. f32 throughout. One instance per thread; arrays grow and stay.
+/// The rows that pruning left of a sequence's beginning come first, in partitions of their own:
+/// what is said of positions here holds for their numbers then.
+///
+/// Keys and values are read in pairs of tiles (16 positions, which never straddle a block),
+/// unpacked once for all queries of the unit. f32 throughout. One instance per thread; arrays grow
+/// and stay.
 final class PartitionKernel {
   static final int TOKENS = 256;
   private static final int TILE = KvLayout.TILE_TOKENS;
+  private static final int PAIR = 2 * TILE;
+  private static final int SIDE = 4;
 
   /// Largest score, sum of weights and weighted sum of values of each query after [#run].
   float[] max = {};
@@ -38,50 +43,60 @@ final class PartitionKernel {
   float[] sum = {};
   float[] acc = {};
 
-  private final KvRows rows = new KvRows();
+  private final KvTiles tiles = new KvTiles();
+  private final ScoreTile scoreTile = new ScoreTile();
   private final DotTile dots = new DotTile();
   private final ValueTile valueTile = new ValueTile();
-  private final float[] lanes = new float[L];
+  private final Softmax softmax = new Softmax();
 
-  private float[] tile = {};
+  private float[] numbers = {};
+  private float[] scales = {};
+  private float[] folded = {};
   private float[] scores = {};
   private int[] from = {};
   private int[] to = {};
 
   /// Computes [#max], [#sum] and [#acc] `[queries, valueDim]` of the unit over one partition.
-  void run(AttentionCall call, AttentionUnit unit, int partition) {
+  ///
+  /// @param index of the unit's partitions
+  void run(AttentionCall call, AttentionUnit unit, int index) {
     AttentionSpec spec = call.spec();
     int queries = unit.rows * spec.groupSize();
     grow(spec, queries);
-    int start = partition * TOKENS;
+    Arrays.fill(acc, 0, queries * spec.valueDim(), 0f);
+    boolean kept = index < unit.keptPartitions;
+    int start = (kept ? index : unit.fromPartition + index - unit.keptPartitions) * TOKENS;
+    PrunedTokens pruned = kept ? call.pruned(unit) : null;
+    setVisible(call, unit, start, pruned);
     int first = TOKENS;
     int last = 0;
-    for (int i = 0; i < unit.rows; i++) {
-      int position = call.batch().positions()[unit.firstRow + i];
-      int low = Math.max(0, call.group().firstVisible(position) - start);
-      int high = Math.min(TOKENS, position + 1 - start);
-      first = Math.min(first, low);
-      last = Math.max(last, high);
-      for (int r = 0; r < spec.groupSize(); r++) {
-        from[i * spec.groupSize() + r] = low;
-        to[i * spec.groupSize() + r] = high;
-      }
+    for (int q = 0; q < queries; q += spec.groupSize()) {
+      first = Math.min(first, from[q]);
+      last = Math.max(last, to[q]);
     }
-    Arrays.fill(acc, 0, queries * spec.valueDim(), 0f);
-    scoreTiles(call, unit, start, first / TILE * TILE, last);
+    first = first / TILE * TILE;
+    tiles.open(call, unit, pruned);
+    if (call.valuesInKeys()) {
+      scoreRows(call, unit, start, first, last);
+    } else {
+      scoreTiles(call, unit, start, first, last);
+    }
     for (int q = 0; q < queries; q++) {
-      int r = q % spec.groupSize();
-      int position = call.batch().positions()[unit.firstRow + q / spec.groupSize()];
-      score(spec, q, call.slope(unit.head, r), position - start);
-      softmax(q);
+      weigh(call, unit, q, start, pruned);
     }
-    addValueTiles(call, unit, start, first / TILE * TILE, last);
+    if (call.valuesInKeys()) {
+      addRows(call, queries, start, first, last);
+    } else {
+      addTiles(call, queries, start, first, last);
+    }
   }
 
   private void grow(AttentionSpec spec, int queries) {
-    int rowSize = TILE * Math.max(spec.keyDim(), spec.valueDim());
-    if (tile.length < rowSize) {
-      tile = new float[rowSize];
+    int size = PAIR * Math.max(spec.keyDim(), spec.valueDim());
+    if (numbers.length < size) {
+      numbers = new float[size];
+      scales = new float[size];
+      folded = new float[SIDE * size];
     }
     if (max.length < queries) {
       max = new float[queries];
@@ -95,27 +110,72 @@ final class PartitionKernel {
     }
   }
 
+  /// What each query sees of the partition.
+  private void setVisible(
+      AttentionCall call, AttentionUnit unit, int start, @Nullable PrunedTokens kept) {
+    int group = call.spec().groupSize();
+    for (int i = 0; i < unit.rows; i++) {
+      int low = 0;
+      int high;
+      if (kept != null) {
+        high = kept.count(call.spec().cacheLayer(), unit.head) - start;
+      } else {
+        int position = call.batch().positions()[unit.firstRow + i];
+        low = Math.max(0, call.firstLive(unit, position) - start);
+        high = position + 1 - start;
+      }
+      Arrays.fill(from, i * group, (i + 1) * group, low);
+      Arrays.fill(to, i * group, (i + 1) * group, Math.min(TOKENS, high));
+    }
+  }
+
+  /// Tiles from `t` on that are read at once: two that start at a multiple of 32, else one, so that
+  /// both are on the same side of what is exact.
+  private static int tilesAt(int t, int last) {
+    return t % PAIR == 0 && t + TILE < last ? 2 : 1;
+  }
+
   /// `scores[q, j] = q . k[j]`.
   private void scoreTiles(AttentionCall call, AttentionUnit unit, int start, int first, int last) {
-    BlockTable table = call.batch().table(unit.sequence);
+    int queries = unit.rows * call.spec().groupSize();
+    ScoreTile s = scoreTile;
+    s.dim = call.spec().keyDim();
+    s.keys = numbers;
+    s.scales = scales;
+    s.scaleStride = PAIR;
+    s.x = call.queries();
+    s.scores = scores;
+    int t = first;
+    while (t < last) {
+      int count = tilesAt(t, last);
+      s.group = tiles.readKeys(start + t, count, numbers, scales, PAIR);
+      for (int q = 0; q < queries; q += SIDE) {
+        for (int i = 0; i < SIDE; i++) {
+          // The last query is computed again where four are not left.
+          int query = Math.min(q + i, queries - 1);
+          s.xAt[i] = queryAt(call, unit, query);
+          s.out[i] = query * TOKENS + t;
+        }
+        s.run(count);
+      }
+      t += count * TILE;
+    }
+  }
+
+  /// The same over latent rows, which are rows of values too and so not turned into columns.
+  private void scoreRows(AttentionCall call, AttentionUnit unit, int start, int first, int last) {
     int dim = call.spec().keyDim();
-    int group = call.group().index();
-    long offset = call.keyOffset(unit.head);
-    KvFormat format = call.keyFormat();
-    rows.blockTokens = call.layout().blockTokens();
-    rows.dim = dim;
+    int queries = unit.rows * call.spec().groupSize();
     for (int t = first; t < last; t += TILE) {
       int count = Math.min(TILE, last - t);
-      call.open(rows, table, group, start + t, offset);
-      rows.read(format, (start + t) % rows.blockTokens, count, tile);
-      int queries = unit.rows * call.spec().groupSize();
+      tiles.readRows(start + t, numbers);
       for (int q = 0; q < queries; q += DotTile.SIDE) {
         for (int i = 0; i < DotTile.SIDE; i++) {
           dots.inputRow(i, queryAt(call, unit, Math.min(q + i, queries - 1)));
         }
         for (int j = 0; j < count; j += DotTile.SIDE) {
           dots.weightRows(0, dim, j, count - 1);
-          dots.multiply(tile, call.q(), dim);
+          dots.multiply(numbers, call.queries(), dim);
           for (int i = 0; i < Math.min(DotTile.SIDE, queries - q); i++) {
             System.arraycopy(dots.sums, i * DotTile.SIDE, scores, (q + i) * TOKENS + t + j, 4);
           }
@@ -129,32 +189,12 @@ final class PartitionKernel {
     return call.queryAt(unit.firstRow + query / group, unit.head, query % group);
   }
 
-  /// Turns the products of a query into logits.
-  ///
-  /// @param at the query's own position in the partition; beyond it in earlier ones
-  private void score(AttentionSpec spec, int query, float slope, int at) {
-    int base = query * TOKENS;
-    int low = base + from[query];
-    int high = base + to[query];
-    if (low >= high) {
-      return;
-    }
-    for (int i = low; i < high; i++) {
-      scores[i] *= spec.scale();
-    }
-    if (spec.softcap() != 0) {
-      VectorMath.softcap(scores, low, high, spec.softcap());
-    }
-    if (slope != 0) {
-      for (int i = low; i < high; i++) {
-        scores[i] += slope * (i - base - at);
-      }
-    }
-  }
-
-  /// Turns the logits of a query into weights. Positions that it does not see get weight 0 as far
-  /// as vectors reach; lanes are those of the absolute position.
-  private void softmax(int query) {
+  /// Turns the products of a query into logits, and those into weights.
+  private void weigh(
+      AttentionCall call, AttentionUnit unit, int query, int start, @Nullable PrunedTokens kept) {
+    AttentionSpec spec = call.spec();
+    int r = query % spec.groupSize();
+    int row = unit.firstRow + query / spec.groupSize();
     int base = query * TOKENS;
     int low = base + from[query];
     int high = base + to[query];
@@ -163,59 +203,104 @@ final class PartitionKernel {
       sum[query] = 0;
       return;
     }
-    int lowVector = low & -L;
-    int highVector = high + L - 1 & -L;
-    Arrays.fill(scores, lowVector, low, Float.NEGATIVE_INFINITY);
-    Arrays.fill(scores, high, highVector, Float.NEGATIVE_INFINITY);
-    FloatVector most = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
-    for (int i = lowVector; i < highVector; i += L) {
-      most = most.max(FloatVector.fromArray(F, scores, i));
+    scale(low, high, call.centreProduct(row, unit.head, r), spec.scale());
+    if (spec.softcap() != 0) {
+      VectorMath.softcap(scores, low, high, spec.softcap());
     }
-    float m = most.reduceLanes(VectorOperators.MAX);
-    for (int i = lowVector; i < highVector; i++) {
-      scores[i] -= m;
+    float slope = call.slope(unit.head, r);
+    if (slope != 0) {
+      int position = call.batch().positions()[row];
+      for (int i = low; i < high; i++) {
+        int number = start + i - base;
+        int at = kept == null ? number : kept.position(spec.cacheLayer(), unit.head, number);
+        scores[i] += slope * (at - position);
+      }
     }
-    VectorMath.exp(scores, lowVector, highVector);
-    max[query] = m;
-    sum[query] = RowOps.sum(scores, lowVector, highVector - lowVector, lanes);
+    softmax.run(scores, low, high);
+    max[query] = softmax.max;
+    sum[query] = softmax.sum;
   }
 
-  private void addValueTiles(
-      AttentionCall call, AttentionUnit unit, int start, int first, int last) {
-    BlockTable table = call.batch().table(unit.sequence);
-    int queries = unit.rows * call.spec().groupSize();
-    ValueTile v = valueTile;
-    v.dim = call.spec().valueDim();
-    v.values = tile;
-    v.weights = scores;
-    v.weightStride = TOKENS;
-    v.acc = acc;
-    v.valueStride = call.valueRowSize();
-    int group = call.group().index();
-    long offset = call.valueOffset(unit.head);
-    KvFormat format = call.valueFormat();
-    rows.dim = v.valueStride;
-    for (int t = first; t < last; t += TILE) {
-      int count = Math.min(TILE, last - t);
-      call.open(rows, table, group, start + t, offset);
-      rows.read(format, (start + t) % rows.blockTokens, count, tile);
-      v.weightAt = t;
-      int q = 0;
-      while (q < queries) {
-        if (q + 4 <= queries && seesAll(q, t, count)) {
-          v.addFour(q, 0, count);
-          q += 4;
-        } else {
-          v.addOne(q, Math.max(0, from[q] - t), Math.min(count, to[q] - t));
-          q++;
-        }
+  private void scale(int low, int high, float centre, float scale) {
+    if (centre == 0) {
+      for (int i = low; i < high; i++) {
+        scores[i] *= scale;
+      }
+    } else {
+      for (int i = low; i < high; i++) {
+        scores[i] = (scores[i] + centre) * scale;
       }
     }
   }
 
-  /// True where the four queries see all of a tile.
-  private boolean seesAll(int query, int tileStart, int count) {
-    return Math.max(from[query], from[query + 3]) <= tileStart
-        && Math.min(to[query], to[query + 3]) >= tileStart + count;
+  /// `acc[q] += sum over j of p[q, j] v[j]`.
+  private void addTiles(AttentionCall call, int queries, int start, int first, int last) {
+    ValueTile v = valueTile;
+    v.dim = call.spec().valueDim();
+    v.values = numbers;
+    v.valueStride = v.dim;
+    v.acc = acc;
+    int t = first;
+    while (t < last) {
+      int count = tilesAt(t, last);
+      v.group = tiles.readValues(start + t, count, numbers, scales, PAIR);
+      addQueries(v, queries, t, Math.min(count * TILE, last - t));
+      t += count * TILE;
+    }
+  }
+
+  private void addRows(AttentionCall call, int queries, int start, int first, int last) {
+    ValueTile v = valueTile;
+    v.dim = call.spec().valueDim();
+    v.values = numbers;
+    v.valueStride = call.spec().keyDim();
+    v.acc = acc;
+    v.group = 0;
+    for (int t = first; t < last; t += TILE) {
+      tiles.readRows(start + t, numbers);
+      addQueries(v, queries, t, Math.min(TILE, last - t));
+    }
+  }
+
+  /// Adds `count` unpacked rows from position `t` of the partition on.
+  private void addQueries(ValueTile v, int queries, int t, int count) {
+    int q = 0;
+    while (q < queries) {
+      int side = q + SIDE <= queries && seesAll(q, t, count) ? SIDE : 1;
+      for (int i = 0; i < side; i++) {
+        v.weightAt[i] = v.group == 0 ? (q + i) * TOKENS + t : fold(v, i, (q + i) * TOKENS + t);
+      }
+      v.weights = v.group == 0 ? scores : folded;
+      v.groupStride = v.group == 0 ? 0 : PAIR;
+      if (side == SIDE) {
+        v.addFour(q, 0, count);
+      } else {
+        v.addOne(q, Math.max(0, from[q] - t), Math.min(count, to[q] - t));
+      }
+      q += side;
+    }
+  }
+
+  /// Multiplies the weights from `at` on with the scales of each group of channels.
+  ///
+  /// @return where they start in [#folded]
+  private int fold(ValueTile v, int i, int at) {
+    int groups = (v.dim + v.group - 1) / v.group;
+    int base = i * groups * PAIR;
+    for (int g = 0; g < groups; g++) {
+      int to = base + g * PAIR;
+      for (int t = 0; t < PAIR; t += L) {
+        FloatVector.fromArray(F, scores, at + t)
+            .mul(FloatVector.fromArray(F, scales, g * PAIR + t))
+            .intoArray(folded, to + t);
+      }
+    }
+    return base;
+  }
+
+  /// True where the four queries see all of `count` rows.
+  private boolean seesAll(int query, int t, int count) {
+    return Math.max(from[query], from[query + SIDE - 1]) <= t
+        && Math.min(to[query], to[query + SIDE - 1]) >= t + count;
   }
 }

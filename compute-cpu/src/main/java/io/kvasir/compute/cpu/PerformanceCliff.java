@@ -16,7 +16,9 @@ enum PerformanceCliff {
   /// Kernels that read weights in place need eight lanes.
   NARROW_VECTORS("vectors are narrower than 256 bits; weights are decoded before use"),
   /// Formats without a kernel of their own are decoded by scalar code before use.
-  GENERIC_WEIGHTS("a weight format has no vector kernel and is decoded by scalar code");
+  GENERIC_WEIGHTS("a weight format has no vector kernel and is decoded by scalar code"),
+  /// Cache formats without tiles of their own are decoded by scalar code in every step.
+  GENERIC_CACHE_FORMAT("a cache format has no vector kernel and is decoded by scalar code");
 
   private static final System.Logger LOG = System.getLogger("io.kvasir.compute.cpu");
 

@@ -8,8 +8,9 @@ import jdk.incubator.vector.FloatVector;
 /// The second half of attention: `acc[q] += sum over j of p[q, j] v[j]`, in the order of `j`, one
 /// fused multiply-add per term and element.
 ///
-/// `v` is a tile of decoded value rows; four queries at a time share its loads. Where the queries
-/// see different parts of a tile they are computed one by one, with the same bits.
+/// `v` are unpacked value rows; four queries at a time share their loads. Scales of the rows'
+/// groups of channels are part of the weights, which then differ from group to group. Where the
+/// queries see different parts of a tile they are computed one by one, with the same bits.
 final class ValueTile {
   /// Decoded value rows, row `j` at `j * valueStride`.
   float[] values = {};
@@ -19,11 +20,15 @@ final class ValueTile {
   /// Elements of a value row that count.
   int dim;
 
-  /// Weights, those of query `q` from `q * weightStride + weightAt` on.
+  /// Channels whose weights are the same; 0 for all.
+  int group;
+
+  /// Weights. That of row `j` for the channels of group `g`, of the call's query `n`, is at
+  /// `weightAt[n] + g * groupStride + j`.
   float[] weights = {};
 
-  int weightStride;
-  int weightAt;
+  final int[] weightAt = new int[4];
+  int groupStride;
 
   /// Sums, those of query `q` at `q * dim`.
   float[] acc = {};
@@ -32,15 +37,22 @@ final class ValueTile {
   void addFour(int q, int from, int to) {
     int vectors = F.loopBound(dim);
     int d = 0;
-    for (; d + 4 * L <= vectors; d += 4 * L) {
-      fourByFour(q, d, from, to);
-    }
-    for (; d < vectors; d += L) {
-      fourByOne(q, d, from, to);
+    while (d < vectors) {
+      int span = span(d, vectors);
+      if (span >= 4 * L) {
+        fourByFour(q, d, from, to);
+        d += 4 * L;
+      } else if (span >= 2 * L) {
+        fourByTwo(q, d, from, to);
+        d += 2 * L;
+      } else {
+        fourByOne(q, d, from, to);
+        d += L;
+      }
     }
     if (d < dim) {
       for (int i = 0; i < 4; i++) {
-        rest(q + i, d, from, to);
+        rest(i, q + i, d, from, to);
       }
     }
   }
@@ -49,25 +61,38 @@ final class ValueTile {
   void addOne(int q, int from, int to) {
     int vectors = F.loopBound(dim);
     int d = 0;
-    for (; d + 4 * L <= vectors; d += 4 * L) {
-      oneByFour(q, d, from, to);
-    }
-    for (; d < vectors; d += L) {
-      oneByOne(q, d, from, to);
+    while (d < vectors) {
+      if (span(d, vectors) >= 4 * L) {
+        oneByFour(q, d, from, to);
+        d += 4 * L;
+      } else {
+        oneByOne(q, d, from, to);
+        d += L;
+      }
     }
     if (d < dim) {
-      rest(q, d, from, to);
+      rest(0, q, d, from, to);
     }
+  }
+
+  /// Channels from `d` on that have the same weights and are before `end`.
+  private int span(int d, int end) {
+    return group == 0 ? end - d : Math.min(end, (d / group + 1) * group) - d;
+  }
+
+  /// Where the weights of query `i` for channel `d` are.
+  private int weightsOf(int i, int d) {
+    return group == 0 ? weightAt[i] : weightAt[i] + d / group * groupStride;
   }
 
   private void fourByFour(int q, int d, int from, int to) {
     float[] p = weights;
     float[] v = values;
     float[] a = acc;
-    int p0 = q * weightStride + weightAt;
-    int p1 = p0 + weightStride;
-    int p2 = p1 + weightStride;
-    int p3 = p2 + weightStride;
+    int p0 = weightsOf(0, d);
+    int p1 = weightsOf(1, d);
+    int p2 = weightsOf(2, d);
+    int p3 = weightsOf(3, d);
     int at0 = q * dim + d;
     int at1 = at0 + dim;
     int at2 = at1 + dim;
@@ -133,10 +158,60 @@ final class ValueTile {
     a33.intoArray(a, at3 + 3 * L);
   }
 
+  private void fourByTwo(int q, int d, int from, int to) {
+    float[] p = weights;
+    float[] v = values;
+    float[] a = acc;
+    int p0 = weightsOf(0, d);
+    int p1 = weightsOf(1, d);
+    int p2 = weightsOf(2, d);
+    int p3 = weightsOf(3, d);
+    int at0 = q * dim + d;
+    int at1 = at0 + dim;
+    int at2 = at1 + dim;
+    int at3 = at2 + dim;
+    FloatVector a00 = FloatVector.fromArray(F, a, at0);
+    FloatVector a01 = FloatVector.fromArray(F, a, at0 + L);
+    FloatVector a10 = FloatVector.fromArray(F, a, at1);
+    FloatVector a11 = FloatVector.fromArray(F, a, at1 + L);
+    FloatVector a20 = FloatVector.fromArray(F, a, at2);
+    FloatVector a21 = FloatVector.fromArray(F, a, at2 + L);
+    FloatVector a30 = FloatVector.fromArray(F, a, at3);
+    FloatVector a31 = FloatVector.fromArray(F, a, at3 + L);
+    for (int j = from; j < to; j++) {
+      int row = j * valueStride + d;
+      FloatVector v0 = FloatVector.fromArray(F, v, row);
+      FloatVector v1 = FloatVector.fromArray(F, v, row + L);
+      FloatVector w = FloatVector.broadcast(F, p[p0 + j]);
+      a00 = w.fma(v0, a00);
+      a01 = w.fma(v1, a01);
+      w = FloatVector.broadcast(F, p[p1 + j]);
+      a10 = w.fma(v0, a10);
+      a11 = w.fma(v1, a11);
+      w = FloatVector.broadcast(F, p[p2 + j]);
+      a20 = w.fma(v0, a20);
+      a21 = w.fma(v1, a21);
+      w = FloatVector.broadcast(F, p[p3 + j]);
+      a30 = w.fma(v0, a30);
+      a31 = w.fma(v1, a31);
+    }
+    a00.intoArray(a, at0);
+    a01.intoArray(a, at0 + L);
+    a10.intoArray(a, at1);
+    a11.intoArray(a, at1 + L);
+    a20.intoArray(a, at2);
+    a21.intoArray(a, at2 + L);
+    a30.intoArray(a, at3);
+    a31.intoArray(a, at3 + L);
+  }
+
   private void fourByOne(int q, int d, int from, int to) {
     float[] p = weights;
     float[] v = values;
-    int p0 = q * weightStride + weightAt;
+    int p0 = weightsOf(0, d);
+    int p1 = weightsOf(1, d);
+    int p2 = weightsOf(2, d);
+    int p3 = weightsOf(3, d);
     int at = q * dim + d;
     FloatVector a0 = FloatVector.fromArray(F, acc, at);
     FloatVector a1 = FloatVector.fromArray(F, acc, at + dim);
@@ -145,9 +220,9 @@ final class ValueTile {
     for (int j = from; j < to; j++) {
       FloatVector row = FloatVector.fromArray(F, v, j * valueStride + d);
       a0 = row.fma(FloatVector.broadcast(F, p[p0 + j]), a0);
-      a1 = row.fma(FloatVector.broadcast(F, p[p0 + weightStride + j]), a1);
-      a2 = row.fma(FloatVector.broadcast(F, p[p0 + 2 * weightStride + j]), a2);
-      a3 = row.fma(FloatVector.broadcast(F, p[p0 + 3 * weightStride + j]), a3);
+      a1 = row.fma(FloatVector.broadcast(F, p[p1 + j]), a1);
+      a2 = row.fma(FloatVector.broadcast(F, p[p2 + j]), a2);
+      a3 = row.fma(FloatVector.broadcast(F, p[p3 + j]), a3);
     }
     a0.intoArray(acc, at);
     a1.intoArray(acc, at + dim);
@@ -158,7 +233,7 @@ final class ValueTile {
   private void oneByFour(int q, int d, int from, int to) {
     float[] p = weights;
     float[] v = values;
-    int p0 = q * weightStride + weightAt;
+    int p0 = weightsOf(0, d);
     int at = q * dim + d;
     FloatVector a0 = FloatVector.fromArray(F, acc, at);
     FloatVector a1 = FloatVector.fromArray(F, acc, at + L);
@@ -179,7 +254,7 @@ final class ValueTile {
   }
 
   private void oneByOne(int q, int d, int from, int to) {
-    int p0 = q * weightStride + weightAt;
+    int p0 = weightsOf(0, d);
     FloatVector a = FloatVector.fromArray(F, acc, q * dim + d);
     for (int j = from; j < to; j++) {
       a =
@@ -189,15 +264,15 @@ final class ValueTile {
     a.intoArray(acc, q * dim + d);
   }
 
-  /// The elements after the last whole vector.
-  private void rest(int q, int d, int from, int to) {
-    int p0 = q * weightStride + weightAt;
-    for (int i = d; i < dim; i++) {
-      float a = acc[q * dim + i];
+  /// The elements after the last whole vector, with the weights of query `i` of the call.
+  private void rest(int i, int q, int d, int from, int to) {
+    for (int c = d; c < dim; c++) {
+      int p0 = weightsOf(i, c);
+      float a = acc[q * dim + c];
       for (int j = from; j < to; j++) {
-        a = Math.fma(weights[p0 + j], values[j * valueStride + i], a);
+        a = Math.fma(weights[p0 + j], values[j * valueStride + c], a);
       }
-      acc[q * dim + i] = a;
+      acc[q * dim + c] = a;
     }
   }
 }

@@ -14,24 +14,24 @@ import jdk.incubator.vector.VectorOperators;
 /// The Vector API's own `EXP` is not used: its bits depend on whether the code is compiled yet.
 final class VectorMath {
   /// Below this, e^x is taken as 0: it is no normal number any more.
-  private static final float LOWEST = -87.33f;
+  static final float LOWEST = -87.33f;
 
-  private static final float HIGHEST = 88f;
-  private static final float LOG2_E = (float) (1 / Math.log(2));
-  private static final float LN2_HIGH = (float) 0.693359375;
-  private static final float LN2_LOW = (float) (Math.log(2) - 0.693359375);
+  static final float HIGHEST = 88f;
+  static final float LOG2_E = (float) (1 / Math.log(2));
+  static final float LN2_HIGH = (float) 0.693359375;
+  static final float LN2_LOW = (float) (Math.log(2) - 0.693359375);
 
   /// 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits.
-  private static final float ROUND = 12582912f;
+  static final float ROUND = 12582912f;
 
-  private static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
+  static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
   // Coefficients of Cephes' expf (Moshier), whose terms of degree 0 and 1 are 1.
-  private static final float C2 = 0.5f;
-  private static final float C3 = (float) 1.6666665459e-1;
-  private static final float C4 = (float) 4.1665795894e-2;
-  private static final float C5 = (float) 8.3334519073e-3;
-  private static final float C6 = (float) 1.3981999507e-3;
-  private static final float C7 = (float) 1.9875691500e-4;
+  static final float C2 = 0.5f;
+  static final float C3 = (float) 1.6666665459e-1;
+  static final float C4 = (float) 4.1665795894e-2;
+  static final float C5 = (float) 8.3334519073e-3;
+  static final float C6 = (float) 1.3981999507e-3;
+  static final float C7 = (float) 1.9875691500e-4;
 
   private static final float TANH_SLOPE = (float) (2 * Math.sqrt(2 / Math.PI));
   private static final float SQRT_HALF = (float) Math.sqrt(0.5);

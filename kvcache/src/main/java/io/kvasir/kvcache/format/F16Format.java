@@ -7,8 +7,9 @@ import java.nio.ByteOrder;
 /// nearest even; magnitudes from 65,520 become infinite.
 ///
 /// ```
-/// row slot:  | e0 e0 | e1 e1 | ... | eD-1 eD-1 |     2 D bytes
-/// plane:     | row 0 | row 1 | ... | row S-1 |     2 D S bytes
+/// plane:                 | e0 e0 | ... |                 2 D S bytes
+/// values, latent rows:   element (slot, i) at   2 (slot D + i)
+/// keys:                  element (slot, i) at   2 ((slot / 16 * D + i) 16 + slot % 16)
 /// ```
 public record F16Format() implements KvFormat {
   private static final ValueLayout.OfShort ELEMENT =
@@ -56,6 +57,6 @@ public record F16Format() implements KvFormat {
   }
 
   private static long at(KvPlane plane, int slot, int channel) {
-    return plane.offset() + 2L * ((long) slot * plane.dim() + channel);
+    return plane.offset() + 2 * plane.element(slot, channel);
   }
 }

@@ -6,8 +6,9 @@ import java.nio.ByteOrder;
 /// IEEE 754 single precision, little-endian, the exact reference.
 ///
 /// ```
-/// row slot:  | e0 e0 e0 e0 | e1 e1 e1 e1 | ... | eD-1 |     4 D bytes
-/// plane:     | row 0 | row 1 | ... | row S-1 |            4 D S bytes
+/// plane:                 | e0 e0 e0 e0 | ... |                 4 D S bytes
+/// values, latent rows:   element (slot, i) at   4 (slot D + i)
+/// keys:                  element (slot, i) at   4 ((slot / 16 * D + i) 16 + slot % 16)
 /// ```
 public record F32Format() implements KvFormat {
   private static final ValueLayout.OfFloat ELEMENT =
@@ -55,6 +56,6 @@ public record F32Format() implements KvFormat {
   }
 
   private static long at(KvPlane plane, int slot, int channel) {
-    return plane.offset() + 4L * ((long) slot * plane.dim() + channel);
+    return plane.offset() + 4 * plane.element(slot, channel);
   }
 }
