@@ -51,16 +51,13 @@ final class RowModel {
       long at = storage.offset(block) + 8L * slot;
       return storage.segment(block).get(ValueLayout.JAVA_LONG, at) - group.index() == value;
     }
-    for (int layer : group.layers()) {
-      for (int head = 0; head < group.kv().kvHeads(); head++) {
-        KvPlane keys = keys(block, layout.keyOffset(layer, head));
-        KvPlane values = values(block, layout.valueOffset(layer, head));
-        if (!holds(keys, values, slot, spelled(value, layer, head))) {
-          return false;
-        }
-      }
-    }
-    return true;
+    // One of the heads, each in its turn.
+    int turn = position % (group.layers().size() * group.kv().kvHeads());
+    int layer = group.layers().get(turn / group.kv().kvHeads());
+    int head = turn % group.kv().kvHeads();
+    KvPlane keys = keys(block, layout.keyOffset(layer, head));
+    KvPlane values = values(block, layout.valueOffset(layer, head));
+    return holds(keys, values, slot, spelled(value, layer, head));
   }
 
   /// Rows to keep of the first `tokens`, of each head some, of what a former choice has left.
