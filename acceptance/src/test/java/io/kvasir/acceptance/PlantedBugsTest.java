@@ -170,6 +170,11 @@ final class PlantedBugsTest {
             "slot = old % blockTokens;",
             "slot = position % blockTokens;"),
         new Bug(
+            "kept rows are lost where pruning has to free blocks first",
+            "TablePruning.java",
+            "    storage.write(block, stage.view(staged));\n",
+            ""),
+        new Bug(
             "pruning copies keys only",
             "PageWriter.java",
             "if (kv.valueDim() > 0) {",

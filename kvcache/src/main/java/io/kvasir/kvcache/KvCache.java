@@ -243,7 +243,7 @@ public final class KvCache implements AutoCloseable {
   ///
   /// @param kept its tokens are at least those pruned before and at most the table's length
   /// @return [Reservation.Insufficient], with nothing changed for the sequence, where the blocks
-  ///   for what is kept cannot be had beside those it is copied from
+  ///   for what is kept cannot be had, those counted that nobody but this sequence holds
   /// @throws IllegalArgumentException for positions that are not there, and as
   ///   [KvLayout#checkPrunable]
   public Reservation prune(BlockTable table, KeptTokens kept) {

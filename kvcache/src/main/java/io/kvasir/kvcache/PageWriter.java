@@ -17,6 +17,7 @@ final class PageWriter implements AutoCloseable {
 
   private final KvLayout layout;
   private final KvStorage storage;
+  private final KvStorage into;
   private final BlockTable from;
   private final PrunedPages to;
   private final @Nullable PrunedPages before;
@@ -28,8 +29,11 @@ final class PageWriter implements AutoCloseable {
   private MemorySegment sourceBytes = MemorySegment.NULL;
   private MemorySegment targetBytes = MemorySegment.NULL;
 
-  PageWriter(KvLayout layout, KvStorage storage, BlockTable from, PrunedPages to) {
+  /// @param storage holds the blocks of `from`
+  /// @param into gets those of `to`
+  PageWriter(KvLayout layout, KvStorage storage, KvStorage into, BlockTable from, PrunedPages to) {
     this.layout = layout;
+    this.into = into;
     this.storage = storage;
     this.from = from;
     this.to = to;
@@ -113,7 +117,7 @@ final class PageWriter implements AutoCloseable {
       return;
     }
     flush();
-    MemorySegment view = storage.view(block);
+    MemorySegment view = into.view(block);
     if (view == null) {
       targetCopy = targetCopy == null ? allocate() : targetCopy;
       view = targetCopy;
@@ -124,7 +128,7 @@ final class PageWriter implements AutoCloseable {
 
   private void flush() {
     if (target != NONE && targetCopy != null) {
-      storage.write(target, targetCopy);
+      into.write(target, targetCopy);
     }
   }
 

@@ -2,7 +2,10 @@ package io.kvasir.kvcache;
 
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.PlaneKind;
+import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.KvStorage;
+import java.lang.foreign.MemorySegment;
+import java.util.function.IntSupplier;
 
 /// What is different about pruned tables: how they come to be, are forked, rewound and end.
 ///
@@ -11,6 +14,9 @@ import io.kvasir.kvcache.tier.KvStorage;
 /// shared with its forks only. Owned by one [KvCache].
 final class TablePruning {
   private static final int NONE = PrefixTree.NONE;
+
+  /// Most bytes that are kept outside of the pool while a table lets go of what it has.
+  private static final long STAGE_BYTES = 4L << 30;
 
   private final KvCache cache;
   private final KvLayout layout;
@@ -35,25 +41,94 @@ final class TablePruning {
     check(table, kept);
     PrunedPages pages = new PrunedPages(layout, kept, table.pages());
     int wanted = pages.blockCount() + copiedBlocks(table, kept.tokens());
-    if (!cache.makeRoom(wanted)) {
+    if (cache.makeRoom(wanted)) {
+      carryOver(table, pages, storage, pool::take);
+      return Reservation.Granted.GRANTED;
+    }
+    if (wanted > prefixes.availableBlocks() + ownBlocks(table, kept.tokens())
+        || wanted * layout.blockBytes() > STAGE_BYTES) {
       return new Reservation.Insufficient(wanted, prefixes.availableBlocks());
     }
+    // There is room only once the table has let go of what it has.
+    try (HostStorage stage = new HostStorage(layout.blockBytes(), wanted)) {
+      int[] next = {0};
+      int full = table.pages() == null ? table.length() / layout.blockTokens() : 0;
+      carryOver(table, pages, stage, () -> next[0]++);
+      settle(table, full, stage);
+    }
+    return Reservation.Granted.GRANTED;
+  }
+
+  /// Makes the table one of the pages and of what is behind them.
+  ///
+  /// @param into gets the bytes of new blocks
+  /// @param ids of blocks of `into`
+  private void carryOver(BlockTable table, PrunedPages pages, KvStorage into, IntSupplier ids) {
     for (int group = 0; group < prefixes.groups(); group++) {
       for (int i = 0; i < pages.blocks(group); i++) {
-        pages.place(group, i, pool.take());
+        pages.place(group, i, ids.getAsInt());
       }
     }
-    try (PageWriter writer = new PageWriter(layout, storage, table, pages)) {
+    try (PageWriter writer = new PageWriter(layout, storage, into, table, pages)) {
       writer.write();
     }
-    tree.retain(PrefixTree.PRIVATE);
     BlockTable pruned =
         new BlockTable(cache, table.id(), layout.groups().size(), PrefixTree.PRIVATE);
     pruned.setPages(pages);
-    moveLive(table, pruned);
+    moveLive(table, pruned, into, ids);
+    tree.retain(PrefixTree.PRIVATE);
     holdings.letGo(table);
     table.takeOver(pruned);
-    return Reservation.Granted.GRANTED;
+  }
+
+  /// Moves what a table has in the stage to blocks of the pool.
+  ///
+  /// @param full one past the index of the last block that was copied
+  private void settle(BlockTable table, int full, HostStorage stage) {
+    PrunedPages pages = table.pages();
+    if (pages == null || !cache.makeRoom(stage.blockCount())) {
+      throw new IllegalStateException("no room for " + table + " after it let go of its blocks");
+    }
+    for (int group = 0; group < prefixes.groups(); group++) {
+      for (int i = 0; i < pages.blocks(group); i++) {
+        pages.place(group, i, settle(pages.block(group, i), stage));
+      }
+      int end = Math.min(full, table.endBlock(group));
+      for (int index = table.firstBlock(group); index < end; index++) {
+        table.replace(group, index, settle(table.block(group, index), stage));
+      }
+    }
+  }
+
+  private int settle(int staged, HostStorage stage) {
+    int block = pool.take();
+    storage.write(block, stage.view(staged));
+    return block;
+  }
+
+  /// Blocks that nobody needs any more once the table lets go of what is before its live blocks, at
+  /// least.
+  private int ownBlocks(BlockTable table, int tokens) {
+    PrunedPages before = table.pages();
+    int own = 0;
+    if (before == null) {
+      for (int at = table.tip(); !tree.isRoot(at) && tree.pins(at) == 1; at = tree.above(at)) {
+        for (int group = 0; group < prefixes.groups(); group++) {
+          int block = tree.block(at, group);
+          boolean held = !prefixes.isWindow(group) || block != NONE && isHeldOnce(block);
+          own += block != NONE && held ? 1 : 0;
+        }
+      }
+      return own;
+    }
+    for (LayerGroup group : PrunedPages.prunedGroups(layout)) {
+      own += tokens / layout.blockTokens() - table.firstBlock(group.index());
+    }
+    return own + (before.holders() == 1 ? before.blockCount() : 0);
+  }
+
+  private boolean isHeldOnce(int windowBlock) {
+    return prefixes.windows().holders(windowBlock) == 1;
   }
 
   private void check(BlockTable table, KeptTokens kept) {
@@ -108,7 +183,7 @@ final class TablePruning {
 
   /// Gives `to` what `from` keeps behind the pruned positions: its own blocks themselves, of those
   /// in nodes a copy.
-  private void moveLive(BlockTable from, BlockTable to) {
+  private void moveLive(BlockTable from, BlockTable to, KvStorage into, IntSupplier ids) {
     PrunedPages before = from.pages();
     int full = before == null ? from.length() / layout.blockTokens() : 0;
     int tokens = to.pages() == null ? 0 : to.pages().tokens();
@@ -119,7 +194,7 @@ final class TablePruning {
       for (int index = first; index < from.endBlock(g); index++) {
         int block = from.block(g, index);
         if (index < full) {
-          to.append(g, copy(block));
+          to.append(g, copy(block, into, ids.getAsInt()));
         } else {
           to.append(g, block);
           from.replace(g, index, NONE);
@@ -130,9 +205,13 @@ final class TablePruning {
     to.setReserved(from.reserved());
   }
 
-  private int copy(int block) {
-    int copy = pool.take();
-    storage.copy(block, copy);
+  private int copy(int block, KvStorage into, int copy) {
+    MemorySegment view = into.equals(storage) ? null : into.view(copy);
+    if (view == null) {
+      storage.copy(block, copy);
+    } else {
+      storage.read(block, view);
+    }
     return copy;
   }
 
@@ -153,7 +232,7 @@ final class TablePruning {
       int end = group.endBlock(source.length(), layout.blockTokens());
       fork.startAt(g, source.firstBlock(g));
       for (int index = source.firstBlock(g); index < end; index++) {
-        fork.append(g, copy(source.block(g, index)));
+        fork.append(g, copy(source.block(g, index), storage, pool.take()));
       }
     }
     PrunedPages pages = source.pages();

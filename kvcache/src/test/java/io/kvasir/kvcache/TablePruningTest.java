@@ -290,10 +290,37 @@ final class TablePruningTest {
     KvLayout layout = KvLayout.of(List.of(layer(2, 0, KvFormat.F16)), S);
     KvCache cache = cache(layout, 11);
     BlockTable table = filled(cache, 10 * S + 1);
+    BlockTable sharing = filled(cache, 10 * S);
     KeptTokens kept = kept(layout, 10 * S, every(2, 10 * S));
     assertThat(cache.prune(table, kept)).isEqualTo(new Reservation.Insufficient(5, 0));
     assertThat(table.pruned()).isNull();
     assertThat(table.blockCount()).isEqualTo(11);
+    cache.verify();
+    // Of blocks that nobody else holds there is room enough in their own place.
+    cache.release(sharing);
+    assertThat(cache.prune(table, kept)).isInstanceOf(Reservation.Granted.class);
+    assertThat(table.blockCount()).isEqualTo(5 + 1);
+    cache.verify();
+  }
+
+  @Test
+  void prune_poolFull_keepsRowsBitForBit() {
+    KvLayout layout =
+        KvLayout.of(List.of(layer(2, 0, KvFormat.INT4), layer(1, 70, KvFormat.F16)), S);
+    SplittableRandom random = new SplittableRandom(5);
+    KvCache cache = cache(layout, 34);
+    BlockTable table = filled(cache, 8 * S + 1);
+    cache.reserve(table, 3 * S);
+    while (cache.reserve(table, table.reserved() - table.length() + S)
+        instanceof Reservation.Granted) {
+      // Until nothing is free.
+    }
+    assertThat(cache.availableBlocks()).isLessThan(layout.groups().size());
+    fill(cache, table, random);
+    float[][][][] rows = rows(cache, table);
+    KeptTokens first = new KeptTokens(6 * S, random(random, layout, 6 * S, null));
+    assertThat(cache.prune(table, first)).isInstanceOf(Reservation.Granted.class);
+    assertKept(cache, table, first, rows, "pool full");
     cache.verify();
   }
 
