@@ -49,7 +49,7 @@ public record GroupFormat(int bits) implements KvFormat {
 
   @Override
   public long planeBytes(int blockTokens, int dim, PlaneKind kind) {
-    return codes().bytes(blockTokens, dim) + 2L * blockTokens * CodePlanes.groups(dim);
+    return codes().bytes(blockTokens, dim) + CodePlanes.groupHalves(blockTokens, dim);
   }
 
   @Override
@@ -135,9 +135,8 @@ public record GroupFormat(int bits) implements KvFormat {
   }
 
   private long scaleAt(KvPlane plane, int slot, int channel) {
-    int groups = CodePlanes.groups(plane.dim());
     return plane.offset()
         + codes().bytes(plane.blockTokens(), plane.dim())
-        + 2 * plane.kind().element(slot, channel / CodePlanes.GROUP, groups);
+        + CodePlanes.groupHalf(plane, slot, channel);
   }
 }

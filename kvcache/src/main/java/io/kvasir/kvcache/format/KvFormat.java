@@ -8,7 +8,19 @@ import java.util.List;
 /// Each format is one file: its javadoc is the byte diagram, its body the scalar codec, which is
 /// the executable specification that every kernel is tested against. Formats are stateless and safe
 /// for use by several threads.
-public sealed interface KvFormat permits F32Format, F16Format, Bf16Format, Int8Format, GroupFormat {
+public sealed interface KvFormat
+    permits F32Format,
+        F16Format,
+        Bf16Format,
+        Int8Format,
+        GroupFormat,
+        LloydMaxFormat,
+        KvarnFormat,
+        Fp8Format,
+        LlamaByteFormat,
+        LlamaSignedFormat,
+        LlamaAffineFormat,
+        KiviFormat {
 
   KvFormat F32 = new F32Format();
   KvFormat F16 = new F16Format();
@@ -19,7 +31,30 @@ public sealed interface KvFormat permits F32Format, F16Format, Bf16Format, Int8F
   KvFormat INT4 = new GroupFormat(4);
 
   /// Every format, in the order in which help texts list them.
-  List<KvFormat> ALL = List.of(F32, F16, BF16, INT8, INT6, INT5, INT4);
+  List<KvFormat> ALL =
+      List.of(
+          F32,
+          F16,
+          BF16,
+          INT8,
+          new Fp8Format(),
+          INT6,
+          INT5,
+          INT4,
+          new LloydMaxFormat(4),
+          new LloydMaxFormat(3),
+          new LloydMaxFormat(2),
+          new KvarnFormat(4),
+          new KvarnFormat(3),
+          new KvarnFormat(2),
+          new KiviFormat(4),
+          new KiviFormat(2),
+          new LlamaByteFormat(false),
+          new LlamaByteFormat(true),
+          new LlamaAffineFormat(),
+          new LlamaSignedFormat(5, false),
+          new LlamaSignedFormat(4, false),
+          new LlamaSignedFormat(4, true));
 
   /// The name used on the command line and in tables.
   String name();

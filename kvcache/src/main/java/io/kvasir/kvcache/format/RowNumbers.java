@@ -26,6 +26,14 @@ final class RowNumbers {
     return (int) Math.rint(Math.clamp(x, least, most));
   }
 
+  /// The integer nearest to `x` inside `-most .. most`, ties away from zero.
+  static int roundAway(float x, int most) {
+    float magnitude = Math.min(Math.abs(x), most);
+    int whole = (int) magnitude;
+    int rounded = whole + (magnitude - whole >= 0.5f ? 1 : 0);
+    return x < 0 ? -rounded : rounded;
+  }
+
   /// `1 / scale`, or 0 for 0, so that all codes of a zero scale are 0.
   static float inverse(float scale) {
     return scale == 0 ? 0 : 1 / scale;

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /// Planes in fresh memory with guard bytes around them, and rows to put there.
@@ -29,12 +27,11 @@ final class CodecCheck {
   /// That nothing was written around the plane.
   static void assertGuarded(KvFormat format, KvPlane plane) {
     long end = GUARD + format.planeBytes(plane.blockTokens(), plane.dim(), plane.kind());
-    for (int i = 0; i < GUARD; i++) {
-      assertThat(plane.memory().get(ValueLayout.JAVA_BYTE, i)).isEqualTo(PATTERN);
-      assertThat(plane.memory().get(ValueLayout.JAVA_BYTE, end + i))
-          .as("%s wrote behind a plane of %s rows of %s", format, plane.blockTokens(), plane.dim())
-          .isEqualTo(PATTERN);
-    }
+    MemorySegment guard = MemorySegment.ofArray(new byte[GUARD]).fill(PATTERN);
+    assertThat(plane.memory().asSlice(0, GUARD).mismatch(guard)).isEqualTo(-1);
+    assertThat(plane.memory().asSlice(end, GUARD).mismatch(guard))
+        .as("%s wrote behind a plane of %s rows of %s", format, plane.blockTokens(), plane.dim())
+        .isEqualTo(-1);
   }
 
   /// `rows` rows of `dim` normal numbers.
@@ -74,9 +71,5 @@ final class CodecCheck {
       size += (double) exact[i] * exact[i];
     }
     return error / size;
-  }
-
-  static float[] row(float[] rows, int slot, int dim) {
-    return Arrays.copyOfRange(rows, slot * dim, (slot + 1) * dim);
   }
 }
