@@ -1,10 +1,9 @@
 package io.kvasir.cli;
 
-import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.ModelSummary;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.plan.FileShape;
-import io.kvasir.model.plan.KvBits;
 import io.kvasir.model.plan.MemoryPlan;
 import io.kvasir.model.plan.PlanJson;
 import io.kvasir.model.plan.PlanRequest;
@@ -43,6 +42,12 @@ final class InspectCommand implements Callable<Integer> {
           "A GGUF file, a Hugging Face folder, a pulled name, or nothing for the default model.")
   private @Nullable String model;
 
+  @Option(
+      names = "--kv-format",
+      paramLabel = "FORMAT",
+      description = "Cache formats to compare. Default: f32,f16,bf16,int8,k8v4,int4,kvarn3,lm2.")
+  private String kvFormats = "f32,f16,bf16,int8,k8v4,int4,kvarn3,lm2";
+
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
@@ -52,11 +57,10 @@ final class InspectCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    List<KvRecipe> formats = formats();
     ModelLocation location = ModelLocation.resolve(model, surroundings);
     ModelSummary summary = ModelSummary.read(location.path());
     Tokenizer tokenizer = ModelTokenizer.open(location);
-    List<KvBits> formats = new ArrayList<>();
-    KvFormat.ALL.forEach(format -> formats.add(KvBits.named(format.name())));
     long context = summary.config().contextLength();
     MemoryPlan plan =
         MemoryPlan.of(
@@ -68,6 +72,14 @@ final class InspectCommand implements Callable<Integer> {
       print(summary, tokenizer, plan);
     }
     return Main.OK;
+  }
+
+  private List<KvRecipe> formats() {
+    try {
+      return KvRecipe.split(kvFormats).stream().map(KvRecipe::named).distinct().toList();
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--kv-format: " + e.getMessage());
+    }
   }
 
   private void print(ModelSummary summary, Tokenizer tokenizer, MemoryPlan plan) {

@@ -1,9 +1,9 @@
 package io.kvasir.cli;
 
 import io.kvasir.compute.quant.TensorType;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.plan.ConfigShape;
 import io.kvasir.model.plan.FileShape;
-import io.kvasir.model.plan.KvBits;
 import io.kvasir.model.plan.MemoryPlan;
 import io.kvasir.model.plan.ModelShape;
 import io.kvasir.model.plan.PlanJson;
@@ -65,9 +65,8 @@ final class PlanCommand implements Callable<Integer> {
   @Option(
       names = "--kv-format",
       paramLabel = "FORMAT",
-      split = ",",
-      description = "Cache formats to compare with f16, such as int8,int4. Default: both.")
-  private List<String> kvFormats = new ArrayList<>();
+      description = "Cache formats to compare with f16, such as int8,k8v4. Default: int8,int4.")
+  private @Nullable String kvFormats;
 
   @Option(
       names = "--weights",
@@ -92,7 +91,7 @@ final class PlanCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     // All options are read before the model, so that a typing error is told first.
-    List<KvBits> formats = formats();
+    List<KvRecipe> formats = formats();
     TensorType weightType = weights == null ? null : read(ConfigShape::weightFormat, weights);
     long memoryBytes = memory == null ? 0 : read(Sizes::parseBytes, memory);
     long asked = context == null ? 0 : read(Sizes::parseTokens, context);
@@ -119,14 +118,14 @@ final class PlanCommand implements Callable<Integer> {
     return ModelLocation.resolve(model, surroundings).path();
   }
 
-  private List<KvBits> formats() {
-    if (kvFormats.isEmpty()) {
+  private List<KvRecipe> formats() {
+    if (kvFormats == null) {
       return PlanRequest.DEFAULT_FORMATS;
     }
-    List<KvBits> formats = new ArrayList<>();
-    formats.add(KvBits.named("f16"));
-    for (String name : kvFormats) {
-      KvBits format = read(KvBits::named, name.strip());
+    List<KvRecipe> formats = new ArrayList<>();
+    formats.add(KvRecipe.named("f16"));
+    for (String name : KvRecipe.split(kvFormats)) {
+      KvRecipe format = read(KvRecipe::named, name);
       if (!formats.contains(format)) {
         formats.add(format);
       }

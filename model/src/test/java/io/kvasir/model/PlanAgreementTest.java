@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.plan.FileShape;
-import io.kvasir.model.plan.KvBits;
 import io.kvasir.model.plan.ModelShape;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -45,7 +44,7 @@ class PlanAgreementTest {
         try (ModelSource source = ModelSource.open(folder, 0)) {
           long laidOut =
               source.model().kvLayout(16, KvRecipe.of(KvFormat.F16)).payloadBytesPerToken();
-          double expected = planned.kv().bytesPerToken(KvBits.named("f16"));
+          double expected = planned.kv().bytesPerToken(KvRecipe.named("f16"));
           compared++;
           if (laidOut != expected) {
             wrong.add(folder.getFileName() + ": laid out " + laidOut + ", planned " + expected);
@@ -65,10 +64,12 @@ class PlanAgreementTest {
         Path.of(System.getProperty("kvasir.root", ".."))
             .resolve("models/kvasir-stories/kvasir-stories-27m-Q8_0.gguf");
     try (ModelSource source = ModelSource.open(file, 0)) {
-      assertThat(
-              (double)
-                  source.model().kvLayout(16, KvRecipe.of(KvFormat.F16)).payloadBytesPerToken())
-          .isEqualTo(FileShape.read(file).kv().bytesPerToken(KvBits.named("f16")));
+      for (KvFormat format : KvFormat.ALL) {
+        KvRecipe recipe = KvRecipe.named(format.name() + "[-1=k8v4;0,2=lm3]");
+        assertThat((double) source.model().kvLayout(64, recipe).payloadBytesPerToken())
+            .as(recipe.name())
+            .isEqualTo(FileShape.read(file).kv().bytesPerToken(recipe));
+      }
     }
   }
 }

@@ -29,8 +29,7 @@ final class LlamaCacheFormatsTest {
       MemorySegment expected = arena.allocate(3L * blockBytes);
       for (PlaneKind kind : PlaneKind.values()) {
         KvPlane plane =
-            new KvPlane(
-                arena.allocate(format.planeBytes(TOKENS, DIM, kind)), 0, TOKENS, DIM, kind);
+            new KvPlane(arena.allocate(format.planeBytes(TOKENS, DIM, kind)), 0, TOKENS, DIM, kind);
         for (int slot = 0; slot < TOKENS; slot++) {
           float[] row = row(random, slot);
           format.encode(row, 0, plane, slot);

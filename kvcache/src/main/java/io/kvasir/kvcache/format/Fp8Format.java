@@ -12,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 ///
 /// s = f16(max |y| / 448)    code = e4m3(y (1 / s))    y' = s value(code)
 /// ```
+///
 /// Rounding is to nearest, ties to even; NaN counts as 0, huge elements as +-65504, and what the
 /// rounded scale brings above 448 is 448. The number format is that of FP8 Formats for Deep
 /// Learning (arXiv 2209.05433).

@@ -1,7 +1,7 @@
 package io.kvasir.kvcache.format;
 
-/// 2 or 4 bits between a minimum and a maximum: keys by channel over 32 tokens, values by token over
-/// 32 channels, rows as they are. KIVI (arXiv 2402.02750), a baseline to compare with.
+/// 2 or 4 bits between a minimum and a maximum: keys by channel over 32 tokens, values by token
+/// over 32 channels, rows as they are. KIVI (arXiv 2402.02750), a baseline to compare with.
 ///
 /// ```
 /// keys, latent rows:  | codes | steps [S / 32][D] | minima [S / 32][D] |
@@ -12,6 +12,7 @@ package io.kvasir.kvcache.format;
 /// z = f16(min)    s = f16((max - z) / (2^bits - 1))
 /// code = clamp(round((x - z) (1 / s)), 0, 2^bits - 1)    x' = s code + z, not fused
 /// ```
+///
 /// Rounding is to nearest, ties to even; NaN counts as 0 and huge elements as +-65504. Keys are
 /// encoded 32 tokens at a time, so their newest must be kept exactly beside the codes.
 ///

@@ -12,15 +12,18 @@ package io.kvasir.kvcache.format;
 /// x' = (s code + z) f, not fused: for keys s and z of the channel, f of the token; for values s and
 /// z of the token, f of the channel
 /// ```
+///
 /// Factors come from [TileBalance]. Each line that shares a step (a channel of keys over 64 tokens,
-/// a token of values) is divided by the factors, v = clamp(x (1 / f), -65504, 65504), and spans
-/// min .. max of v. Of six spans, shrunk about their middle by 1, 0.9, ..., 0.5, the one is kept
-/// whose codes come nearest in the sense of least squares weighted by f f, the first of equal ones:
+/// a token of values) is divided by the factors, v = clamp(x (1 / f), -65504, 65504), and spans min
+/// .. max of v. Of six spans, shrunk about their middle by 1, 0.9, ..., 0.5, the one is kept whose
+/// codes come nearest in the sense of least squares weighted by f f, the first of equal ones:
+///
 /// ```
 /// h = (max - min) / 2    z = f16((max + min) / 2 - h shrink)    s = f16(2 h shrink / (2^bits - 1))
 /// code = clamp(round((v - z) (1 / s)), 0, 2^bits - 1)
 /// error = sum(w e e) in the order of the line, w = f f, e = s code + z - v
 /// ```
+///
 /// Rounding is to nearest, ties to even; NaN counts as 0 and huge elements as +-65504. The search
 /// for the span is ours; the published format takes the whole.
 ///

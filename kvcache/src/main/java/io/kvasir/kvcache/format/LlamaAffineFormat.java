@@ -10,8 +10,8 @@ package io.kvasir.kvcache.format;
 /// d = (max - min) / 31    stored f16(d), f16(min)
 /// u = clamp(truncate((x - min) (1 / d) + 0.5), 0, 31)    x' = f16(d) u + f16(min), not fused
 /// ```
-/// The scale is not rounded before it divides, as there. NaN counts as 0, huge elements as
-/// +-65504.
+///
+/// The scale is not rounded before it divides, as there. NaN counts as 0, huge elements as +-65504.
 public record LlamaAffineFormat() implements KvFormat {
   private static final int TOP = 31;
 
@@ -91,7 +91,6 @@ public record LlamaAffineFormat() implements KvFormat {
   }
 
   private long minimumAt(KvPlane plane, int slot, int channel) {
-    return scaleAt(plane, slot, channel)
-        + CodePlanes.groupHalves(plane.blockTokens(), plane.dim());
+    return scaleAt(plane, slot, channel) + CodePlanes.groupHalves(plane.blockTokens(), plane.dim());
   }
 }

@@ -9,8 +9,9 @@ package io.kvasir.kvcache.format;
 ///
 /// d = max |x| / 127    stored f16(d)    q = round(x (1 / d)), ties away from zero    x' = f16(d) q
 /// ```
-/// The scale is not rounded before it divides, as there. NaN counts as 0, huge elements as
-/// +-65504. llama.cpp rotates rows since its pull request 21038: q8_0r.
+///
+/// The scale is not rounded before it divides, as there. NaN counts as 0, huge elements as +-65504.
+/// llama.cpp rotates rows since its pull request 21038: q8_0r.
 ///
 /// @param rotated whether rows are rotated
 public record LlamaByteFormat(boolean rotated) implements KvFormat {

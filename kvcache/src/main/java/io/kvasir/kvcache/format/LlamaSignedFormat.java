@@ -10,8 +10,9 @@ package io.kvasir.kvcache.format;
 /// m = the element of largest magnitude, the first of equal ones    d = m / -Q    stored f16(d)
 /// u = clamp(truncate(fma(x, 1 / d, Q + 0.5)), 0, 2 Q - 1)          x' = f16(d) (u - Q)
 /// ```
-/// The scale is not rounded before it divides, as there. NaN counts as 0, huge elements as
-/// +-65504. llama.cpp rotates rows since its pull request 21038: q4_0r.
+///
+/// The scale is not rounded before it divides, as there. NaN counts as 0, huge elements as +-65504.
+/// llama.cpp rotates rows since its pull request 21038: q4_0r.
 ///
 /// @param bits 4 or 5
 /// @param rotated whether rows are rotated

@@ -13,11 +13,12 @@ import java.util.Arrays;
 /// n = sqrt(sum(y y))    u = y (sqrt(D) / n)    code = number of thresholds below u
 /// factor = f16(min(n / sqrt(sum(L[code] L[code])), 65504))    y' = factor L[code]
 /// ```
-/// Thresholds are the midpoints of neighbouring levels. Sums add element i to partial sum i % 16
-/// in the order of i, then the 16 as a tree, see [RowNumbers#treeSum]. The factor keeps the length
-/// of the row (as TurboQuant, arXiv 2504.19874, has it), where least squares would shorten it. NaN
-/// counts as 0, huge elements as +-65504; a row with n = 0 has factor 0 and the codes of
-/// the level below 0.
+///
+/// Thresholds are the midpoints of neighbouring levels. Sums add element i to partial sum i % 16 in
+/// the order of i, then the 16 as a tree, see [RowNumbers#treeSum]. The factor keeps the length of
+/// the row (as TurboQuant, arXiv 2504.19874, has it), where least squares would shorten it. NaN
+/// counts as 0, huge elements as +-65504; a row with n = 0 has factor 0 and the codes of the level
+/// below 0.
 ///
 /// @param bits 2, 3 or 4
 public record LloydMaxFormat(int bits) implements KvFormat {
@@ -91,8 +92,7 @@ public record LloydMaxFormat(int bits) implements KvFormat {
       sums[i % 16] += level(code) * level(code);
     }
     float factor = norm / (float) Math.sqrt(RowNumbers.treeSum(sums));
-    RowNumbers.putHalf(
-        plane.memory(), factorAt(plane, slot), Math.min(factor, RowNumbers.LARGEST));
+    RowNumbers.putHalf(plane.memory(), factorAt(plane, slot), Math.min(factor, RowNumbers.LARGEST));
   }
 
   private int nearest(float u) {

@@ -9,8 +9,8 @@ import java.util.Arrays;
 /// Of all rounds the least unbalanced is kept: that whose largest ratio between the standard
 /// deviations of two rows is smallest. Deviations are from the mean; sums of a row add element i to
 /// partial sum i % 16 in the order of i, then the 16 as a tree ([RowNumbers#treeSum]); sums of a
-/// column are in the order of tokens. Nothing is fused. Rows and columns with deviations below 2^-20
-/// keep their factor.
+/// column are in the order of tokens. Nothing is fused. Rows and columns with deviations below
+/// 2^-20 keep their factor.
 final class TileBalance {
   /// More change next to nothing.
   private static final int ROUNDS = 4;

@@ -111,8 +111,8 @@ final class TableFormatsTest {
     format.encode(rows, 0, plane, 32);
     long steps = 64 * 20;
     for (int i = 0; i < dim; i++) {
-      assertThat(halfAt(plane, steps + 2 * (dim + i))).isEqualTo(0.5f);
-      assertThat(halfAt(plane, steps + 4 * dim + 2 * (dim + i))).isEqualTo(i);
+      assertThat(halfAt(plane, steps + 2L * (dim + i))).isEqualTo(0.5f);
+      assertThat(halfAt(plane, steps + 4L * dim + 2L * (dim + i))).isEqualTo(i);
     }
     for (int t = 0; t < 32; t++) {
       // Byte 0 of a row: channels 0 and 16, tile 2 or 3 of 16 tokens.
@@ -161,7 +161,7 @@ final class TableFormatsTest {
     KvPlane plane = CodecCheck.plane(format, 64, dim, PlaneKind.KEYS);
     float[] read = CodecCheck.roundTrip(format, rows, plane);
     assertThat(CodecCheck.error(rows, read)).isLessThan(0.0085);
-    long factors = 64 * 64 + 4 * dim;
+    long factors = 64 * 64 + 4L * dim;
     for (int t = 0; t < 64; t++) {
       assertThat(halfAt(plane, factors + 2L * t)).isCloseTo((t % 7 + 1) / 8f, within(0.2f));
     }
@@ -199,9 +199,9 @@ final class TableFormatsTest {
     }
     int slot = 77;
     float value =
-        (halfAt(plane, steps + 2 * slot) * format.codes().get(plane, slot, 9)
-                + halfAt(plane, steps + 256 + 2 * slot))
-            * halfAt(plane, steps + 512 + 2 * (dim + 9));
+        (halfAt(plane, steps + 2L * slot) * format.codes().get(plane, slot, 9)
+                + halfAt(plane, steps + 256 + 2L * slot))
+            * halfAt(plane, steps + 512 + 2L * (dim + 9));
     assertThat(read[slot * dim + 9]).isEqualTo(value);
   }
 }

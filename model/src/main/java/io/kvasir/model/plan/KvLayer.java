@@ -1,5 +1,10 @@
 package io.kvasir.model.plan;
 
+import io.kvasir.kvcache.format.ExactRows;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
+import io.kvasir.kvcache.format.PlaneKind;
+
 /// What one layer keeps of a sequence.
 ///
 /// @param kind how it grows
@@ -20,6 +25,9 @@ public record KvLayer(
     int latentDim,
     int window,
     long stateBytes) {
+
+  /// Tokens over which what they share is divided: a multiple of what any format encodes at once.
+  private static final int TILE = 128;
 
   /// How a layer's part of the cache grows with the sequence.
   public enum Kind {
@@ -63,18 +71,50 @@ public record KvLayer(
     }
   }
 
-  /// Bytes that one cached token takes.
-  public double bytesPerToken(KvBits format) {
+  /// Whether it has rows of its own in the cache.
+  boolean isCached() {
+    return kind == Kind.FULL || kind == Kind.WINDOW || kind == Kind.LATENT;
+  }
+
+  /// Bytes that one cached token takes in the formats, exact copies aside.
+  public double bytesPerToken(KvRecipe.Formats formats) {
     return switch (kind) {
-      case FULL, WINDOW -> kvHeads * (format.keyRowBytes(headDim) + format.valueRowBytes(valueDim));
-      case LATENT -> format.keyRowBytes(latentDim);
+      case FULL, WINDOW ->
+          kvHeads
+              * (rowBytes(formats.keys(), headDim, PlaneKind.KEYS)
+                  + rowBytes(formats.values(), valueDim, PlaneKind.VALUES));
+      case LATENT -> rowBytes(formats.keys(), latentDim, PlaneKind.LATENT);
       case STATE, SHARED -> 0;
     };
   }
 
+  private static double rowBytes(KvFormat format, int dim, PlaneKind kind) {
+    return (double) format.planeBytes(TILE, dim, kind) / TILE;
+  }
+
+  /// Bytes of the exact copies that a sequence of `tokens` has beside its codes, in whole blocks.
+  long exactBytes(ExactRows exact, long tokens, int blockTokens) {
+    if (!isCached()) {
+      return 0;
+    }
+    long rounded = rounded(tokens, blockTokens);
+    long held = Math.min(rounded, rounded(exact.sinks(), blockTokens));
+    if (exact.hasTail()) {
+      long tail = (long) exact.tail() + ExactRows.GRID;
+      tail = kind == Kind.WINDOW ? Math.min(tail, window) : tail;
+      held += Math.min(rounded, tail + blockTokens);
+    }
+    KvRecipe.Formats plain = new KvRecipe.Formats(KvFormat.F16, KvFormat.F16, ExactRows.NONE);
+    return held * (long) bytesPerToken(plain);
+  }
+
+  private static long rounded(long tokens, int blockTokens) {
+    return (tokens + blockTokens - 1) / blockTokens * blockTokens;
+  }
+
   /// Tokens held of a sequence of `tokens`, in whole blocks; a window may begin and end inside one.
   long tokensHeld(long tokens, int blockTokens) {
-    long rounded = (tokens + blockTokens - 1) / blockTokens * blockTokens;
+    long rounded = rounded(tokens, blockTokens);
     return kind == Kind.WINDOW ? Math.min(rounded, (long) window + blockTokens) : rounded;
   }
 }

@@ -1,5 +1,6 @@
 package io.kvasir.model.plan;
 
+import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -35,29 +36,54 @@ public record KvShape(List<KvLayer> layers) {
   }
 
   /// Bytes that one more token takes before any window lets go.
-  public double bytesPerToken(KvBits format) {
+  public double bytesPerToken(KvRecipe format) {
     double bytes = 0;
-    for (KvLayer layer : layers) {
-      bytes += layer.bytesPerToken(format);
+    for (KvLayer kind : groups().keySet()) {
+      bytes += bytesPerToken(kind, format);
     }
     return bytes;
   }
 
-  /// Bytes that a sequence of `tokens` takes, in whole blocks, states included.
-  public long bytes(long tokens, KvBits format, int blockTokens) {
+  /// Bytes that one more token takes in the layers that equal `kind`.
+  double bytesPerToken(KvLayer kind, KvRecipe format) {
     double bytes = 0;
-    for (Map.Entry<KvLayer, Integer> group : groups().entrySet()) {
-      KvLayer layer = group.getKey();
-      bytes +=
-          group.getValue()
-              * (layer.bytesPerToken(format) * layer.tokensHeld(tokens, blockTokens)
-                  + layer.stateBytes());
+    int cacheLayer = 0;
+    int count = cacheLayers();
+    for (KvLayer layer : layers) {
+      if (layer.isCached()) {
+        KvRecipe.Formats formats = format.of(cacheLayer++, count);
+        bytes += layer.equals(kind) ? layer.bytesPerToken(formats) : 0;
+      }
+    }
+    return bytes;
+  }
+
+  private int cacheLayers() {
+    int count = 0;
+    for (KvLayer layer : layers) {
+      count += layer.isCached() ? 1 : 0;
+    }
+    return count;
+  }
+
+  /// Bytes that a sequence of `tokens` takes, in whole blocks, states and exact copies included.
+  public long bytes(long tokens, KvRecipe format, int blockTokens) {
+    double bytes = 0;
+    int cacheLayer = 0;
+    int count = cacheLayers();
+    for (KvLayer layer : layers) {
+      bytes += layer.stateBytes();
+      if (layer.isCached()) {
+        KvRecipe.Formats formats = format.of(cacheLayer++, count);
+        bytes += layer.bytesPerToken(formats) * layer.tokensHeld(tokens, blockTokens);
+        bytes += layer.exactBytes(formats.exact(), tokens, blockTokens);
+      }
     }
     return (long) Math.ceil(bytes);
   }
 
   /// The longest sequence that `memoryBytes` hold; [Long#MAX_VALUE] where length costs nothing.
-  public long largestContext(long memoryBytes, KvBits format, int blockTokens) {
+  public long largestContext(long memoryBytes, KvRecipe format, int blockTokens) {
     if (bytes(blockTokens, format, blockTokens) > memoryBytes) {
       return 0;
     }

@@ -1,6 +1,7 @@
 package io.kvasir.model.plan;
 
 import io.kvasir.compute.quant.TensorType;
+import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -11,9 +12,9 @@ import java.util.Set;
 /// What a model costs in memory: weights, and cached keys and values of one user and of many, under
 /// each cache format and each way to share keys and values.
 ///
-/// Counted are the bytes of keys, values and their scales in whole blocks; not the padding of
-/// blocks, activations, or what the runtime takes for itself. A sliding window holds its tokens and
-/// one block. All bytes.
+/// Counted are the bytes of keys, values, their scales and exact copies in whole blocks; not the
+/// padding of blocks, activations, or what the runtime takes for itself. A sliding window holds its
+/// tokens and one block. All bytes.
 ///
 /// @param weights size of the weights in several formats; the first is the one that the plan uses
 /// @param groups the layers by what they keep
@@ -53,7 +54,7 @@ public record MemoryPlan(
   /// @param largestBesideWeights longest sequence beside the weights, likewise
   public record CacheRow(
       String attention,
-      KvBits format,
+      KvRecipe format,
       double bytesPerToken,
       long bytesPerUser,
       long users,
@@ -74,8 +75,8 @@ public record MemoryPlan(
     List<GroupRow> groups = new ArrayList<>();
     for (Map.Entry<KvLayer, Integer> group : model.kv().groups().entrySet()) {
       List<Double> perToken = new ArrayList<>();
-      for (KvBits format : request.formats()) {
-        perToken.add(group.getValue() * group.getKey().bytesPerToken(format));
+      for (KvRecipe format : request.formats()) {
+        perToken.add(model.kv().bytesPerToken(group.getKey(), format));
       }
       groups.add(new GroupRow(group.getKey(), group.getValue(), perToken));
     }
@@ -115,7 +116,7 @@ public record MemoryPlan(
 
   private static List<CacheRow> rows(KvShape kv, PlanRequest request, long weightBytes) {
     List<CacheRow> rows = new ArrayList<>();
-    for (KvBits format : request.formats()) {
+    for (KvRecipe format : request.formats()) {
       long perUser = kv.bytes(request.contextTokens(), format, request.blockTokens());
       long memory = request.memoryBytes();
       long beside = Math.max(0, memory - weightBytes);

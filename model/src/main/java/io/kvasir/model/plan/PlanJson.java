@@ -1,5 +1,6 @@
 package io.kvasir.model.plan;
 
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.plan.MemoryPlan.CacheRow;
 import io.kvasir.model.plan.MemoryPlan.GroupRow;
@@ -46,7 +47,7 @@ public final class PlanJson {
     return new Json.Obj(fields);
   }
 
-  private static Json group(GroupRow row, List<KvBits> formats) {
+  private static Json group(GroupRow row, List<KvRecipe> formats) {
     KvLayer layer = row.layer();
     Map<String, Json> fields = new LinkedHashMap<>();
     fields.put("kind", new Json.Str(layer.kind().name().toLowerCase(Locale.ROOT)));

@@ -1,6 +1,7 @@
 package io.kvasir.model.plan;
 
 import io.kvasir.compute.quant.TensorType;
+import io.kvasir.kvcache.format.KvRecipe;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -16,13 +17,13 @@ public record PlanRequest(
     long contextTokens,
     long memoryBytes,
     int users,
-    List<KvBits> formats,
+    List<KvRecipe> formats,
     int blockTokens,
     @Nullable TensorType weights) {
 
   /// The formats that are compared where none is asked for.
-  public static final List<KvBits> DEFAULT_FORMATS =
-      List.of(KvBits.named("f16"), KvBits.named("int8"), KvBits.named("int4"));
+  public static final List<KvRecipe> DEFAULT_FORMATS =
+      List.of(KvRecipe.named("f16"), KvRecipe.named("int8"), KvRecipe.named("int4"));
 
   public PlanRequest {
     formats = List.copyOf(formats);

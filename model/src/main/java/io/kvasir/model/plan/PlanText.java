@@ -1,5 +1,6 @@
 package io.kvasir.model.plan;
 
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.plan.MemoryPlan.CacheRow;
 import io.kvasir.model.plan.MemoryPlan.GroupRow;
 import io.kvasir.model.plan.MemoryPlan.WeightRow;
@@ -66,7 +67,7 @@ public final class PlanText {
 
   private static void groups(MemoryPlan plan, StringBuilder out) {
     List<String> head = new ArrayList<>(List.of("layers", "cache", "kv heads", "head", "bound"));
-    for (KvBits format : plan.request().formats()) {
+    for (KvRecipe format : plan.request().formats()) {
       head.add(format.name() + "/token");
     }
     TextTable table = new TextTable(head);

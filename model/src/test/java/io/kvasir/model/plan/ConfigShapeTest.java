@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.kvasir.compute.quant.TensorType;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.plan.KvLayer.Kind;
@@ -22,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ConfigShapeTest {
-  private static final KvBits BF16 = KvBits.named("bf16");
+  private static final KvRecipe BF16 = KvRecipe.named("bf16");
 
   @Test
   void read_deepseekV3_hasTheKnownSizes() {

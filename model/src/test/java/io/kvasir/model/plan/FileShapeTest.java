@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.quant.TensorType;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.file.GgufWriter;
 import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.plan.KvLayer.Kind;
@@ -17,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class FileShapeTest {
-  private static final KvBits F16 = KvBits.named("f16");
+  private static final KvRecipe F16 = KvRecipe.named("f16");
 
   @TempDir private Path folder;
 

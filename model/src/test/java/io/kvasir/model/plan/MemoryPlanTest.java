@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.kvasir.compute.quant.TensorType;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.plan.MemoryPlan.CacheRow;
 import java.util.List;
@@ -91,7 +93,8 @@ class MemoryPlanTest {
     SplittableRandom random = new SplittableRandom(7);
     for (int i = 0; i < 200; i++) {
       long memory = random.nextLong(1, 100 * GIB);
-      KvBits format = KvBits.ALL.get(random.nextInt(KvBits.ALL.size()));
+      KvFormat any = KvFormat.ALL.get(random.nextInt(KvFormat.ALL.size()));
+      KvRecipe format = KvRecipe.named(any.name());
       int block = 16 << random.nextInt(4);
       long most = kv.largestContext(memory, format, block);
       if (most > 0) {
@@ -105,20 +108,20 @@ class MemoryPlanTest {
   @CsvSource({
     // Bytes a token and layer at 8 key-value heads of 128, keys and values.
     "f32, 8192", "f16, 4096", "bf16, 4096", "int8, 2080", "fp8, 2080", "q8_0, 2176", "int4, 1152",
-    "q4_0, 1152", "k4v2, 864", "k3v3, 864", "k2v2, 608", "lm3, 800", "lm2, 544", "int5, 1408",
+    "q4_0, 1152", "k4v2, 912", "k3v3, 912", "k2v2, 656", "lm3, 800", "lm2, 544", "int5, 1408",
     "int6, 1664", "kivi4, 1280", "kivi2, 768", "k8v4, 1616", "q5_0, 1408", "q5_1, 1536",
   })
   void bytesPerToken_eachFormat_isThatOfItsDefinition(String format, double bytes) {
     KvLayer layer = new KvLayer(KvLayer.Kind.FULL, 64, 128, 128, 8, 0, 0, 0);
-    assertThat(layer.bytesPerToken(KvBits.named(format))).isEqualTo(bytes);
+    assertThat(layer.bytesPerToken(KvRecipe.named(format).of(0, 1))).isEqualTo(bytes);
   }
 
   @Test
   void named_unknownFormat_listsTheKnown() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> KvBits.named("int3"))
+        .isThrownBy(() -> KvRecipe.named("int3"))
         .withMessageContaining("'int3'")
-        .withMessageContaining("f16, bf16, q8_0, int8");
+        .withMessageContaining("f16, bf16, int8");
   }
 
   @Test
@@ -128,7 +131,7 @@ class MemoryPlanTest {
             List.of(
                 new KvLayer(KvLayer.Kind.WINDOW, 8, 64, 64, 2, 0, 1024, 0),
                 new KvLayer(KvLayer.Kind.FULL, 8, 64, 64, 2, 0, 0, 0)));
-    KvBits f16 = KvBits.named("f16");
+    KvRecipe f16 = KvRecipe.named("f16");
     long perToken = 2 * 2 * 64 * 2;
     assertThat(kv.bytes(1, f16, 16)).isEqualTo(2 * 16 * perToken);
     assertThat(kv.bytes(1024, f16, 16)).isEqualTo(2 * 1024 * perToken);
@@ -137,9 +140,28 @@ class MemoryPlanTest {
   }
 
   @Test
+  void bytes_exactRows_areCountedBesideTheCodes() {
+    KvLayer full = new KvLayer(KvLayer.Kind.FULL, 8, 128, 128, 2, 0, 0, 0);
+    KvLayer window = new KvLayer(KvLayer.Kind.WINDOW, 8, 128, 128, 2, 0, 100, 0);
+    KvShape kv = new KvShape(List.of(full, window));
+    KvRecipe recipe = KvRecipe.named("int8[1=int4+s64t128]");
+    long f16 = 2 * 2 * 128 * 2;
+    long int8 = 2 * 2 * 130;
+    long int4 = 2 * 2 * 72;
+    assertThat(kv.bytesPerToken(recipe)).isEqualTo((double) int8 + int4);
+    // Of a window of 100 with 64 first and 192 newest tokens exact.
+    assertThat(kv.bytes(10_000, recipe, 16))
+        .isEqualTo(10_000 * int8 + 116 * int4 + (64 + 116) * f16);
+    assertThat(kv.bytes(10_000, KvRecipe.named("int4+s64t128"), 16))
+        .isEqualTo(10_000 * int4 + 116 * int4 + (64 + 208 + 64 + 116) * f16);
+    assertThat(kv.bytes(20, KvRecipe.named("int4+s64t128"), 16))
+        .isEqualTo(2 * 32 * int4 + 4 * 32 * f16);
+  }
+
+  @Test
   void bytes_stateOnly_doNotGrow() {
     KvShape kv = new KvShape(List.of(new KvLayer(KvLayer.Kind.STATE, 0, 0, 0, 0, 0, 0, 5000)));
-    KvBits f16 = KvBits.named("f16");
+    KvRecipe f16 = KvRecipe.named("f16");
     assertThat(kv.bytes(1_000_000, f16, 16)).isEqualTo(5000);
     assertThat(kv.largestContext(5000, f16, 16)).isEqualTo(Long.MAX_VALUE);
     assertThat(kv.largestContext(4999, f16, 16)).isZero();
