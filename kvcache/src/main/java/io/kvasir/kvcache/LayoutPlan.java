@@ -16,7 +16,7 @@ final class LayoutPlan {
   private static final int MAX_EXACT_GROUPS = 64;
 
   /// Length of a sequence in which exact copies are weighed against codes.
-  private static final long TYPICAL_TOKENS = 4096;
+  private static final long TYPICAL_TOKENS = 16_384;
 
   /// What layers of one group have in common.
   private record Kind(LayerKv kv, Role role, int limit) {

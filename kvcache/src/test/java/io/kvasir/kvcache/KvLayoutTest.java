@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.PlaneKind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -133,6 +134,50 @@ final class KvLayoutTest {
     assertThat(layout.exactBytes(64)).isEqualTo(group * (4 + 1));
     assertThat(layout.blocksFor(6400, 64)).isEqualTo(100 + 4 + 1);
     assertThat(layout.blocksFor(64, 64)).isEqualTo(3);
+  }
+
+  @Test
+  void of_exactRowsLargerThanCodes_padsCodesLittle() {
+    int[][] shapes = {
+      {16, 8, 64}, {32, 8, 128}, {28, 2, 128}, {8, 2, 64}, {26, 1, 256}, {6, 4, 64}
+    };
+    for (int[] shape : shapes) {
+      for (int tail = 0; tail <= 128; tail += 64) {
+        LayerKv kv =
+            new LayerKv(
+                shape[1],
+                shape[2],
+                shape[2],
+                0,
+                KvFormat.INT4,
+                KvFormat.INT4,
+                new ExactRows(64, tail));
+        KvLayout layout = KvLayout.of(pattern(shape[0], 1, kv, kv), 64);
+        double padding = layout.bytesPerToken() / layout.payloadBytesPerToken();
+        assertThat(padding).as("%d layers", shape[0]).isLessThan(1.03);
+        assertThat(layout.groups()).hasSizeLessThanOrEqualTo(96);
+      }
+    }
+  }
+
+  @Test
+  void of_formatOfTiles_needsWholeTilesInABlockAndInTheTail() {
+    for (KvFormat format : KvFormat.ALL) {
+      int tile = format.tileTokens(PlaneKind.KEYS);
+      if (tile > 1) {
+        LayerKv bare = new LayerKv(1, 64, 64, 0, format, format);
+        assertThatThrownBy(() -> KvLayout.of(List.of(bare), 128))
+            .hasMessageContaining(format.name())
+            .hasMessageContaining("needs an exact tail");
+        LayerKv tailed = new LayerKv(1, 64, 64, 0, format, format, new ExactRows(0, 128));
+        assertThatThrownBy(() -> KvLayout.of(List.of(tailed), 128).checkPrunable())
+            .hasMessageContaining("cannot be pruned");
+        if (tile > 16) {
+          assertThatThrownBy(() -> KvLayout.of(List.of(tailed), tile - 16))
+              .hasMessageContaining(Integer.toString(tile - 16));
+        }
+      }
+    }
   }
 
   @Test
