@@ -4,13 +4,17 @@ import io.kvasir.cli.eval.Document;
 import io.kvasir.cli.eval.EvalReport;
 import io.kvasir.cli.eval.EvalSubject;
 import io.kvasir.cli.eval.FidelityRun;
+import io.kvasir.cli.eval.RecallContext;
 import io.kvasir.cli.eval.Texts;
 import io.kvasir.compute.Backend;
+import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.Model;
+import io.kvasir.model.ModelConfig;
+import io.kvasir.model.ModelSummary;
 import io.kvasir.model.Transformer;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.tokenizer.Tokenizer;
@@ -19,7 +23,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -31,9 +37,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "eval",
     description = {
-      "Measure what cache formats change: KL divergence of the next token's distribution from that",
+      "Measure what cache formats cost. kl: divergence of the next token's distribution from that",
       "over an f32 cache of the same model on the same text, same likeliest token, perplexity.",
-      "f16 stands beside them as the floor."
+      "recall: facts in long texts, asked for afterwards. f16 stands beside them as the floor."
     })
 final class EvalCommand implements Callable<Integer> {
   private static final int LOGIT_ROWS = 32;
@@ -71,6 +77,44 @@ final class EvalCommand implements Callable<Integer> {
           "Tokens of a document at most. Default: 1024, with --quick 512, or the context.")
   private int window;
 
+  /// What can be measured.
+  enum Part {
+    KL,
+    RECALL
+  }
+
+  @Option(
+      names = "--measure",
+      paramLabel = "PART,PART",
+      split = ",",
+      description = "kl, recall. Default: both.")
+  private Set<Part> parts = EnumSet.allOf(Part.class);
+
+  @Option(
+      names = "--lengths",
+      paramLabel = "N,N",
+      split = ",",
+      converter = PositiveInt.class,
+      description = "Tokens of the texts with facts. Default: 1024,2048,3072.")
+  private List<Integer> lengths = List.of(1024, 2048, 3072);
+
+  @Option(
+      names = "--contexts",
+      paramLabel = "N",
+      converter = PositiveInt.class,
+      description = "Texts of each length. Default: 2, with --quick 1.")
+  private int contexts;
+
+  @Option(
+      names = "--facts",
+      paramLabel = "N",
+      converter = PositiveInt.class,
+      description = "Facts in each text, at most 32. Default: 12, with --quick 8.")
+  private int facts;
+
+  @Option(names = "--seed", paramLabel = "N", description = "Which texts are made. Default: 0.")
+  private long seed;
+
   @Option(names = "--quick", description = "Measure less, for a first impression.")
   private boolean quick;
 
@@ -82,24 +126,57 @@ final class EvalCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() throws IOException, InterruptedException {
     List<KvRecipe> recipes = new ArrayList<>(engine.kvFormats(KvFormat.F16));
     KvRecipe floor = KvRecipe.of(KvFormat.F16);
-    if (!recipes.contains(floor)) {
-      recipes.addFirst(floor);
+    recipes.remove(floor);
+    recipes.addFirst(floor);
+    int count = facts > 0 ? facts : quick ? 8 : 12;
+    if (count > RecallContext.MOST_FACTS) {
+      throw new UsageException(
+          "--facts must be at most " + RecallContext.MOST_FACTS + ", not " + count);
     }
     ModelLocation location = ModelLocation.resolve(model, surroundings);
     Tokenizer tokenizer = ModelTokenizer.open(location);
-    Transformer.Rows rows =
-        new Transformer.Rows(EvalSubject.passRows(tokenizer.vocabularySize()), LOGIT_ROWS);
     EvalReport report = new EvalReport();
     try (Backend backend = engine.openBackend();
-        ProgressLine line = new ProgressLine(surroundings);
-        Model opened = Model.open(location.path(), backend, rows, engine.context())) {
-      List<Document> documents = documents(tokenizer, opened);
+        ProgressLine line = new ProgressLine(surroundings)) {
       report.fact("model", new Json.Str(name(location.path())));
       report.fact("device", new Json.Str(backend.name()));
       report.fact("block_tokens", new Json.Int(engine.blockTokens()));
+      if (parts.contains(Part.KL)) {
+        fidelity(location.path(), backend, recipes, tokenizer, report, line);
+      }
+      if (parts.contains(Part.RECALL)) {
+        ModelConfig config = ModelSummary.read(location.path()).config();
+        RecallContext.Plan plan =
+            new RecallContext.Plan(
+                EvalRecall.fitting(lengths, config),
+                contexts > 0 ? contexts : quick ? 1 : 2,
+                count,
+                seed);
+        EngineConfig engines =
+            engine.engineConfig(floor).withKeyProfiles(surroundings.keyProfiles());
+        new EvalRecall(location.path(), backend, engines, tokenizer, plan)
+            .measure(recipes, report, line::show);
+      }
+    }
+    surroundings.out().println(json ? report.json().toText() : report.text().stripTrailing());
+    return Main.OK;
+  }
+
+  private void fidelity(
+      Path path,
+      Backend backend,
+      List<KvRecipe> recipes,
+      Tokenizer tokenizer,
+      EvalReport report,
+      ProgressLine line)
+      throws IOException {
+    Transformer.Rows rows =
+        new Transformer.Rows(EvalSubject.passRows(tokenizer.vocabularySize()), LOGIT_ROWS);
+    try (Model opened = Model.open(path, backend, rows, engine.context())) {
+      List<Document> documents = documents(tokenizer, opened);
       report.fact("documents", new Json.Int(documents.size()));
       EvalSubject subject = subject(opened, backend, recipes);
       int longest = documents.stream().mapToInt(document -> document.ids().length).max().orElse(0);
@@ -107,8 +184,6 @@ final class EvalCommand implements Callable<Integer> {
         report.addFidelity(run.measure(documents, line::show));
       }
     }
-    surroundings.out().println(json ? report.json().toText() : report.text().stripTrailing());
-    return Main.OK;
   }
 
   private EvalSubject subject(Model opened, Backend backend, List<KvRecipe> recipes) {

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 class EvalCommandTest {
   @TempDir Path folder;
 
-  private static final String[] SMALL = {"--tokens", "96", "--window", "48"};
+  private static final String[] SMALL = {"--tokens", "96", "--window", "48", "--measure", "kl"};
 
   private static Outcome eval(String... options) {
     String[] args = new String[1 + SMALL.length + options.length];
@@ -71,6 +71,45 @@ class EvalCommandTest {
     assertOneSentence(eval("--kv-format", "int99"), 2, "--kv-format", "int99");
     assertOneSentence(eval("--tokes", "5"), 2, "--tokes", "did you mean --tokens?");
     assertOneSentence(Shell.run("eval", "--tokens", "0"), 2, "--tokens", "0");
+  }
+
+  @Test
+  void recall_isCountedByFormatAndLength() {
+    Outcome outcome =
+        Shell.run(
+            "eval",
+            "--measure",
+            "recall",
+            "--lengths",
+            "300,500",
+            "--contexts",
+            "2",
+            "--facts",
+            "4",
+            "--kv-format",
+            "f16,int8",
+            "--json");
+
+    assertThat(outcome.err()).isEmpty();
+    List<Json> rows = Json.parse(outcome.out()).get("recall").asList();
+    assertThat(rows.stream().map(row -> row.get("kv_format").asString()))
+        .containsExactly("f16", "int8");
+    for (Json row : rows) {
+      assertThat(row.get("questions").asInt()).isEqualTo(16);
+      assertThat(row.get("right").asInt()).isGreaterThanOrEqualTo(13);
+      assertThat(row.get("by_length").asList().get(1).get("tokens").asInt()).isEqualTo(500);
+    }
+    assertThat(rows.get(0).get("lost").asInt()).isZero();
+    assertThat(rows.get(1).get("held_bytes_per_token").asDouble())
+        .isLessThan(0.6 * rows.get(0).get("held_bytes_per_token").asDouble());
+  }
+
+  @Test
+  void recall_lengthsThatDoNotFit_areAFailure() {
+    assertOneSentence(
+        Shell.run("eval", "--measure", "recall", "--lengths", "9000"), 1, "9000", "4096");
+    assertOneSentence(Shell.run("eval", "--facts", "33"), 2, "--facts", "33");
+    assertOneSentence(Shell.run("eval", "--measure", "taste"), 2, "--measure", "taste");
   }
 
   private static void assertOneSentence(Outcome outcome, int exitCode, String... parts) {

@@ -12,6 +12,7 @@ import java.util.Map;
 public final class EvalReport {
   private final Map<String, Json> head = new LinkedHashMap<>();
   private final List<FidelityRun.Result> fidelity = new ArrayList<>();
+  private final List<RecallRow> recall = new ArrayList<>();
   private double rawBytes = Double.NaN;
 
   /// A fact about the model or the run.
@@ -28,9 +29,16 @@ public final class EvalReport {
     }
   }
 
-  /// Results that were added.
+  public void addRecall(RecallRow row) {
+    recall.add(row);
+  }
+
   List<FidelityRun.Result> fidelity() {
     return fidelity;
+  }
+
+  List<RecallRow> recall() {
+    return recall;
   }
 
   /// Aligned tables.
@@ -57,7 +65,37 @@ public final class EvalReport {
       fidelity.forEach(result -> table.add(row(result)));
       table.append(out);
     }
+    if (!recall.isEmpty()) {
+      out.append(out.isEmpty() ? "" : "\n");
+      recallTable().append(out);
+    }
     return out.toString();
+  }
+
+  private TextTable recallTable() {
+    List<Integer> lengths = recall.getFirst().score().lengths();
+    List<String> head =
+        new ArrayList<>(
+            List.of("recall", "kept", "B/token held", "right", "recall", "of full", "lost"));
+    lengths.forEach(length -> head.add("at " + length));
+    TextTable table = new TextTable(head);
+    for (RecallRow row : recall) {
+      RecallScore score = row.score();
+      RecallScore full = row.full();
+      List<String> cells =
+          new ArrayList<>(
+              List.of(
+                  row.name(),
+                  Figures.percent(row.kept()),
+                  Figures.fixed(score.bytesPerToken(), 0),
+                  score.right() + " of " + score.count(),
+                  Figures.percent(score.share()),
+                  Figures.percent(row.shareOfFull()),
+                  full == null ? "-" : String.valueOf(score.lost(full))));
+      lengths.forEach(length -> cells.add(Figures.percent(score.share(length, 0, 1))));
+      table.add(cells);
+    }
+    return table;
   }
 
   private List<String> row(FidelityRun.Result result) {
@@ -86,6 +124,9 @@ public final class EvalReport {
     Map<String, Json> fields = new LinkedHashMap<>(head);
     if (!fidelity.isEmpty()) {
       fields.put("fidelity", new Json.Arr(fidelity.stream().map(this::json).toList()));
+    }
+    if (!recall.isEmpty()) {
+      fields.put("recall", new Json.Arr(recall.stream().map(RecallRow::json).toList()));
     }
     return new Json.Obj(fields);
   }
