@@ -1,5 +1,6 @@
 package io.kvasir.cli;
 
+import io.kvasir.cli.eval.AttentionErrorRun;
 import io.kvasir.cli.eval.Document;
 import io.kvasir.cli.eval.EvalReport;
 import io.kvasir.cli.eval.EvalSubject;
@@ -39,6 +40,7 @@ import picocli.CommandLine.Parameters;
     description = {
       "Measure what cache formats cost. kl: divergence of the next token's distribution from that",
       "over an f32 cache of the same model on the same text, same likeliest token, perplexity.",
+      "error: of each layer's attention, given exact inputs to that layer.",
       "recall: facts in long texts, asked for afterwards. f16 stands beside them as the floor."
     })
 final class EvalCommand implements Callable<Integer> {
@@ -80,6 +82,7 @@ final class EvalCommand implements Callable<Integer> {
   /// What can be measured.
   enum Part {
     KL,
+    ERROR,
     RECALL
   }
 
@@ -87,7 +90,7 @@ final class EvalCommand implements Callable<Integer> {
       names = "--measure",
       paramLabel = "PART,PART",
       split = ",",
-      description = "kl, recall. Default: both.")
+      description = "kl, error, recall. Default: all.")
   private Set<Part> parts = EnumSet.allOf(Part.class);
 
   @Option(
@@ -118,6 +121,12 @@ final class EvalCommand implements Callable<Integer> {
   @Option(names = "--quick", description = "Measure less, for a first impression.")
   private boolean quick;
 
+  @Option(
+      names = "--svg",
+      paramLabel = "FILE",
+      description = "Write a picture: loss by bytes per token, recall by depth and length.")
+  private @Nullable Path svg;
+
   @Option(names = "--json", description = "Print one JSON document.")
   private boolean json;
 
@@ -144,8 +153,8 @@ final class EvalCommand implements Callable<Integer> {
       report.fact("model", new Json.Str(name(location.path())));
       report.fact("device", new Json.Str(backend.name()));
       report.fact("block_tokens", new Json.Int(engine.blockTokens()));
-      if (parts.contains(Part.KL)) {
-        fidelity(location.path(), backend, recipes, tokenizer, report, line);
+      if (parts.contains(Part.KL) || parts.contains(Part.ERROR)) {
+        text(location.path(), backend, recipes, tokenizer, report, line);
       }
       if (parts.contains(Part.RECALL)) {
         ModelConfig config = ModelSummary.read(location.path()).config();
@@ -161,11 +170,15 @@ final class EvalCommand implements Callable<Integer> {
             .measure(recipes, report, line::show);
       }
     }
+    if (svg != null) {
+      Files.writeString(svg, report.picture());
+    }
     surroundings.out().println(json ? report.json().toText() : report.text().stripTrailing());
     return Main.OK;
   }
 
-  private void fidelity(
+  /// What is measured on text alone.
+  private void text(
       Path path,
       Backend backend,
       List<KvRecipe> recipes,
@@ -180,8 +193,14 @@ final class EvalCommand implements Callable<Integer> {
       report.fact("documents", new Json.Int(documents.size()));
       EvalSubject subject = subject(opened, backend, recipes);
       int longest = documents.stream().mapToInt(document -> document.ids().length).max().orElse(0);
-      try (FidelityRun run = new FidelityRun(subject, recipes, longest)) {
-        report.addFidelity(run.measure(documents, line::show));
+      if (parts.contains(Part.KL)) {
+        try (FidelityRun run = new FidelityRun(subject, recipes, longest)) {
+          report.addFidelity(run.measure(documents, line::show));
+        }
+      }
+      if (parts.contains(Part.ERROR)) {
+        AttentionErrorRun run = new AttentionErrorRun(subject, documents.getFirst().ids());
+        report.addErrors(run.measure(recipes, line::show));
       }
     }
   }

@@ -13,6 +13,7 @@ public final class EvalReport {
   private final Map<String, Json> head = new LinkedHashMap<>();
   private final List<FidelityRun.Result> fidelity = new ArrayList<>();
   private final List<RecallRow> recall = new ArrayList<>();
+  private final List<AttentionError> errors = new ArrayList<>();
   private double rawBytes = Double.NaN;
 
   /// A fact about the model or the run.
@@ -29,16 +30,17 @@ public final class EvalReport {
     }
   }
 
+  public void addErrors(List<AttentionError> found) {
+    errors.addAll(found);
+  }
+
   public void addRecall(RecallRow row) {
     recall.add(row);
   }
 
-  List<FidelityRun.Result> fidelity() {
-    return fidelity;
-  }
-
-  List<RecallRow> recall() {
-    return recall;
+  /// A picture in SVG.
+  public String picture() {
+    return EvalPicture.draw(fidelity, recall);
   }
 
   /// Aligned tables.
@@ -65,11 +67,28 @@ public final class EvalReport {
       fidelity.forEach(result -> table.add(row(result)));
       table.append(out);
     }
+    if (!errors.isEmpty()) {
+      out.append(out.isEmpty() ? "" : "\n");
+      errorTable().append(out);
+    }
     if (!recall.isEmpty()) {
       out.append(out.isEmpty() ? "" : "\n");
       recallTable().append(out);
     }
     return out.toString();
+  }
+
+  private TextTable errorTable() {
+    List<String> head = new ArrayList<>(List.of("attention error", "all"));
+    errors.getFirst().layers().forEach(layer -> head.add("layer " + layer.layer()));
+    TextTable table = new TextTable(head);
+    for (AttentionError error : errors) {
+      List<String> cells =
+          new ArrayList<>(List.of(error.format(), Figures.percent(error.meanOutput())));
+      error.layers().forEach(layer -> cells.add(Figures.percent(layer.output())));
+      table.add(cells);
+    }
+    return table;
   }
 
   private TextTable recallTable() {
@@ -124,6 +143,10 @@ public final class EvalReport {
     Map<String, Json> fields = new LinkedHashMap<>(head);
     if (!fidelity.isEmpty()) {
       fields.put("fidelity", new Json.Arr(fidelity.stream().map(this::json).toList()));
+    }
+    if (!errors.isEmpty()) {
+      fields.put(
+          "attention_error", new Json.Arr(errors.stream().map(AttentionError::json).toList()));
     }
     if (!recall.isEmpty()) {
       fields.put("recall", new Json.Arr(recall.stream().map(RecallRow::json).toList()));
