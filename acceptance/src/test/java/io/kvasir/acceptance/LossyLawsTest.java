@@ -1,0 +1,158 @@
+package io.kvasir.acceptance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.kvasir.compute.Backend;
+import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.engine.Engine;
+import io.kvasir.engine.EngineConfig;
+import io.kvasir.engine.Request;
+import io.kvasir.engine.SamplingOptions;
+import io.kvasir.engine.TokenStream;
+import io.kvasir.kvcache.format.KvRecipe;
+import io.kvasir.kvcache.tier.DiskTier;
+import io.kvasir.kvcache.tier.DiskTierConfig;
+import io.kvasir.kvcache.tier.HostTier;
+import io.kvasir.kvcache.tier.TierFactory;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What a coded cache forgets does not depend on how it is used: the default model gives the same
+/// tokens with the same bits of their log-probabilities whether prompts are computed or found, cut
+/// into large or small chunks, alone or beside others, preempted, evicted to lower tiers or kept
+/// over a restart.
+@Timeout(300)
+final class LossyLawsTest {
+  private static final Path MODEL =
+      ReferenceData.project().resolve("models/kvasir-stories/kvasir-stories-27m-Q8_0.gguf");
+  private static final int REQUESTS = 7;
+  private static final int SHARED = 150;
+
+  @TempDir Path folder;
+
+  private record Answer(List<Integer> tokens, List<Integer> scoreBits) {}
+
+  private static EngineConfig config(String recipe) {
+    return EngineConfig.DEFAULT.withContextTokens(1024).withKvFormat(KvRecipe.named(recipe));
+  }
+
+  /// Prompts of 90 to 330 tokens, of which most begin alike and leave each other inside a block.
+  private static Request request(int index) {
+    int shared = index < 5 ? SHARED + 3 * index : 0;
+    int[] tokens = new int[90 + 40 * index];
+    for (int i = 0; i < tokens.length; i++) {
+      int seed = i < shared ? 0 : index + 1;
+      tokens[i] = 10 + (i * 131 + seed * 977 + i * i * 7) % 8000;
+    }
+    int answer = index == 2 ? 140 : 30;
+    return new Request(tokens, answer, SamplingOptions.GREEDY, Set.of()).withScores(0);
+  }
+
+  private static Answer read(TokenStream stream) throws InterruptedException {
+    List<Integer> tokens = new ArrayList<>();
+    List<Integer> bits = new ArrayList<>();
+    while (stream.advance()) {
+      tokens.add(stream.token());
+      bits.add(Float.floatToRawIntBits(Objects.requireNonNull(stream.scores()).logProbability()));
+    }
+    assertThat(stream.outcome().error()).isNull();
+    return new Answer(tokens, bits);
+  }
+
+  private static List<Answer> oneByOne(Engine engine) throws InterruptedException {
+    List<Answer> answers = new ArrayList<>();
+    for (int i = 0; i < REQUESTS; i++) {
+      answers.add(read(engine.submit(request(i))));
+    }
+    engine.verify();
+    return answers;
+  }
+
+  private static List<Answer> together(Engine engine) throws InterruptedException {
+    List<TokenStream> streams = new ArrayList<>();
+    for (int i = 0; i < REQUESTS; i++) {
+      streams.add(engine.submit(request(i)));
+    }
+    List<Answer> answers = new ArrayList<>();
+    for (TokenStream stream : streams) {
+      answers.add(read(stream));
+    }
+    engine.verify();
+    return answers;
+  }
+
+  private static List<Answer> oneByOne(EngineConfig config) throws InterruptedException {
+    try (Backend backend = new CpuBackend(2);
+        Engine engine = Engine.open(MODEL, backend, config)) {
+      return oneByOne(engine);
+    }
+  }
+
+  private TierFactory disk() {
+    return (fingerprint, blockBytes) -> {
+      try {
+        return DiskTier.open(new DiskTierConfig(folder, (int) blockBytes, 256L << 20, fingerprint));
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    };
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"int8", "int4", "k8v4+s64t64", "k4v2", "lm3", "kivi4", "q4_0"})
+  void answers_howeverTheCacheIsUsed_haveTheSameBits(String recipe) throws Exception {
+    EngineConfig config = config(recipe);
+    List<Answer> cold = oneByOne(config.withoutSharing());
+    assertThat(oneByOne(config.withoutSharing().withStepTokens(37))).as("chunks").isEqualTo(cold);
+    assertThat(oneByOne(config.withoutSharing().withBlockTokens(128))).as("blocks").isEqualTo(cold);
+    try (Backend backend = new CpuBackend(2);
+        Engine engine = Engine.open(MODEL, backend, config)) {
+      assertThat(oneByOne(engine)).as("prefixes found").isEqualTo(cold);
+      long hits = engine.cacheStats().counters().hitTokens();
+      assertThat(together(engine)).as("whole prompts found").isEqualTo(cold);
+      assertThat(engine.cacheStats().counters().hitTokens()).isGreaterThan(hits + 1_000);
+    }
+    checkInLittleRoom(config, cold);
+    checkOverARestart(config, cold);
+  }
+
+  /// Room for two sequences or so, and what does not fit goes to host memory.
+  private static void checkInLittleRoom(EngineConfig config, List<Answer> cold)
+      throws InterruptedException {
+    TierFactory host = (fingerprint, blockBytes) -> new HostTier(blockBytes, 64L << 20, true);
+    try (Backend backend = new CpuBackend(2);
+        Engine sized = Engine.open(MODEL, backend, config)) {
+      long bytes = 2 * sized.layout().blocksFor(480, 128) * sized.layout().blockBytes();
+      EngineConfig little = config.withCacheBytes(bytes).withStepTokens(128);
+      try (Engine engine = Engine.open(MODEL, backend, little)) {
+        assertThat(together(engine)).as("in little room").isEqualTo(cold);
+        assertThat(engine.stats().preemptions()).isPositive();
+      }
+      try (Engine engine = Engine.open(MODEL, backend, little.withTiers(List.of(host)))) {
+        assertThat(oneByOne(engine)).as("above a tier").isEqualTo(cold);
+        assertThat(oneByOne(engine)).as("back from a tier").isEqualTo(cold);
+      }
+    }
+  }
+
+  private void checkOverARestart(EngineConfig config, List<Answer> cold)
+      throws InterruptedException {
+    EngineConfig stored = config.withTiers(List.of(disk()));
+    assertThat(oneByOne(stored)).as("before a restart").isEqualTo(cold);
+    try (Backend backend = new CpuBackend(2);
+        Engine engine = Engine.open(MODEL, backend, stored)) {
+      TokenStream stream = engine.submit(request(6));
+      assertThat(read(stream)).as("after a restart").isEqualTo(cold.get(6));
+      assertThat(stream.outcome().cachedTokens()).isGreaterThanOrEqualTo(256);
+    }
+  }
+}
