@@ -121,8 +121,10 @@ final class RecipeNames {
     return new ExactRows(Math.max(a.sinks(), b.sinks()), Math.max(a.tail(), b.tail()));
   }
 
-  /// Formats of 3 bits and less lose much of the first tokens, on which all others lean
-  /// (StreamingLLM, arXiv 2309.17453); those that encode tiles need the tail to gather one.
+  /// Formats of 5 bits and less keep the newest rows exact, where attention looks most and a few
+  /// rows cost least; see docs/decisions/0015. Those of 3 bits and less also lose much of the first
+  /// tokens, on which all others lean (StreamingLLM, arXiv 2309.17453). Formats that encode tiles
+  /// need the tail to gather one.
   private static ExactRows needed(KvFormat format) {
     return switch (format) {
       case F32Format f -> ExactRows.NONE;
@@ -130,11 +132,11 @@ final class RecipeNames {
       case Bf16Format f -> ExactRows.NONE;
       case Int8Format f -> ExactRows.NONE;
       case Fp8Format f -> ExactRows.NONE;
-      case GroupFormat f -> ExactRows.NONE;
+      case GroupFormat f -> f.bits() > 5 ? ExactRows.NONE : new ExactRows(0, 0);
       case LlamaByteFormat f -> ExactRows.NONE;
       case LlamaSignedFormat f -> ExactRows.NONE;
       case LlamaAffineFormat f -> ExactRows.NONE;
-      case LloydMaxFormat f -> f.bits() > 3 ? ExactRows.NONE : new ExactRows(64, 0);
+      case LloydMaxFormat f -> new ExactRows(f.bits() > 3 ? 0 : 64, 0);
       case KvarnFormat f -> new ExactRows(64, 0);
       case KiviFormat f -> new ExactRows(0, 64);
     };

@@ -18,19 +18,20 @@ final class KvRecipeTest {
   @ParameterizedTest
   @CsvSource({
     "f16, f16, f16, 0, -1",
-    "int4, int4, int4, 0, -1",
-    "INT8/int4, int8, int4, 0, -1",
-    "k8v4, int8, int4, 0, -1",
+    "int4, int4, int4, 0, 0",
+    "INT8/int4, int8, int4, 0, 0",
+    "k8v4, int8, int4, 0, 0",
     "k4v2, kvarn4, kvarn2, 64, 0",
     "kvarn3, kvarn3, kvarn3, 64, 0",
     "kivi4, kivi4, kivi4, 0, 64",
-    "lm4, lm4, lm4, 0, -1",
+    "lm4, lm4, lm4, 0, 0",
     "lm3, lm3, lm3, 64, 0",
     "int4/lm2, int4, lm2, 64, 0",
     "kivi2/lm2, kivi2, lm2, 64, 64",
     "int4+s64t128, int4, int4, 64, 128",
-    "k8v4+t0, int8, int4, 0, 0",
+    "k8v4+t128, int8, int4, 0, 128",
     "lm2+s0, lm2, lm2, 0, -1",
+    "int4+s0, int4, int4, 0, -1",
     "q8_0r, q8_0r, q8_0r, 0, -1",
   })
   void named_uniform_hasItsFormats(String name, String keys, String values, int sinks, int tail) {
