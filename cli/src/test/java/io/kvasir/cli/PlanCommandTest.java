@@ -49,7 +49,7 @@ class PlanCommandTest {
             "--users",
             "2",
             "--kv-format",
-            "int4",
+            "int4+s0",
             "--weights",
             "q4_k",
             "--json");
