@@ -1,5 +1,6 @@
 package io.kvasir.kvcache;
 
+import io.kvasir.kvcache.format.ExactRows;
 import java.util.List;
 
 /// Layers that share one block table because they keep the same rows for the same positions.
@@ -65,10 +66,16 @@ public record LayerGroup(int index, LayerKv kv, List<Integer> layers, Role role,
   }
 
   /// The oldest position that a query at `position` or later still sees. A tail begins on the grid
-  /// of [io.kvasir.kvcache.format.ExactRows], so that a prefix which ends there needs none of it.
+  /// of [ExactRows], so that a prefix which ends there needs none of it.
   public int firstVisible(int position) {
     int first = !isWindow() ? 0 : Math.max(0, position - kv.window() + 1);
     return role == Role.TAIL ? Math.max(first, kv.exact().exactFrom(position)) : first;
+  }
+
+  /// Whether a sequence that ends with a full block needs nothing of the group, so that a block
+  /// behind its window serves only a prompt that branches off inside of that block.
+  boolean endsWithBlocks(int blockTokens) {
+    return role == Role.TAIL && kv.exact().tail() == 0 && blockTokens % ExactRows.GRID == 0;
   }
 
   /// One past the index of the last block that `positions` positions have in this group.

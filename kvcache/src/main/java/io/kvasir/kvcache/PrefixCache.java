@@ -48,6 +48,7 @@ final class PrefixCache {
     this.limitBlocks = new int[groups];
     int full = 0;
     int window = 0;
+    boolean[] goesFirst = new boolean[groups];
     for (LayerGroup group : layout.groups()) {
       isWindow[group.index()] = group.isWindow();
       limitBlocks[group.index()] =
@@ -56,10 +57,11 @@ final class PrefixCache {
               : LayerGroup.UNLIMITED;
       full += group.isFull() ? 1 : 0;
       window += group.isWindow() ? 1 : 0;
+      goesFirst[group.index()] = group.endsWithBlocks(layout.blockTokens());
     }
     this.fullGroups = full;
     this.windowGroups = window;
-    this.windows = new WindowBlocks(window == 0 ? 0 : config.blockCount());
+    this.windows = new WindowBlocks(window == 0 ? 0 : config.blockCount(), goesFirst);
     this.tree =
         new PrefixTree(
             layout.blockTokens(),

@@ -7,7 +7,9 @@ import java.util.Arrays;
 /// In a window group a sequence holds only the last few blocks of its prefix, so these are counted
 /// one by one. A block that no table holds while its node is in use has fallen behind every window:
 /// it can serve only a prompt that branches off right there, and is called loose. Loose blocks form
-/// a list, the one that fell behind first at its head. Owned by one [PrefixCache].
+/// a list, the one that fell behind first at its head; those of groups of which a full block is
+/// never needed again ([LayerGroup#endsWithBlocks]) form one that goes before it. Owned by one
+/// [PrefixCache].
 final class WindowBlocks {
   private static final int NONE = PrefixTree.NONE;
 
@@ -18,12 +20,15 @@ final class WindowBlocks {
   private final int[] previous;
   private final boolean[] loose;
   private final long[] looseSince;
-  private int head = NONE;
-  private int tail = NONE;
+  private final boolean[] goesFirst;
+  private final int[] head = {NONE, NONE};
+  private final int[] tail = {NONE, NONE};
   private int looseCount;
 
   /// @param blockCount ids of the pool; 0 where the layout has no window group
-  WindowBlocks(int blockCount) {
+  /// @param goesFirst by group: whether its loose blocks go before all others
+  WindowBlocks(int blockCount, boolean[] goesFirst) {
+    this.goesFirst = goesFirst;
     holders = new int[blockCount];
     node = new int[blockCount];
     group = new int[blockCount];
@@ -55,21 +60,26 @@ final class WindowBlocks {
     return --holders[block] == 0;
   }
 
-  /// Puts a block without holders at the end of the loose list.
+  private int list(int block) {
+    return goesFirst[group[block]] ? 0 : 1;
+  }
+
+  /// Puts a block without holders at the end of its loose list.
   void loosen(int block, long time) {
     if (loose[block]) {
       return;
     }
     loose[block] = true;
-    looseSince[block] = time;
-    previous[block] = tail;
+    int list = list(block);
+    looseSince[block] = list == 0 ? 0 : time;
+    previous[block] = tail[list];
     next[block] = NONE;
-    if (tail == NONE) {
-      head = block;
+    if (tail[list] == NONE) {
+      head[list] = block;
     } else {
-      next[tail] = block;
+      next[tail[list]] = block;
     }
-    tail = block;
+    tail[list] = block;
     looseCount++;
   }
 
@@ -78,13 +88,14 @@ final class WindowBlocks {
       return;
     }
     loose[block] = false;
+    int list = list(block);
     if (previous[block] == NONE) {
-      head = next[block];
+      head[list] = next[block];
     } else {
       next[previous[block]] = next[block];
     }
     if (next[block] == NONE) {
-      tail = previous[block];
+      tail[list] = previous[block];
     } else {
       previous[next[block]] = previous[block];
     }
@@ -97,9 +108,9 @@ final class WindowBlocks {
     node[block] = NONE;
   }
 
-  /// The block that has been loose longest, or -1.
+  /// The loose block that goes first, or -1.
   int oldestLoose() {
-    return head;
+    return head[0] != NONE ? head[0] : head[1];
   }
 
   int looseCount() {
@@ -110,6 +121,7 @@ final class WindowBlocks {
     return loose[block];
   }
 
+  /// When it became loose; 0 where it goes before all others.
   long looseSince(int block) {
     return looseSince[block];
   }

@@ -30,7 +30,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Failures are [IllegalStateException]s that name the seed and the operation.
 public final class CacheExercise {
-  private static final int BLOCK_TOKENS = 16;
   private static final int MOST_TOKENS = 260;
 
   private static final class Shadow {
@@ -80,6 +79,7 @@ public final class CacheExercise {
   private final List<Shadow> sequences = new ArrayList<>();
   private final List<PrefixPin> pins = new ArrayList<>();
   private final int alphabet;
+  private final int blockTokens;
   private long now;
   private long secrets = 1;
   private long hits;
@@ -89,6 +89,7 @@ public final class CacheExercise {
   private CacheExercise(long seed) {
     random = new SplittableRandom(seed);
     KvLayout layout = layout(random);
+    blockTokens = layout.blockTokens();
     int blocks = 6 + random.nextInt(90);
     storage = new HostStorage(layout.blockBytes(), blocks);
     rows = new RowModel(layout, storage);
@@ -139,6 +140,7 @@ public final class CacheExercise {
   }
 
   private static KvLayout layout(SplittableRandom random) {
+    int blockTokens = random.nextInt(8) == 0 ? 64 : 16;
     LayerKv full = new LayerKv(2, 2, 2, 0, KvFormat.F32, KvFormat.F32);
     int window = 1 + random.nextInt(70);
     LayerKv sliding = new LayerKv(2, 2, 2, window, KvFormat.F32, KvFormat.F32);
@@ -148,14 +150,14 @@ public final class CacheExercise {
     LayerKv tailed = exact(full, sinks, tail);
     LayerKv slidingSunk = exact(sliding, 64, tail);
     return switch (random.nextInt(9)) {
-      case 0 -> KvLayout.of(List.of(full), BLOCK_TOKENS);
-      case 1 -> KvLayout.of(List.of(full, full, full), BLOCK_TOKENS);
-      case 2 -> KvLayout.of(List.of(sliding), BLOCK_TOKENS);
-      case 3 -> KvLayout.of(List.of(sunk), BLOCK_TOKENS);
-      case 4 -> KvLayout.of(List.of(tailed), BLOCK_TOKENS);
-      case 5 -> KvLayout.of(List.of(slidingSunk), BLOCK_TOKENS);
-      case 6 -> KvLayout.of(List.of(full, tailed, slidingSunk), BLOCK_TOKENS);
-      default -> KvLayout.of(List.of(sliding, full, sliding), BLOCK_TOKENS);
+      case 0 -> KvLayout.of(List.of(full), blockTokens);
+      case 1 -> KvLayout.of(List.of(full, full, full), blockTokens);
+      case 2 -> KvLayout.of(List.of(sliding), blockTokens);
+      case 3 -> KvLayout.of(List.of(sunk), blockTokens);
+      case 4 -> KvLayout.of(List.of(tailed), blockTokens);
+      case 5 -> KvLayout.of(List.of(slidingSunk), blockTokens);
+      case 6 -> KvLayout.of(List.of(full, tailed, slidingSunk), blockTokens);
+      default -> KvLayout.of(List.of(sliding, full, sliding), blockTokens);
     };
   }
 
@@ -301,7 +303,7 @@ public final class CacheExercise {
     boolean windowed = cache.prefixes().hasWindows();
     demand(kept <= length, "kept %d of %d", kept, length);
     if (shadow.pruned == 0) {
-      demand(windowed || kept > length - BLOCK_TOKENS, "kept only %d of %d", kept, length);
+      demand(windowed || kept > length - blockTokens, "kept only %d of %d", kept, length);
     } else if (length < shadow.pruned || windowed && kept < length) {
       demand(kept == 0 && shadow.table.blockCount() == 0, "kept %d pruned", kept);
       shadow.pruned = 0;
@@ -333,8 +335,8 @@ public final class CacheExercise {
   }
 
   private void prune(Shadow shadow) {
-    int blocks = (shadow.length - shadow.pruned) / BLOCK_TOKENS;
-    int tokens = shadow.pruned + BLOCK_TOKENS * random.nextInt(blocks + 1);
+    int blocks = (shadow.length - shadow.pruned) / blockTokens;
+    int tokens = shadow.pruned + blockTokens * random.nextInt(blocks + 1);
     if (tokens == 0) {
       return;
     }
