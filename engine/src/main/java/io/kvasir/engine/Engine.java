@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.Backend;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.CacheView;
@@ -11,6 +12,7 @@ import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.eviction.EvictionPolicy;
 import io.kvasir.kvcache.eviction.TenantShares;
 import io.kvasir.kvcache.format.KvProfile;
+import io.kvasir.kvcache.prune.LinearScorer;
 import io.kvasir.kvcache.tier.KvStorage;
 import io.kvasir.kvcache.tier.OffloadStats;
 import io.kvasir.kvcache.tier.Offloader;
@@ -101,7 +103,10 @@ public final class Engine implements AutoCloseable {
     KvStorage storage = backend.storage(layout.blockBytes(), cacheConfig.blockCount());
     this.cache = new KvCache(cacheConfig, storage, offloader(layout, storage, config));
     this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
-    this.runner = new ModelRunner(model.transformer(), backend, cache, profile);
+    Pruning pruning = pruning(model, backend, config, profile);
+    scheduler.prune(pruning);
+    this.runner =
+        new ModelRunner(model.transformer(), backend, metadata(profile), pruning.observer());
     this.queueLimit = config.queueLimit();
     this.auditor = new Auditor(cache, config.auditNanos());
     this.snapshot = takeSnapshot();
@@ -126,6 +131,16 @@ public final class Engine implements AutoCloseable {
       open.close();
       throw e;
     }
+  }
+
+  private AttentionMetadata metadata(KvProfile profile) {
+    return new AttentionMetadata(cache.layout(), cache.storage(), profile);
+  }
+
+  private Pruning pruning(Model model, Backend backend, EngineConfig config, KvProfile profile) {
+    LinearScorer scorer = config.pruneWeights();
+    PruneLimits limits = new PruneLimits(contextTokens, config.useCache(), scorer != null);
+    return new Pruning(cache, model.transformer(), backend, metadata(profile), limits, scorer);
   }
 
   private @Nullable Offloader offloader(KvLayout layout, KvStorage storage, EngineConfig config) {
@@ -274,6 +289,7 @@ public final class Engine implements AutoCloseable {
   }
 
   private void check(Request request) {
+    scheduler.pruning().check(request.prune(), request.prompt().length);
     long need = scheduler.need(request);
     if (need > cache.config().blockCount()) {
       throw new IllegalArgumentException(
@@ -337,6 +353,10 @@ public final class Engine implements AutoCloseable {
     if (table == null) {
       throw new IOException(
           "the session holds nothing that could be saved, or the cache has no block free for it");
+    }
+    if (table.pruned() != null) {
+      onCache((c, s) -> s.adopt(copy, table, null));
+      throw new IOException("the session was pruned; only whole conversations can be saved");
     }
     try {
       SessionFile.write(file, fingerprint(), copy.tokens(), table, cache);

@@ -3,12 +3,14 @@ package io.kvasir.engine;
 import io.kvasir.kvcache.eviction.EvictionPolicies;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
+import io.kvasir.kvcache.prune.LinearScorer;
 import io.kvasir.kvcache.tier.OffloadConfig;
 import io.kvasir.kvcache.tier.TierFactory;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// How an [Engine] is set up.
 ///
@@ -35,6 +37,7 @@ import java.util.function.Consumer;
 /// @param tenantWeights shares of tenants by name; 1 for those not named
 /// @param auditNanos how often the cache's invariants are proven while requests run; 0 for never
 /// @param keyProfiles where the means come from that some formats subtract from keys
+/// @param pruneWeights what the pruning policy kvzap was trained to see in this model, or null
 public record EngineConfig(
     int contextTokens,
     int blockTokens,
@@ -51,7 +54,8 @@ public record EngineConfig(
     int queueLimit,
     Map<String, Double> tenantWeights,
     long auditNanos,
-    KeyProfiles keyProfiles) {
+    KeyProfiles keyProfiles,
+    @Nullable LinearScorer pruneWeights) {
 
   /// For how many sequences of full length spare memory is taken at most.
   public static final int SPARE_SEQUENCES = 32;
@@ -73,7 +77,8 @@ public record EngineConfig(
           4_096,
           Map.of(),
           0,
-          KeyProfiles.MEASURED);
+          KeyProfiles.MEASURED,
+          null);
 
   public EngineConfig {
     tiers = List.copyOf(tiers);
@@ -175,6 +180,11 @@ public record EngineConfig(
     return with(draft -> draft.keyProfiles = value);
   }
 
+  /// Requests may be pruned by kvzap, which was trained for the model.
+  public EngineConfig withPruneWeights(@Nullable LinearScorer value) {
+    return with(draft -> draft.pruneWeights = value);
+  }
+
   private EngineConfig with(Consumer<Draft> change) {
     Draft draft = new Draft(this);
     change.accept(draft);
@@ -199,6 +209,7 @@ public record EngineConfig(
     private Map<String, Double> tenantWeights;
     private long auditNanos;
     private KeyProfiles keyProfiles;
+    private @Nullable LinearScorer pruneWeights;
 
     Draft(EngineConfig from) {
       contextTokens = from.contextTokens;
@@ -217,6 +228,7 @@ public record EngineConfig(
       tenantWeights = from.tenantWeights;
       auditNanos = from.auditNanos;
       keyProfiles = from.keyProfiles;
+      pruneWeights = from.pruneWeights;
     }
 
     EngineConfig config() {
@@ -236,7 +248,8 @@ public record EngineConfig(
           queueLimit,
           tenantWeights,
           auditNanos,
-          keyProfiles);
+          keyProfiles,
+          pruneWeights);
     }
   }
 

@@ -3,8 +3,6 @@ package io.kvasir.engine;
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.Buffer;
-import io.kvasir.kvcache.KvCache;
-import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.model.Transformer;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -15,6 +13,7 @@ final class ModelRunner {
   private final Transformer transformer;
   private final Backend backend;
   private final AttentionMetadata metadata;
+  private final PruneObserver observer;
   private final Sampler sampler = new Sampler();
   private final LogProbabilities probabilities = new LogProbabilities();
   private final AllowedTokens allowed;
@@ -27,11 +26,17 @@ final class ModelRunner {
   private int[] tokens = new int[16];
   private Batch batch = new Batch();
 
-  /// @param profile what formats that centre keys take from them
-  ModelRunner(Transformer transformer, Backend backend, KvCache cache, KvProfile profile) {
+  /// @param metadata of the cache
+  /// @param observer sees what prunings need
+  ModelRunner(
+      Transformer transformer,
+      Backend backend,
+      AttentionMetadata metadata,
+      PruneObserver observer) {
+    this.observer = observer;
     this.transformer = transformer;
     this.backend = backend;
-    this.metadata = new AttentionMetadata(cache.layout(), cache.storage(), profile);
+    this.metadata = metadata;
     this.scores = new float[transformer.vocabularySize()];
     this.hidden = new float[transformer.config().width()];
     this.rows = new int[transformer.maxLogitRows()];
@@ -53,6 +58,7 @@ final class ModelRunner {
       metadata.add(sequence.table(), batch.count(i));
       wantsMeans |= sequence.extras().wantsMean();
     }
+    metadata.observe(observer.watch(batch) ? observer : null);
     transformer.forward(metadata, tokens, wantsMeans ? means : null);
     scorePrompts();
     chooseAll();

@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// @param cacheBytes cache memory the sequence held when it ended
 /// @param miss why the rest of the prompt was not cached
 /// @param preemptions how often the request gave its room to another and went on later
+/// @param prunedTokens tokens that were dropped from the cache while the request ran, on average
+///   over layers and heads
 /// @param error what went wrong, for [FinishReason#ERROR]
 public record Outcome(
     FinishReason reason,
@@ -26,6 +28,7 @@ public record Outcome(
     long cacheBytes,
     PrefixMiss miss,
     int preemptions,
+    int prunedTokens,
     @Nullable Throwable error) {
 
   /// Whether anything was computed for the request.
@@ -46,6 +49,7 @@ public record Outcome(
         cacheBytes,
         miss,
         preemptions,
+        prunedTokens,
         error);
   }
 

@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.kvcache.prune.PruneOptions;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 /// @param output what the answer must look like
 /// @param session where the sequence's cache is kept afterwards and whose earlier tokens are
 ///   reused, or null to free the cache at the end
+/// @param prune which of the prompt's tokens are dropped from the cache once it is computed, and of
+///   the answer's
 @SuppressWarnings("ArrayRecordComponent") // copied on the way in, never handed out for writing
 public record Request(
     int[] prompt,
@@ -22,7 +25,8 @@ public record Request(
     Set<Integer> stopTokens,
     Terms terms,
     Output output,
-    @Nullable Session session) {
+    @Nullable Session session,
+    PruneOptions prune) {
 
   public Request {
     prompt = prompt.clone();
@@ -38,6 +42,17 @@ public record Request(
     if (output.promptScores() && session != null) {
       throw new IllegalArgumentException("a session's prompt is not computed anew for its scores");
     }
+  }
+
+  public Request(
+      int[] prompt,
+      int maxTokens,
+      SamplingOptions sampling,
+      Set<Integer> stopTokens,
+      Terms terms,
+      Output output,
+      @Nullable Session session) {
+    this(prompt, maxTokens, sampling, stopTokens, terms, output, session, PruneOptions.NONE);
   }
 
   public Request(int[] prompt, int maxTokens, SamplingOptions sampling, Set<Integer> stopTokens) {
@@ -64,11 +79,16 @@ public record Request(
   }
 
   public Request withTerms(Terms value) {
-    return new Request(prompt, maxTokens, sampling, stopTokens, value, output, session);
+    return new Request(prompt, maxTokens, sampling, stopTokens, value, output, session, prune);
   }
 
   public Request withOutput(Output value) {
-    return new Request(prompt, maxTokens, sampling, stopTokens, terms, value, session);
+    return new Request(prompt, maxTokens, sampling, stopTokens, terms, value, session, prune);
+  }
+
+  /// The same request, pruned: see [io.kvasir.kvcache.prune.TokenPruners].
+  public Request withPrune(PruneOptions value) {
+    return new Request(prompt, maxTokens, sampling, stopTokens, terms, output, session, value);
   }
 
   /// The same request, whose answer has at least `value` tokens unless it meets the end of the

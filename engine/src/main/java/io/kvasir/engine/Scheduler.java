@@ -6,9 +6,13 @@ import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.Reservation;
+import io.kvasir.kvcache.prune.PruneNeeds;
+import io.kvasir.kvcache.prune.PruneOptions;
+import io.kvasir.kvcache.prune.PruneScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +52,8 @@ final class Scheduler {
   private final int fullGroup;
   private final List<Sequence> running = new ArrayList<>();
   private final Batch batch = new Batch();
+  private @Nullable Pruning pruning;
+  private long prunedRows;
   private final AtomicInteger unstarted = new AtomicInteger();
   private volatile long lastWaitNanos;
   private double computeNanosPerToken;
@@ -78,6 +84,19 @@ final class Scheduler {
     return -1;
   }
 
+  /// Who prunes; to be told before the first request. Without anyone, no request may ask for it.
+  void prune(Pruning value) {
+    pruning = value;
+  }
+
+  Pruning pruning() {
+    return Objects.requireNonNull(pruning, "nobody prunes");
+  }
+
+  private long rowsPerToken() {
+    return pruning == null ? 1 : pruning.rowsPerToken();
+  }
+
   SessionTables sessions() {
     return sessions;
   }
@@ -99,7 +118,12 @@ final class Scheduler {
 
   EngineStats stats() {
     return new EngineStats(
-        running.size(), queue.size(), queue.activeTenants(), preemptions, recomputedTokens);
+        running.size(),
+        queue.size(),
+        queue.activeTenants(),
+        preemptions,
+        recomputedTokens,
+        prunedRows / rowsPerToken());
   }
 
   /// The next step; empty where nothing can run. Room for its tokens is reserved.
@@ -143,6 +167,7 @@ final class Scheduler {
       prompts -= sequence.pending();
       long most = Math.max(Math.max(LEAST_CHUNK, budget / 2), budget - prompts);
       int tokens = (int) Math.min(Math.min(most, budget), sequence.pending());
+      tokens = Math.min(tokens, sequence.untilPruned());
       if (!take(sequence, tokens, nowNanos)) {
         return false;
       }
@@ -238,13 +263,19 @@ final class Scheduler {
   }
 
   private void goOn(Sequence sequence) {
-    int[] known = Arrays.copyOf(sequence.tokens(), sequence.length());
+    sequence.plan().startOver();
+    int[] known = reusable(sequence.tokens(), sequence.length(), sequence.plan());
     BlockTable table =
         looksUp(sequence) ? cache.lookup(sequence.request().salt(), known) : cache.open();
-    recomputedTokens += known.length - table.length();
+    recomputedTokens += sequence.length() - table.length();
     sequence.resume(table);
     join(sequence);
     bringBack(sequence, known);
+  }
+
+  /// The tokens whose cached prefix a new table may use, and one more, which a lookup leaves out.
+  private static int[] reusable(int[] tokens, int length, PrunePlan plan) {
+    return Arrays.copyOf(tokens, (int) Math.min(length, plan.reusable() + 1L));
   }
 
   private void join(Sequence sequence) {
@@ -259,13 +290,15 @@ final class Scheduler {
     lastWaitNanos = scheduledNanos - next.submittedNanos;
     Request request = next.request;
     Session session = request.session();
-    boolean fresh = session == null || session.heldBlocks() == 0;
+    PrunePlan plan = plan(next);
+    boolean fresh;
     Sequence sequence;
     BlockTable table = null;
     try {
-      table = session == null ? null : sessions.acquire(session, request.prompt());
-      table = table == null ? freshTable(next) : table;
-      sequence = new Sequence(next, queue.tenant(request.terms().tenant()), table);
+      table = session == null ? null : sessions.acquire(session, request.prompt(), plan);
+      fresh = table == null;
+      table = table == null ? freshTable(next, plan) : table;
+      sequence = new Sequence(next, queue.tenant(request.terms().tenant()), table, plan);
     } catch (RuntimeException | Error e) {
       if (table != null) {
         cache.release(table);
@@ -279,14 +312,25 @@ final class Scheduler {
     // From here on the table is the sequence's, and whatever ends the sequence releases it.
     join(sequence);
     if (fresh) {
-      bringBack(sequence, request.prompt());
+      bringBack(sequence, reusable(request.prompt(), request.prompt().length, plan));
     }
   }
 
-  private BlockTable freshTable(Waiting next) {
+  /// When a request's sequence is pruned. An embedding never is.
+  private static PrunePlan plan(Waiting next) {
+    Session session = next.request.session();
+    PruneHistory history = session == null ? null : session.history();
+    int[] prompt = next.request.prompt();
+    boolean goesOn = history != null && history.precedes(prompt);
+    PruneOptions options = next.embedding ? PruneOptions.NONE : next.request.prune();
+    return new PrunePlan(goesOn ? history : null, options, prompt.length);
+  }
+
+  private BlockTable freshTable(Waiting next, PrunePlan plan) {
     boolean everyRow = next.embedding || next.request.output().promptScores();
+    int[] prompt = next.request.prompt();
     return sharesPrefixes() && !everyRow
-        ? cache.lookup(next.request.salt(), next.request.prompt())
+        ? cache.lookup(next.request.salt(), reusable(prompt, prompt.length, plan))
         : cache.open();
   }
 
@@ -310,7 +354,7 @@ final class Scheduler {
     long waited = nowNanos - waiting.submittedNanos;
     int prompt = waiting.request.prompt().length;
     waiting.stream.finish(
-        new Outcome(reason, prompt, 0, 0, waited, 0, 0, 0, PrefixMiss.NONE, 0, error));
+        new Outcome(reason, prompt, 0, 0, waited, 0, 0, 0, PrefixMiss.NONE, 0, 0, error));
   }
 
   /// Learns how long a token takes to compute from steps that are mostly prompt.
@@ -326,7 +370,7 @@ final class Scheduler {
   private long soon(Waiting next) {
     long most = (long) next.request.prompt().length + next.request.maxTokens();
     int known = next.preempted == null ? next.request.prompt().length : next.preempted.length();
-    return soon(known, most);
+    return soon(known, most) + whilePruned(next.request, known);
   }
 
   /// Blocks that running sequences will take soon beyond those they hold.
@@ -334,8 +378,14 @@ final class Scheduler {
     long promised = 0;
     for (int i = 0; i < running.size(); i++) {
       Sequence sequence = running.get(i);
+      BlockTable table = sequence.table();
       long wanted = soon(sequence.length(), sequence.mostTokens());
-      promised += Math.max(0, wanted - sequence.table().blockCount());
+      // What pruning has freed does not come back.
+      long held = table.pruned() == null ? table.blockCount() : blocks(table.length());
+      promised += Math.max(0, wanted - held);
+      if (sequence.untilPruned() < PrunePlan.NEVER / 2) {
+        promised += whilePruned(sequence.request(), sequence.length());
+      }
     }
     return promised;
   }
@@ -348,10 +398,31 @@ final class Scheduler {
         .blocksFor(Math.min(contextTokens, Math.min(most, ahead)), config.stepTokens());
   }
 
+  private long blocks(long tokens) {
+    return cache.layout().blocksFor(tokens, config.stepTokens());
+  }
+
   /// Blocks that a request takes at most at once.
   long need(Request request) {
     long tokens = Math.min(contextTokens, (long) request.prompt().length + request.maxTokens());
-    return cache.layout().blocksFor(tokens, config.stepTokens());
+    return blocks(tokens) + whilePruned(request, tokens);
+  }
+
+  /// Blocks that a pruning of `tokens` takes beside those that it frees afterwards: for the rows
+  /// that stay, of which each head may begin a block, and for a second reading.
+  private long whilePruned(Request request, long tokens) {
+    PruneOptions options = request.prune();
+    if (options.isNone()) {
+      return 0;
+    }
+    boolean repeats = options.pruner().needs().given() == PruneNeeds.Given.REPEAT;
+    long groups = cache.layout().groups().size();
+    long pinned = (long) options.pinnedTokens() + PruneScope.RECENT;
+    long kept = (long) Math.ceil((1 - options.ratio()) * tokens) + pinned;
+    long pages = blocks(Math.min(tokens, kept)) + 2 * groups;
+    long repeated =
+        Math.min(RepeatPass.CHUNK, Math.max(RepeatPass.LEAST_ROOM, contextTokens - tokens));
+    return pages + (repeats ? blocks(repeated) + 2 * groups : 0);
   }
 
   private boolean looksUp(Sequence sequence) {
@@ -400,6 +471,17 @@ final class Scheduler {
   /// Takes the step's results.
   void update(Batch done, StepResult result, long nowNanos) {
     learnRate(done, nowNanos);
+    takeResults(done, result, nowNanos);
+    retire(nowNanos);
+    for (int i = 0; i < done.size(); i++) {
+      if (awaitsPruning(done.sequence(i))) {
+        prune(done.sequence(i), nowNanos);
+      }
+    }
+    retire(nowNanos);
+  }
+
+  private void takeResults(Batch done, StepResult result, long nowNanos) {
     for (int i = 0; i < done.size(); i++) {
       Sequence sequence = done.sequence(i);
       boolean completed = done.completes(i);
@@ -421,7 +503,53 @@ final class Scheduler {
         accept(sequence, result.token(i), result.scores(i), nowNanos);
       }
     }
-    retire(nowNanos);
+  }
+
+  /// Whether a sequence has come to a pruning: one that goes on, or whose session does.
+  private boolean awaitsPruning(Sequence sequence) {
+    if (sequence.table().isReleased() || sequence.untilPruned() != 0) {
+      return false;
+    }
+    Session session = sequence.request().session();
+    FinishReason reason = sequence.finished();
+    return reason == null
+        || session != null && !session.isClosed() && reason != FinishReason.CANCELLED;
+  }
+
+  /// Prunes a sequence, or makes it give way where there is no room for that.
+  private void prune(Sequence sequence, long nowNanos) {
+    long before = sequence.plan().removedRows();
+    while (pruning().prune(sequence) instanceof Reservation.Insufficient lack) {
+      if (sessions.dropOldest(null)) {
+        continue;
+      }
+      Sequence victim = victims.first();
+      if (victim.finished() != null) {
+        endForgotten(victim, nowNanos);
+      } else if (running.size() == 1 && cache.stats().tables() == 1) {
+        String message = "a sequence alone lacks blocks to be pruned: " + lack;
+        fail(victim, new IllegalStateException(message), nowNanos);
+      } else {
+        preempt(victim);
+      }
+      if (victim.equals(sequence)) {
+        return;
+      }
+    }
+    prunedRows += sequence.plan().removedRows() - before;
+  }
+
+  /// Ends a finished sequence that cannot be pruned for want of room: its session forgets the cache
+  /// and prunes it when it is computed again.
+  private void endForgotten(Sequence sequence, long nowNanos) {
+    running.remove(sequence);
+    sequence.tenant().stopped();
+    sequence.plan().passed(0);
+    end(sequence, nowNanos, null);
+    Session session = sequence.request().session();
+    if (session != null) {
+      sessions.forget(session);
+    }
   }
 
   private void accept(Sequence sequence, int token, @Nullable TokenScores scores, long nowNanos) {
@@ -476,7 +604,7 @@ final class Scheduler {
     }
     for (Sequence sequence : running) {
       sequence.finish(FinishReason.ERROR);
-      sequence.stream().finish(sequence.outcome(nowNanos, cache.layout().blockBytes(), error));
+      sequence.stream().finish(outcome(sequence, nowNanos, error));
     }
     running.clear();
   }
@@ -495,7 +623,7 @@ final class Scheduler {
 
   private void retire(long nowNanos) {
     for (int i = running.size() - 1; i >= 0; i--) {
-      if (running.get(i).finished() != null) {
+      if (running.get(i).finished() != null && !awaitsPruning(running.get(i))) {
         Sequence sequence = running.remove(i);
         sequence.tenant().stopped();
         end(sequence, nowNanos, null);
@@ -503,8 +631,12 @@ final class Scheduler {
     }
   }
 
+  private Outcome outcome(Sequence sequence, long nowNanos, @Nullable Throwable error) {
+    return sequence.outcome(nowNanos, cache.layout().blockBytes(), rowsPerToken(), error);
+  }
+
   private void end(Sequence sequence, long nowNanos, @Nullable Throwable error) {
-    Outcome outcome = sequence.outcome(nowNanos, cache.layout().blockBytes(), error);
+    Outcome outcome = outcome(sequence, nowNanos, error);
     Session session = sequence.request().session();
     if (session == null || session.isClosed() || error != null || sequence.isWaiting()) {
       cache.release(sequence.table());
@@ -513,6 +645,7 @@ final class Scheduler {
       }
     } else {
       sessions.keep(session, sequence.table(), sequence.computedTokens());
+      session.remember(sequence.plan().history(sequence.tokens()));
     }
     sequence.stream().finish(outcome);
   }

@@ -22,6 +22,7 @@ final class Sequence {
   private final @Nullable TokenConstraint constraint;
   private final Extras extras;
   private final int[] stopTokens;
+  private final PrunePlan plan;
   private BlockTable table;
   private int cachedTokens;
   private PrefixMiss miss = PrefixMiss.NONE;
@@ -35,7 +36,9 @@ final class Sequence {
   private @Nullable FinishReason finished;
 
   /// @param table holds what is known of the prompt
-  Sequence(Waiting from, Tenant tenant, BlockTable table) {
+  /// @param plan when it is pruned
+  Sequence(Waiting from, Tenant tenant, BlockTable table, PrunePlan plan) {
+    this.plan = plan;
     this.request = from.request;
     this.stream = from.stream;
     this.submittedNanos = from.submittedNanos;
@@ -151,6 +154,16 @@ final class Sequence {
     return length - table.length();
   }
 
+  /// When the sequence is pruned.
+  PrunePlan plan() {
+    return plan;
+  }
+
+  /// Tokens that can be computed before it is pruned again.
+  int untilPruned() {
+    return plan.nextPosition() - table.length();
+  }
+
   /// The tokens whose keys and values the table holds.
   int[] computedTokens() {
     return Arrays.copyOf(tokens, table.length());
@@ -206,7 +219,8 @@ final class Sequence {
     return finished;
   }
 
-  Outcome outcome(long nowNanos, long blockBytes, @Nullable Throwable error) {
+  /// @param rowsPerToken rows that pruning counts for a token
+  Outcome outcome(long nowNanos, long blockBytes, long rowsPerToken, @Nullable Throwable error) {
     long started = startedNanos == 0 ? nowNanos : startedNanos;
     long first = firstTokenNanos == 0 ? nowNanos : firstTokenNanos;
     return new Outcome(
@@ -220,6 +234,7 @@ final class Sequence {
         table.blockCount() * blockBytes,
         miss,
         preemptions,
+        (int) (plan.removedRows() / rowsPerToken),
         error);
   }
 }

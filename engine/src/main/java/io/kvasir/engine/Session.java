@@ -17,6 +17,7 @@ public final class Session implements AutoCloseable {
   // Owned by the engine's thread.
   private @Nullable BlockTable table;
   private int[] tokens = new int[0];
+  private @Nullable PruneHistory history;
   private boolean busy;
   private volatile boolean closed;
 
@@ -118,6 +119,15 @@ public final class Session implements AutoCloseable {
   /// The tokens that the table's positions stand for.
   int[] tokens() {
     return tokens;
+  }
+
+  /// What was pruned of the conversation, whether its cache is still there or not.
+  @Nullable PruneHistory history() {
+    return history;
+  }
+
+  void remember(@Nullable PruneHistory value) {
+    history = value;
   }
 
   void keep(BlockTable kept, int[] keptTokens) {

@@ -50,6 +50,7 @@ final class SessionTables {
     if (held != null && cache.fork(held) instanceof KvCache.Forked.Table(BlockTable table)) {
       keep(fork, table, source.tokens());
     }
+    fork.remember(source.history());
     return fork;
   }
 
@@ -85,6 +86,12 @@ final class SessionTables {
       throw new IllegalArgumentException(
           "cannot rewind a session of %d tokens to %d".formatted(session.tokens().length, length));
     }
+    PruneHistory history = session.history();
+    if (history != null && length < history.end()) {
+      // What was pruned cannot be had back: the conversation begins anew.
+      session.remember(null);
+      forget(session);
+    }
     BlockTable held = session.table();
     if (held == null) {
       return 0;
@@ -96,8 +103,8 @@ final class SessionTables {
 
   /// The table of a request's session, rewound to what the prompt shares with it; null where the
   /// session holds none. The session is in use from now on. The last prompt token is always
-  /// computed, since its scores are needed.
-  @Nullable BlockTable acquire(Session session, int[] prompt) {
+  /// computed, since its scores are needed, and so is what the plan's policy has to see.
+  @Nullable BlockTable acquire(Session session, int[] prompt, PrunePlan plan) {
     BlockTable held = session.acquire();
     if (held == null) {
       return null;
@@ -109,7 +116,19 @@ final class SessionTables {
     while (shared < most && prompt[shared] == kept[shared]) {
       shared++;
     }
-    cache.truncate(held, shared);
+    plan.goOnBehindPast();
+    int least = plan.pastEnd();
+    shared = Math.min(shared, plan.reusable());
+    boolean serves = shared >= least && (least > 0 || held.pruned() == null);
+    if (serves) {
+      cache.truncate(held, shared);
+      serves = held.length() >= least;
+    }
+    if (!serves) {
+      cache.release(held);
+      plan.startOver();
+      return null;
+    }
     return held;
   }
 }

@@ -78,7 +78,7 @@ final class FormTest {
     return new Ending(
         reason,
         null,
-        new Outcome(FinishReason.STOP, 5, 4, 20, 0, 0, 0, 0, PrefixMiss.NONE, 0, null));
+        new Outcome(FinishReason.STOP, 5, 4, 20, 0, 0, 0, 0, PrefixMiss.NONE, 0, 0, null));
   }
 
   @ParameterizedTest

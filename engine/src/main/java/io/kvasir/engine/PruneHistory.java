@@ -1,0 +1,31 @@
+package io.kvasir.engine;
+
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// What was pruned of a conversation in its earlier turns. A turn whose prompt begins with the same
+/// tokens goes on with what is left of them, and prunes them again alike where their cache has been
+/// lost. Immutable.
+///
+/// @param tokens those before the last event
+/// @param events in order of position, at least one
+/// @param scores what was learned of these tokens' rows while they were computed, or null
+@SuppressWarnings("ArrayRecordComponent") // never handed out for writing
+record PruneHistory(int[] tokens, List<PruneEvent> events, @Nullable RowScores scores) {
+
+  PruneHistory {
+    events = List.copyOf(events);
+  }
+
+  /// The length at which it was pruned last.
+  int end() {
+    return tokens.length;
+  }
+
+  /// Whether a prompt goes on behind it: begins with its tokens and has more.
+  boolean precedes(int[] prompt) {
+    return prompt.length > tokens.length
+        && Arrays.equals(prompt, 0, tokens.length, tokens, 0, tokens.length);
+  }
+}
