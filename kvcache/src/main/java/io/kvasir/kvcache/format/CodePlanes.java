@@ -1,6 +1,8 @@
 package io.kvasir.kvcache.format;
 
+import io.kvasir.kvcache.KvLayout;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /// How codes of 2 to 8 bits lie in a plane: as one sub-plane of 2, 4 or 8 bits for their low bits
 /// and, for 3, 5 and 6 bits, a second one of 1 or 2 bits for the rest.
@@ -76,59 +78,84 @@ public record CodePlanes(int bits) {
     return 2L * blockTokens * groups(dim);
   }
 
-  /// The code of an element, from 0.
-  int get(KvPlane plane, int slot, int channel) {
-    int code = field(plane, plane.offset(), lowBits(), slot, channel);
+  /// Reads the codes of a row, from 0, into `codes[0 .. dim - 1]`.
+  void read(KvPlane plane, int slot, int[] codes) {
+    Arrays.fill(codes, 0, plane.dim(), 0);
+    readPlane(plane, plane.offset(), lowBits(), slot, 0, codes);
     if (highBits() > 0) {
       long high = plane.offset() + highOffset(plane.blockTokens(), plane.dim());
-      code |= field(plane, high, highBits(), slot, channel) << lowBits();
+      readPlane(plane, high, highBits(), slot, lowBits(), codes);
     }
-    return code;
   }
 
-  /// Sets the code of an element and leaves the others.
-  void set(KvPlane plane, int slot, int channel, int code) {
-    setField(plane, plane.offset(), lowBits(), slot, channel, code & (1 << lowBits()) - 1);
+  /// Writes the codes `codes[from .. from + dim - 1]` of a row; their bits above [#bits] must be 0.
+  void write(KvPlane plane, int slot, int[] codes, int from) {
+    writePlane(plane, plane.offset(), lowBits(), slot, 0, codes, from);
     if (highBits() > 0) {
       long high = plane.offset() + highOffset(plane.blockTokens(), plane.dim());
-      setField(plane, high, highBits(), slot, channel, code >>> lowBits());
+      writePlane(plane, high, highBits(), slot, lowBits(), codes, from);
     }
+  }
+
+  /// The code of an element, from 0.
+  int get(KvPlane plane, int slot, int channel) {
+    int[] codes = new int[plane.dim()];
+    read(plane, slot, codes);
+    return codes[channel];
   }
 
   /// Copies the codes of a row.
   void copyRow(KvPlane from, int slot, KvPlane to, int toSlot) {
-    for (int i = 0; i < from.dim(); i++) {
-      set(to, toSlot, i, get(from, slot, i));
+    int[] codes = new int[from.dim()];
+    read(from, slot, codes);
+    write(to, toSlot, codes, 0);
+  }
+
+  /// Adds a sub-plane's bits to the codes, moved up by `shift`.
+  private static void readPlane(
+      KvPlane plane, long base, int width, int slot, int shift, int[] codes) {
+    int mask = (1 << width) - 1;
+    long at = base + start(plane, width, slot);
+    int apart = apart(plane);
+    for (int first = 0; first < plane.dim(); first += GROUP) {
+      int size = Math.min(GROUP, plane.dim() - first);
+      int bytes = rowBytes(width, size);
+      for (int i = 0; i < bytes; i++, at += apart) {
+        int packed = plane.memory().get(ValueLayout.JAVA_BYTE, at) & 255;
+        for (int j = i; j < size; j += bytes) {
+          codes[first + j] |= (packed & mask) << shift;
+          packed >>>= width;
+        }
+      }
     }
   }
 
-  private static int field(KvPlane plane, long base, int width, int slot, int channel) {
-    long at = at(plane, base, width, slot, channel);
+  private static void writePlane(
+      KvPlane plane, long base, int width, int slot, int shift, int[] codes, int from) {
     int mask = (1 << width) - 1;
-    return plane.memory().get(ValueLayout.JAVA_BYTE, at) >>> shift(plane, width, channel) & mask;
+    long at = base + start(plane, width, slot);
+    int apart = apart(plane);
+    for (int first = 0; first < plane.dim(); first += GROUP) {
+      int size = Math.min(GROUP, plane.dim() - first);
+      int bytes = rowBytes(width, size);
+      for (int i = 0; i < bytes; i++, at += apart) {
+        int packed = 0;
+        int bit = 0;
+        for (int j = i; j < size; j += bytes, bit += width) {
+          packed |= (codes[from + first + j] >>> shift & mask) << bit;
+        }
+        plane.memory().set(ValueLayout.JAVA_BYTE, at, (byte) packed);
+      }
+    }
   }
 
-  private static void setField(
-      KvPlane plane, long base, int width, int slot, int channel, int value) {
-    long at = at(plane, base, width, slot, channel);
-    int shift = shift(plane, width, channel);
-    int mask = (1 << width) - 1;
-    int others = plane.memory().get(ValueLayout.JAVA_BYTE, at) & ~(mask << shift);
-    plane.memory().set(ValueLayout.JAVA_BYTE, at, (byte) (others | value << shift));
+  /// Where the first byte of a row stands in a sub-plane.
+  private static long start(KvPlane plane, int width, int slot) {
+    return plane.kind().element(slot, 0, rowBytes(width, plane.dim()));
   }
 
-  private static long at(KvPlane plane, long base, int width, int slot, int channel) {
-    int inRow = channel / GROUP * 4 * width + channel % GROUP % stride(plane, width, channel);
-    return base + plane.kind().element(slot, inRow, rowBytes(width, plane.dim()));
-  }
-
-  private static int shift(KvPlane plane, int width, int channel) {
-    return channel % GROUP / stride(plane, width, channel) * width;
-  }
-
-  /// Bytes of the channel's group.
-  private static int stride(KvPlane plane, int width, int channel) {
-    int first = channel / GROUP * GROUP;
-    return rowBytes(width, Math.min(GROUP, plane.dim() - first));
+  /// How far apart neighbouring bytes of a row stand.
+  private static int apart(KvPlane plane) {
+    return plane.kind() == PlaneKind.KEYS ? KvLayout.TILE_TOKENS : 1;
   }
 }

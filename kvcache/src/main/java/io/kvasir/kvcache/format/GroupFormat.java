@@ -64,7 +64,7 @@ public record GroupFormat(int bits) implements KvFormat {
 
   @Override
   public void encode(float[] source, int offset, KvPlane plane, int slot) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
     int top = 1 << bits - 1;
     float[] group = new float[CodePlanes.GROUP];
     float[] terms = new float[CodePlanes.GROUP];
@@ -77,10 +77,10 @@ public record GroupFormat(int bits) implements KvFormat {
       RowNumbers.putHalf(plane.memory(), scaleAt(plane, slot, first), scale);
       float inverse = RowNumbers.inverse(scale);
       for (int i = 0; i < size; i++) {
-        int code = RowNumbers.round(group[i] * inverse, -top, top - 1);
-        codes.set(plane, slot, first + i, code + top);
+        codes[first + i] = RowNumbers.round(group[i] * inverse, -top, top - 1) + top;
       }
     }
+    codes().write(plane, slot, codes, 0);
   }
 
   /// The factor that brings the group nearest to integers from `-top` to `top - 1`.
@@ -117,11 +117,15 @@ public record GroupFormat(int bits) implements KvFormat {
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
+    codes().read(plane, slot, codes);
     int top = 1 << bits - 1;
-    for (int i = 0; i < plane.dim(); i++) {
-      float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, i));
-      target[offset + i] = scale * (codes.get(plane, slot, i) - top);
+    for (int first = 0; first < plane.dim(); first += CodePlanes.GROUP) {
+      float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, first));
+      int end = Math.min(first + CodePlanes.GROUP, plane.dim());
+      for (int i = first; i < end; i++) {
+        target[offset + i] = scale * (codes[i] - top);
+      }
     }
   }
 

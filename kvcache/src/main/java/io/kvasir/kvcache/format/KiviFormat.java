@@ -61,23 +61,30 @@ public record KiviFormat(int bits) implements KvFormat {
   @Override
   public void encode(float[] source, int offset, KvPlane plane, int slot) {
     int dim = plane.dim();
-    if (plane.kind() != PlaneKind.VALUES) {
+    boolean tile = plane.kind() != PlaneKind.VALUES;
+    int[] codes = new int[tile ? TILE * dim : dim];
+    if (tile) {
       for (int i = 0; i < dim; i++) {
-        encode(source, offset + i, dim, TILE, new Line(plane, slot, i));
+        encode(source, offset + i, new Line(plane, slot, i, dim, TILE), codes);
       }
-      return;
+    } else {
+      for (int first = 0; first < dim; first += CodePlanes.GROUP) {
+        int count = Math.min(CodePlanes.GROUP, dim - first);
+        encode(source, offset + first, new Line(plane, slot, first, 1, count), codes);
+      }
     }
-    for (int first = 0; first < dim; first += CodePlanes.GROUP) {
-      int count = Math.min(CodePlanes.GROUP, dim - first);
-      encode(source, offset + first, 1, count, new Line(plane, slot, first));
+    for (int row = 0; row < codes.length / dim; row++) {
+      codes().write(plane, slot + row, codes, row * dim);
     }
   }
 
-  /// Where a run of codes begins.
-  private record Line(KvPlane plane, int slot, int channel) {}
+  /// Elements that share step and minimum: `count` from a slot and channel on, `stride` apart.
+  private record Line(KvPlane plane, int slot, int channel, int stride, int count) {}
 
-  /// Encodes `count` elements from `source[from]` on, `stride` apart, that share step and minimum.
-  private void encode(float[] source, int from, int stride, int count, Line line) {
+  /// Encodes a line from `source[from]` on; its codes go to `codes[channel]` and on.
+  private void encode(float[] source, int from, Line line, int[] codes) {
+    int stride = line.stride();
+    int count = line.count();
     float min = Float.POSITIVE_INFINITY;
     float max = Float.NEGATIVE_INFINITY;
     for (int i = 0; i < count; i++) {
@@ -94,24 +101,22 @@ public record KiviFormat(int bits) implements KvFormat {
     RowNumbers.putHalf(
         plane.memory(), at + halves(plane.blockTokens(), plane.dim(), plane.kind()), least);
     float inverse = RowNumbers.inverse(step);
-    boolean down = plane.kind() != PlaneKind.VALUES;
-    CodePlanes codes = codes();
     for (int i = 0; i < count; i++) {
       float x = RowNumbers.finite(source[from + i * stride]);
       int code = RowNumbers.round((x - least) * inverse, 0, top);
-      codes.set(plane, line.slot() + (down ? i : 0), line.channel() + (down ? 0 : i), code);
+      codes[line.channel() + i * stride] = code;
     }
   }
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
+    codes().read(plane, slot, codes);
     long minima = halves(plane.blockTokens(), plane.dim(), plane.kind());
     for (int i = 0; i < plane.dim(); i++) {
       long at = stepAt(plane, slot, i);
       float step = RowNumbers.half(plane.memory(), at);
-      target[offset + i] =
-          step * codes.get(plane, slot, i) + RowNumbers.half(plane.memory(), at + minima);
+      target[offset + i] = step * codes[i] + RowNumbers.half(plane.memory(), at + minima);
     }
   }
 

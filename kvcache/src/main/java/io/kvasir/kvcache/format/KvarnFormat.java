@@ -88,18 +88,26 @@ public record KvarnFormat(int bits) implements KvFormat {
       RowNumbers.putHalf(plane.memory(), factorAt(plane, token, values ? i : 0), factors[i]);
     }
     float[] line = new float[factors.length];
+    int[] codes = new int[TILE * dim];
     for (int n = 0; n < (values ? TILE : dim); n++) {
       for (int i = 0; i < line.length; i++) {
         int at = values ? n * dim + i : i * dim + n;
         float x = RowNumbers.finite(source[offset + at]);
         line[i] = RowNumbers.finite(x * RowNumbers.inverse(factors[i]));
       }
-      encodeLine(line, factors, plane, values ? slot + n : slot, values ? 0 : n);
+      Place place = values ? new Place(plane, slot + n, 0) : new Place(plane, slot, n);
+      encodeLine(line, factors, place, codes, values ? n * dim : n);
+    }
+    for (int row = 0; row < TILE; row++) {
+      codes().write(plane, slot + row, codes, row * dim);
     }
   }
 
-  /// Encodes a line that begins at (slot, channel) with the best of the spans.
-  private void encodeLine(float[] line, float[] factors, KvPlane plane, int slot, int channel) {
+  /// Where a line begins.
+  private record Place(KvPlane plane, int slot, int channel) {}
+
+  /// Encodes a line with the best of the spans; its codes go to `codes[from]` and on.
+  private void encodeLine(float[] line, float[] factors, Place place, int[] codes, int from) {
     float min = Float.POSITIVE_INFINITY;
     float max = Float.NEGATIVE_INFINITY;
     for (float v : line) {
@@ -122,16 +130,15 @@ public record KvarnFormat(int bits) implements KvFormat {
         minimum = z;
       }
     }
-    long at = stepAt(plane, slot, channel);
+    KvPlane plane = place.plane();
+    long at = stepAt(plane, place.slot(), place.channel());
     RowNumbers.putHalf(plane.memory(), at, step);
     long minima = lineHalves(plane.blockTokens(), plane.dim(), plane.kind());
     RowNumbers.putHalf(plane.memory(), at + minima, minimum);
     float inverse = RowNumbers.inverse(step);
-    boolean values = plane.kind() == PlaneKind.VALUES;
-    CodePlanes codes = codes();
+    int apart = plane.kind() == PlaneKind.VALUES ? 1 : plane.dim();
     for (int i = 0; i < line.length; i++) {
-      int code = RowNumbers.round((line[i] - minimum) * inverse, 0, top);
-      codes.set(plane, values ? slot : slot + i, values ? i : channel, code);
+      codes[from + i * apart] = RowNumbers.round((line[i] - minimum) * inverse, 0, top);
     }
   }
 
@@ -149,14 +156,15 @@ public record KvarnFormat(int bits) implements KvFormat {
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
+    codes().read(plane, slot, codes);
     long minima = lineHalves(plane.blockTokens(), plane.dim(), plane.kind());
     for (int i = 0; i < plane.dim(); i++) {
       long at = stepAt(plane, slot, i);
       float step = RowNumbers.half(plane.memory(), at);
       float minimum = RowNumbers.half(plane.memory(), at + minima);
       float factor = RowNumbers.half(plane.memory(), factorAt(plane, slot, i));
-      target[offset + i] = (step * codes.get(plane, slot, i) + minimum) * factor;
+      target[offset + i] = (step * codes[i] + minimum) * factor;
     }
   }
 

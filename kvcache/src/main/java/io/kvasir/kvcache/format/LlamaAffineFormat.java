@@ -42,7 +42,7 @@ public record LlamaAffineFormat() implements KvFormat {
 
   @Override
   public void encode(float[] source, int offset, KvPlane plane, int slot) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
     for (int first = 0; first < plane.dim(); first += CodePlanes.GROUP) {
       int end = Math.min(first + CodePlanes.GROUP, plane.dim());
       float min = Float.POSITIVE_INFINITY;
@@ -58,18 +58,20 @@ public record LlamaAffineFormat() implements KvFormat {
       RowNumbers.putHalf(plane.memory(), minimumAt(plane, slot, first), min);
       for (int i = first; i < end; i++) {
         float moved = (RowNumbers.finite(source[offset + i]) - min) * inverse + 0.5f;
-        codes.set(plane, slot, i, Math.clamp((int) moved, 0, TOP));
+        codes[i] = Math.clamp((int) moved, 0, TOP);
       }
     }
+    codes().write(plane, slot, codes, 0);
   }
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
+    codes().read(plane, slot, codes);
     for (int i = 0; i < plane.dim(); i++) {
       float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, i));
       float min = RowNumbers.half(plane.memory(), minimumAt(plane, slot, i));
-      target[offset + i] = scale * codes.get(plane, slot, i) + min;
+      target[offset + i] = scale * codes[i] + min;
     }
   }
 

@@ -42,7 +42,7 @@ public record LlamaByteFormat(boolean rotated) implements KvFormat {
 
   @Override
   public void encode(float[] source, int offset, KvPlane plane, int slot) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
     for (int first = 0; first < plane.dim(); first += CodePlanes.GROUP) {
       int end = Math.min(first + CodePlanes.GROUP, plane.dim());
       float most = 0;
@@ -54,17 +54,19 @@ public record LlamaByteFormat(boolean rotated) implements KvFormat {
       RowNumbers.putHalf(plane.memory(), scaleAt(plane, slot, first), scale);
       for (int i = first; i < end; i++) {
         int code = RowNumbers.roundAway(RowNumbers.finite(source[offset + i]) * inverse, 127);
-        codes.set(plane, slot, i, code & 255);
+        codes[i] = code & 255;
       }
     }
+    codes().write(plane, slot, codes, 0);
   }
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
+    codes().read(plane, slot, codes);
     for (int i = 0; i < plane.dim(); i++) {
       float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, i));
-      target[offset + i] = scale * (byte) codes.get(plane, slot, i);
+      target[offset + i] = scale * (byte) codes[i];
     }
   }
 

@@ -50,7 +50,7 @@ public record LlamaSignedFormat(int bits, boolean rotated) implements KvFormat {
 
   @Override
   public void encode(float[] source, int offset, KvPlane plane, int slot) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
     int top = 1 << bits - 1;
     for (int first = 0; first < plane.dim(); first += CodePlanes.GROUP) {
       int end = Math.min(first + CodePlanes.GROUP, plane.dim());
@@ -66,18 +66,20 @@ public record LlamaSignedFormat(int bits, boolean rotated) implements KvFormat {
       RowNumbers.putHalf(plane.memory(), scaleAt(plane, slot, first), scale);
       for (int i = first; i < end; i++) {
         float moved = Math.fma(RowNumbers.finite(source[offset + i]), inverse, top + 0.5f);
-        codes.set(plane, slot, i, Math.clamp((int) moved, 0, 2 * top - 1));
+        codes[i] = Math.clamp((int) moved, 0, 2 * top - 1);
       }
     }
+    codes().write(plane, slot, codes, 0);
   }
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
+    codes().read(plane, slot, codes);
     int top = 1 << bits - 1;
     for (int i = 0; i < plane.dim(); i++) {
       float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, i));
-      target[offset + i] = scale * (codes.get(plane, slot, i) - top);
+      target[offset + i] = scale * (codes[i] - top);
     }
   }
 

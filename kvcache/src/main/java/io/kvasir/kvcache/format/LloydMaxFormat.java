@@ -77,7 +77,7 @@ public record LloydMaxFormat(int bits) implements KvFormat {
 
   @Override
   public void encode(float[] source, int offset, KvPlane plane, int slot) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
     float[] sums = new float[16];
     for (int i = 0; i < plane.dim(); i++) {
       float y = RowNumbers.finite(source[offset + i]);
@@ -88,9 +88,10 @@ public record LloydMaxFormat(int bits) implements KvFormat {
     Arrays.fill(sums, 0);
     for (int i = 0; i < plane.dim(); i++) {
       int code = nearest(RowNumbers.finite(source[offset + i]) * stretch);
-      codes.set(plane, slot, i, code);
+      codes[i] = code;
       sums[i % 16] += level(code) * level(code);
     }
+    codes().write(plane, slot, codes, 0);
     float factor = norm / (float) Math.sqrt(RowNumbers.treeSum(sums));
     RowNumbers.putHalf(plane.memory(), factorAt(plane, slot), Math.min(factor, RowNumbers.LARGEST));
   }
@@ -106,10 +107,11 @@ public record LloydMaxFormat(int bits) implements KvFormat {
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    CodePlanes codes = codes();
+    int[] codes = new int[plane.dim()];
+    codes().read(plane, slot, codes);
     float factor = RowNumbers.half(plane.memory(), factorAt(plane, slot));
     for (int i = 0; i < plane.dim(); i++) {
-      target[offset + i] = factor * level(codes.get(plane, slot, i));
+      target[offset + i] = factor * level(codes[i]);
     }
   }
 
