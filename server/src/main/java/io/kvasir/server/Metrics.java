@@ -158,11 +158,28 @@ final class Metrics {
     String capacity = "kvasir_kv_capacity_blocks";
     out.type(capacity, "gauge").sample(capacity, ",tier=\"device\"", cache.capacityBlocks());
     out.gauge("kvasir_kv_shared_blocks", cache.sharedBlocks());
+    bytes(out, cache);
     out.gauge("kvasir_kv_pins", cache.pins());
     KvCacheStats.Counters counters = cache.counters();
     out.counter("vllm:prefix_cache_queries_total", counters.lookupTokens());
     out.counter("vllm:prefix_cache_hits_total", counters.hitTokens());
     out.counter("kvasir_kv_evicted_blocks_total", counters.evictedBlocks());
+  }
+
+  private void bytes(Exposition out, KvCacheStats cache) {
+    long block = cache.blockBytes();
+    String name = "kvasir_kv_bytes";
+    out.type(name, "gauge");
+    out.sample(name, ",tier=\"device\",state=\"live\"", cache.heldBlocks() * block);
+    out.sample(name, ",tier=\"device\",state=\"cached\"", cache.cachedBlocks() * block);
+    out.sample(name, ",tier=\"device\",state=\"free\"", cache.freeBlocks() * block);
+    String capacity = "kvasir_kv_capacity_bytes";
+    out.type(capacity, "gauge");
+    out.sample(capacity, ",tier=\"device\"", cache.capacityBlocks() * block);
+    out.gauge("kvasir_kv_resident_bytes", cache.residentBytes());
+    String token = "kvasir_kv_token_bytes";
+    out.type(token, "gauge");
+    TokenBytes.of(engine.layout()).forEach((labels, bytes) -> out.sample(token, labels, bytes));
   }
 
   private static void tiers(Exposition out, OffloadStats offload) {

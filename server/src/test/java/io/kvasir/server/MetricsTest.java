@@ -92,6 +92,21 @@ final class MetricsTest {
   }
 
   @Test
+  void bytes_areThoseOfTheBlocksAndInMemory() {
+    double block = stories.engine.layout().blockBytes();
+    assertThat(sum("kvasir_kv_bytes,tier=\"device\""))
+        .isEqualTo(value("kvasir_kv_capacity_bytes,tier=\"device\""))
+        .isEqualTo(block * value("kvasir_kv_capacity_blocks,tier=\"device\""));
+    double used = block * value("kvasir_kv_blocks,tier=\"device\",state=\"cached\"");
+    assertThat(value("kvasir_kv_bytes,tier=\"device\",state=\"cached\"")).isEqualTo(used);
+    assertThat(value("kvasir_kv_resident_bytes"))
+        .isGreaterThanOrEqualTo(used)
+        .isLessThanOrEqualTo(value("kvasir_kv_capacity_bytes,tier=\"device\""));
+    assertThat(sum("kvasir_kv_token_bytes")).isEqualTo(stories.engine.layout().bytesPerToken());
+    assertThat(value("kvasir_kv_token_bytes,rows=\"keys\",format=\"f16\"")).isPositive();
+  }
+
+  @Test
   void promptTokens_sourcesAndMissReasons_sumUp() {
     double prompt = value("vllm:prompt_tokens_total");
     double computed = value("kvasir_prompt_tokens_by_source_total,source=\"computed\"");

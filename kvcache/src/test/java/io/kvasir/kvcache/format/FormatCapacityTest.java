@@ -1,0 +1,69 @@
+package io.kvasir.kvcache.format;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.KvCache;
+import io.kvasir.kvcache.KvCacheConfig;
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.LayerKv;
+import io.kvasir.kvcache.Reservation;
+import io.kvasir.kvcache.tier.HostStorage;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// In memory of a fixed size, as many more sequences fit as a format's rows are smaller.
+final class FormatCapacityTest {
+  private static final long MEMORY = 256L << 20;
+  private static final int TOKENS = 512;
+
+  private static KvCache cache(String recipe, int dim, int blockTokens) {
+    List<LayerKv> layers = new ArrayList<>();
+    for (int layer = 0; layer < 4; layer++) {
+      KvRecipe.Formats formats = KvRecipe.named(recipe).of(layer, 4);
+      layers.add(new LayerKv(2, dim, dim, 0, formats.keys(), formats.values(), formats.exact()));
+    }
+    KvLayout layout = KvLayout.of(layers, blockTokens);
+    KvCacheConfig config = KvCacheConfig.ofBytes(layout, MEMORY);
+    return new KvCache(config, new HostStorage(layout.blockBytes(), config.blockCount()));
+  }
+
+  /// How many sequences of [#TOKENS] tokens a cache takes until it refuses one.
+  private static int sequences(String recipe, int dim, int blockTokens) {
+    KvCache cache = cache(recipe, dim, blockTokens);
+    try {
+      int fit = 0;
+      while (true) {
+        BlockTable table = cache.open();
+        if (cache.reserve(table, TOKENS) != Reservation.Granted.GRANTED) {
+          return fit;
+        }
+        fit++;
+      }
+    } finally {
+      cache.storage().close();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "int8, 64, 64, 1.9394",
+    "int4, 64, 64, 3.5556",
+    "k8v4, 64, 64, 2.5098",
+    "int8, 128, 16, 1.9692",
+    "int4, 128, 16, 3.5556",
+    "k8v4, 128, 64, 2.5347",
+    "lm3+s0, 128, 64, 5.12",
+    "int8, 80, 64, 1.9512"
+  })
+  void reserve_fixedMemory_takesMoreSequencesByTheRatio(
+      String recipe, int dim, int blockTokens, double ratio) {
+    int plain = sequences("f16", dim, blockTokens);
+    int fit = sequences(recipe, dim, blockTokens);
+    assertThat(plain).isGreaterThan(90);
+    assertThat((double) fit / plain).isCloseTo(ratio, within(0.03 * ratio));
+  }
+}
