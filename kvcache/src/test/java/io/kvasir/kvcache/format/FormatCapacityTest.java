@@ -20,13 +20,17 @@ final class FormatCapacityTest {
   private static final long MEMORY = 256L << 20;
   private static final int TOKENS = 512;
 
-  private static KvCache cache(String recipe, int dim, int blockTokens) {
+  private static KvLayout layout(String recipe, int dim, int blockTokens) {
     List<LayerKv> layers = new ArrayList<>();
     for (int layer = 0; layer < 4; layer++) {
       KvRecipe.Formats formats = KvRecipe.named(recipe).of(layer, 4);
       layers.add(new LayerKv(2, dim, dim, 0, formats.keys(), formats.values(), formats.exact()));
     }
-    KvLayout layout = KvLayout.of(layers, blockTokens);
+    return KvLayout.of(layers, blockTokens);
+  }
+
+  private static KvCache cache(String recipe, int dim, int blockTokens) {
+    KvLayout layout = layout(recipe, dim, blockTokens);
     KvCacheConfig config = KvCacheConfig.ofBytes(layout, MEMORY);
     return new KvCache(config, new HostStorage(layout.blockBytes(), config.blockCount()));
   }
@@ -51,11 +55,11 @@ final class FormatCapacityTest {
   @ParameterizedTest
   @CsvSource({
     "int8, 64, 64, 1.9394",
-    "int4, 64, 64, 3.5556",
-    "k8v4, 64, 64, 2.5098",
+    "int4+s0, 64, 64, 3.5556",
+    "k8v4+s0, 64, 64, 2.5098",
     "int8, 128, 16, 1.9692",
-    "int4, 128, 16, 3.5556",
-    "k8v4, 128, 64, 2.5347",
+    "int4+s0, 128, 16, 3.5556",
+    "k8v4+s0, 128, 64, 2.5347",
     "lm3+s0, 128, 64, 5.12",
     "int8, 80, 64, 1.9512"
   })
@@ -65,5 +69,17 @@ final class FormatCapacityTest {
     int fit = sequences(recipe, dim, blockTokens);
     assertThat(plain).isGreaterThan(90);
     assertThat((double) fit / plain).isCloseTo(ratio, within(0.03 * ratio));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"int4, 3.5556", "k8v4, 2.5347", "int8+s64t128, 1.9692"})
+  void blocksFor_exactRowsToo_costsLittleInLongSequences(String recipe, double ratio) {
+    int tokens = 65_536;
+    KvLayout plain = layout("f16", 128, 64);
+    KvLayout coded = layout(recipe, 128, 64);
+    double plainBytes = (double) plain.blocksFor(tokens, 512) * plain.blockBytes();
+    double bytes = (double) coded.blocksFor(tokens, 512) * coded.blockBytes();
+    assertThat(coded.groups().size()).isGreaterThan(1);
+    assertThat(plainBytes / bytes).isBetween(0.96 * ratio, ratio);
   }
 }
