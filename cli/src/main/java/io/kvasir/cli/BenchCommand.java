@@ -85,9 +85,11 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    List<KvRecipe> formats = engine.kvFormats(KvFormat.F16);
     List<BenchCase> wished = cases();
-    Path path = ModelLocation.resolve(model, surroundings).path();
+    ModelLocation location = ModelLocation.resolve(model, surroundings);
+    engine.resolveAuto(location, surroundings);
+    List<KvRecipe> formats = engine.kvFormats(KvFormat.F16);
+    Path path = location.path();
     ModelSummary summary = ModelSummary.read(path);
     List<BenchCase> cases = wished.stream().map(wish -> fitting(wish, summary)).distinct().toList();
     List<Json> results = new ArrayList<>();

@@ -80,6 +80,22 @@ final class EngineOptions {
     return threads == null ? Runtime.getRuntime().availableProcessors() : threads;
   }
 
+  /// Puts what a probe of the model finds in the place of `auto`; to be called before formats are
+  /// asked for, by commands that run a model.
+  void resolveAuto(ModelLocation location, Surroundings surroundings) {
+    if (kvFormat == null) {
+      return;
+    }
+    List<String> names = new ArrayList<>();
+    for (String name : KvRecipe.split(kvFormat)) {
+      names.add(
+          KvRecipe.isAuto(name)
+              ? new AutoFormat(location, surroundings, this).resolve(name)
+              : name);
+    }
+    kvFormat = String.join(",", names);
+  }
+
   /// The format of keys and values.
   KvRecipe kvFormat(KvFormat fallback) {
     List<KvRecipe> formats = kvFormats(fallback);

@@ -5,6 +5,7 @@ import io.kvasir.cli.eval.Document;
 import io.kvasir.cli.eval.EvalReport;
 import io.kvasir.cli.eval.EvalSubject;
 import io.kvasir.cli.eval.FidelityRun;
+import io.kvasir.cli.eval.PruneChoice;
 import io.kvasir.cli.eval.RecallContext;
 import io.kvasir.cli.eval.Texts;
 import io.kvasir.compute.Backend;
@@ -90,8 +91,16 @@ final class EvalCommand implements Callable<Integer> {
       names = "--measure",
       paramLabel = "PART,PART",
       split = ",",
-      description = "kl, error, recall. Default: all.")
-  private Set<Part> parts = EnumSet.allOf(Part.class);
+      description = "kl, error, recall. Default: all; with --prune recall.")
+  private @Nullable Set<Part> parts;
+
+  @Option(
+      names = "--prune",
+      paramLabel = "POLICY:RATIO,RATIO",
+      description =
+          "Ask for facts after so much of what was read was dropped, such as snapkv:0.5,0.75; all"
+              + " for every policy. May be given several times.")
+  private List<String> prunings = List.of();
 
   @Option(
       names = "--lengths",
@@ -105,14 +114,14 @@ final class EvalCommand implements Callable<Integer> {
       names = "--contexts",
       paramLabel = "N",
       converter = PositiveInt.class,
-      description = "Texts of each length. Default: 2, with --quick 1.")
+      description = "Texts of each length. Default: 2, with --quick or --prune 1.")
   private int contexts;
 
   @Option(
       names = "--facts",
       paramLabel = "N",
       converter = PositiveInt.class,
-      description = "Facts in each text, at most 32. Default: 12, with --quick 8.")
+      description = "Facts in each text, at most 32. Default: 12, with --prune 16, with --quick 8.")
   private int facts;
 
   @Option(names = "--seed", paramLabel = "N", description = "Which texts are made. Default: 0.")
@@ -136,16 +145,19 @@ final class EvalCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    List<KvRecipe> recipes = new ArrayList<>(engine.kvFormats(KvFormat.F16));
-    KvRecipe floor = KvRecipe.of(KvFormat.F16);
-    recipes.remove(floor);
-    recipes.addFirst(floor);
-    int count = facts > 0 ? facts : quick ? 8 : 12;
+    int count = facts > 0 ? facts : quick ? 8 : prunings.isEmpty() ? 12 : 16;
     if (count > RecallContext.MOST_FACTS) {
       throw new UsageException(
           "--facts must be at most " + RecallContext.MOST_FACTS + ", not " + count);
     }
+    List<PruneChoice> choices = pruneChoices();
+    Set<Part> wanted = wanted();
     ModelLocation location = ModelLocation.resolve(model, surroundings);
+    engine.resolveAuto(location, surroundings);
+    List<KvRecipe> recipes = new ArrayList<>(engine.kvFormats(KvFormat.F16));
+    KvRecipe floor = KvRecipe.of(KvFormat.F16);
+    recipes.remove(floor);
+    recipes.addFirst(floor);
     Tokenizer tokenizer = ModelTokenizer.open(location);
     EvalReport report = new EvalReport();
     try (Backend backend = engine.openBackend();
@@ -153,21 +165,21 @@ final class EvalCommand implements Callable<Integer> {
       report.fact("model", new Json.Str(name(location.path())));
       report.fact("device", new Json.Str(backend.name()));
       report.fact("block_tokens", new Json.Int(engine.blockTokens()));
-      if (parts.contains(Part.KL) || parts.contains(Part.ERROR)) {
-        text(location.path(), backend, recipes, tokenizer, report, line);
+      if (wanted.contains(Part.KL) || wanted.contains(Part.ERROR)) {
+        text(wanted, new Source(location.path(), tokenizer), backend, recipes, report, line);
       }
-      if (parts.contains(Part.RECALL)) {
+      if (wanted.contains(Part.RECALL)) {
         ModelConfig config = ModelSummary.read(location.path()).config();
         RecallContext.Plan plan =
             new RecallContext.Plan(
                 EvalRecall.fitting(lengths, config),
-                contexts > 0 ? contexts : quick ? 1 : 2,
+                contexts > 0 ? contexts : quick || !choices.isEmpty() ? 1 : 2,
                 count,
                 seed);
         EngineConfig engines =
             engine.engineConfig(floor).withKeyProfiles(surroundings.keyProfiles());
         new EvalRecall(location.path(), backend, engines, tokenizer, plan)
-            .measure(recipes, report, line::show);
+            .measure(recipes, choices, report, line::show);
       }
     }
     if (svg != null) {
@@ -177,28 +189,50 @@ final class EvalCommand implements Callable<Integer> {
     return Main.OK;
   }
 
+  private Set<Part> wanted() {
+    if (parts != null) {
+      return parts;
+    }
+    return prunings.isEmpty() ? EnumSet.allOf(Part.class) : EnumSet.of(Part.RECALL);
+  }
+
+  private List<PruneChoice> pruneChoices() {
+    try {
+      List<PruneChoice> choices = new ArrayList<>();
+      for (String text : prunings) {
+        choices.add(PruneChoice.parse(text));
+      }
+      return choices;
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--prune: " + e.getMessage());
+    }
+  }
+
+  private record Source(Path path, Tokenizer tokenizer) {}
+
   /// What is measured on text alone.
   private void text(
-      Path path,
+      Set<Part> wanted,
+      Source source,
       Backend backend,
       List<KvRecipe> recipes,
-      Tokenizer tokenizer,
       EvalReport report,
       ProgressLine line)
       throws IOException {
+    Tokenizer tokenizer = source.tokenizer();
     Transformer.Rows rows =
         new Transformer.Rows(EvalSubject.passRows(tokenizer.vocabularySize()), LOGIT_ROWS);
-    try (Model opened = Model.open(path, backend, rows, engine.context())) {
+    try (Model opened = Model.open(source.path(), backend, rows, engine.context())) {
       List<Document> documents = documents(tokenizer, opened);
       report.fact("documents", new Json.Int(documents.size()));
       EvalSubject subject = subject(opened, backend, recipes);
       int longest = documents.stream().mapToInt(document -> document.ids().length).max().orElse(0);
-      if (parts.contains(Part.KL)) {
+      if (wanted.contains(Part.KL)) {
         try (FidelityRun run = new FidelityRun(subject, recipes, longest)) {
           report.addFidelity(run.measure(documents, line::show));
         }
       }
-      if (parts.contains(Part.ERROR)) {
+      if (wanted.contains(Part.ERROR)) {
         AttentionErrorRun run = new AttentionErrorRun(subject, documents.getFirst().ids());
         report.addErrors(run.measure(recipes, line::show));
       }

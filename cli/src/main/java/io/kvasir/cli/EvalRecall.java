@@ -1,6 +1,8 @@
 package io.kvasir.cli;
 
+import io.kvasir.cli.eval.EvalException;
 import io.kvasir.cli.eval.EvalReport;
+import io.kvasir.cli.eval.PruneChoice;
 import io.kvasir.cli.eval.RecallContext;
 import io.kvasir.cli.eval.RecallPrompts;
 import io.kvasir.cli.eval.RecallRow;
@@ -12,6 +14,7 @@ import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
+import io.kvasir.kvcache.prune.PruneOptions;
 import io.kvasir.model.ModelConfig;
 import io.kvasir.model.ModelSummary;
 import io.kvasir.model.tokenizer.Tokenizer;
@@ -21,6 +24,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /// The part of `kvasir eval` that asks for facts: one engine per cache format.
 final class EvalRecall {
@@ -72,8 +76,12 @@ final class EvalRecall {
     return fitting;
   }
 
-  /// Measures the f16 cache and then all formats.
-  void measure(List<KvRecipe> recipes, EvalReport report, Consumer<String> progress)
+  /// Measures all formats, each whole and with every pruning; the f16 cache has to be the first.
+  void measure(
+      List<KvRecipe> recipes,
+      List<PruneChoice> prunings,
+      EvalReport report,
+      Consumer<String> progress)
       throws InterruptedException {
     KvRecipe raw = KvRecipe.of(KvFormat.F16);
     RecallScore full = null;
@@ -87,7 +95,46 @@ final class EvalRecall {
                 text -> progress.accept("recall, " + recipe.name() + ": " + text));
         full = full == null && recipe.equals(raw) ? score : full;
         report.addRecall(new RecallRow(recipe.name(), "", 1, score, full));
+        for (PruneChoice choice : prunings) {
+          for (PruneOptions options : choice.options()) {
+            RecallRow row = pruned(run, recipe, options, choice.all(), report, full, progress);
+            if (row != null) {
+              report.addRecall(row);
+            }
+          }
+        }
       }
+    }
+  }
+
+  /// Null where the policy cannot be used with the model and need not be.
+  private @Nullable RecallRow pruned(
+      RecallRun run,
+      KvRecipe recipe,
+      PruneOptions options,
+      boolean optional,
+      EvalReport report,
+      @Nullable RecallScore full,
+      Consumer<String> progress)
+      throws InterruptedException {
+    String name = recipe.name() + " " + options.text();
+    try {
+      RecallScore score =
+          run.measure(
+              contexts,
+              request -> request.withPrune(options),
+              text -> progress.accept("recall, " + name + ": " + text));
+      return new RecallRow(recipe.name(), options.text(), 1 - options.ratio(), score, full);
+    } catch (IllegalArgumentException | EvalException e) {
+      boolean refused =
+          e instanceof IllegalArgumentException
+              || e.getCause() instanceof IllegalArgumentException
+              || e.getCause() instanceof UnsupportedOperationException;
+      if (!optional || !refused) {
+        throw new FailureException(name + ": " + e.getMessage(), e);
+      }
+      report.leftOut(name, String.valueOf(e.getMessage()));
+      return null;
     }
   }
 

@@ -84,8 +84,10 @@ final class LogitsCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     int[] ids = ids();
     int blockTokens = engine.blockTokens();
+    ModelLocation location = ModelLocation.resolve(model, surroundings);
+    engine.resolveAuto(location, surroundings);
     KvRecipe format = engine.kvFormat(KvFormat.F32);
-    Path path = ModelLocation.resolve(model, surroundings).path();
+    Path path = location.path();
     int capacity = Math.addExact(ids.length, greedy);
     Transformer.Rows rows =
         new Transformer.Rows(

@@ -46,6 +46,7 @@ final class OpenModel implements AutoCloseable {
       Surroundings surroundings,
       UnaryOperator<EngineConfig> more) {
     ModelLocation location = ModelLocation.resolve(model, surroundings);
+    options.resolveAuto(location, surroundings);
     EngineConfig config =
         more.apply(options.engineConfig().withKeyProfiles(surroundings.keyProfiles()));
     Backend backend = options.openBackend();

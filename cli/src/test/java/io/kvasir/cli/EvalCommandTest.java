@@ -69,6 +69,10 @@ class EvalCommandTest {
     assertOneSentence(
         eval("--text", folder.resolve("none.txt").toString()), 1, "there is no file", "none.txt");
     assertOneSentence(eval("--kv-format", "int99"), 2, "--kv-format", "int99");
+    assertOneSentence(eval("--prune", "nobody:0.5"), 2, "--prune", "nobody", "snapkv");
+    assertOneSentence(eval("--prune", "snapkv:1.5"), 2, "--prune", "1.5");
+    assertOneSentence(eval("--kv-format", "auto:x"), 2, "--kv-format", "auto:x");
+    assertOneSentence(eval("--kv-format", "auto:1"), 1, "256 bytes");
     assertOneSentence(eval("--tokes", "5"), 2, "--tokes", "did you mean --tokens?");
     assertOneSentence(Shell.run("eval", "--tokens", "0"), 2, "--tokens", "0");
   }

@@ -37,7 +37,7 @@ public record KeyProfiles(@Nullable Path folder, boolean measured, Consumer<Stri
     if (!measured) {
       return zero(layout);
     }
-    Path file = file(model.path(), model.config(), backend.name());
+    Path file = file(model.path(), model.config(), backend.name(), ".keys");
     KvProfile stored = file == null ? null : ProfileFile.read(file, shape(layout));
     if (stored != null) {
       return stored;
@@ -54,11 +54,15 @@ public record KeyProfiles(@Nullable Path folder, boolean measured, Consumer<Stri
     return profile;
   }
 
-  /// A file beside those of other models, or null where nothing is kept.
-  private @Nullable Path file(Path model, ModelConfig config, String arithmetic) {
+  /// A file for what was measured of a model, beside those of other models; null where nothing is
+  /// kept.
+  ///
+  /// @param arithmetic name of the backend
+  /// @param ending tells the file from others of the model
+  public @Nullable Path file(Path model, ModelConfig config, String arithmetic, String ending) {
     return folder == null
         ? null
-        : folder.resolve(ModelFingerprint.ofRows(model, config, arithmetic) + ".keys");
+        : folder.resolve(ModelFingerprint.ofRows(model, config, arithmetic) + ending);
   }
 
   /// `{heads, elements}` of each layer's keys.

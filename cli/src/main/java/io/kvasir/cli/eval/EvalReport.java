@@ -14,6 +14,7 @@ public final class EvalReport {
   private final List<FidelityRun.Result> fidelity = new ArrayList<>();
   private final List<RecallRow> recall = new ArrayList<>();
   private final List<AttentionError> errors = new ArrayList<>();
+  private final Map<String, String> leftOut = new LinkedHashMap<>();
   private double rawBytes = Double.NaN;
 
   /// A fact about the model or the run.
@@ -32,6 +33,11 @@ public final class EvalReport {
 
   public void addErrors(List<AttentionError> found) {
     errors.addAll(found);
+  }
+
+  /// Something that could not be measured, and why.
+  public void leftOut(String name, String reason) {
+    leftOut.put(name, reason);
   }
 
   public void addRecall(RecallRow row) {
@@ -75,6 +81,11 @@ public final class EvalReport {
       out.append(out.isEmpty() ? "" : "\n");
       recallTable().append(out);
     }
+    if (recall.size() > 1) {
+      out.append('\n');
+      equalBytes().table().append(out);
+    }
+    leftOut.forEach((name, reason) -> out.append(name).append(": ").append(reason).append('\n'));
     return out.toString();
   }
 
@@ -89,6 +100,10 @@ public final class EvalReport {
       table.add(cells);
     }
     return table;
+  }
+
+  private EqualBytes equalBytes() {
+    return new EqualBytes(recall, recall.getFirst().score().bytesPerToken());
   }
 
   private TextTable recallTable() {
@@ -150,6 +165,14 @@ public final class EvalReport {
     }
     if (!recall.isEmpty()) {
       fields.put("recall", new Json.Arr(recall.stream().map(RecallRow::json).toList()));
+    }
+    if (recall.size() > 1) {
+      fields.put("equal_bytes", equalBytes().json());
+    }
+    if (!leftOut.isEmpty()) {
+      Map<String, Json> reasons = new LinkedHashMap<>();
+      leftOut.forEach((name, reason) -> reasons.put(name, new Json.Str(reason)));
+      fields.put("not_measured", new Json.Obj(reasons));
     }
     return new Json.Obj(fields);
   }
