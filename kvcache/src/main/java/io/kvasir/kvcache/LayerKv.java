@@ -40,7 +40,7 @@ public record LayerKv(
   }
 
   /// Bytes of one head in a block, key and value plane, each padded to 64.
-  long headBytes(int blockTokens) {
+  public long headBytes(int blockTokens) {
     return keyPlaneBytes(blockTokens) + align(valueBytes(blockTokens));
   }
 

@@ -8,6 +8,7 @@ import io.kvasir.kvcache.PrunedTokens;
 import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvBasis;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.PlaneKind;
 import io.kvasir.kvcache.tier.HostStorage;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -146,6 +147,17 @@ final class AttentionCall {
   int firstLive(AttentionUnit unit, int position) {
     PrunedTokens pruned = pruned(unit);
     return pruned == null ? group().firstVisible(position) : pruned.tokens();
+  }
+
+  /// Positions from 0 that queries of a pruned sequence read exactly, before what pruning kept.
+  int sinksBefore(PrunedTokens pruned) {
+    return sinksGroup() == null ? 0 : Math.min(exact().sinks(), pruned.tokens());
+  }
+
+  /// Whether some rows are encoded only when a tile of them is whole.
+  boolean encodesTiles() {
+    boolean keys = keyFormat().tileTokens(group().kv().keyKind()) > 1;
+    return keys || !valuesInKeys() && valueFormat().tileTokens(PlaneKind.VALUES) > 1;
   }
 
   /// How many of `rows` query rows from `row` on read the same rows exactly.

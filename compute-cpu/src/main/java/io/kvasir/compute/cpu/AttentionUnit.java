@@ -13,7 +13,10 @@ final class AttentionUnit {
 
   int rows;
 
-  /// Partitions of the rows that pruning kept; they come first.
+  /// Partitions of the exact first rows of a pruned sequence; they come first.
+  int sinkPartitions;
+
+  /// Partitions of the rows that pruning kept; they come next.
   int keptPartitions;
 
   /// Partitions `fromPartition .. toPartition - 1` hold what the rows see.
@@ -28,6 +31,6 @@ final class AttentionUnit {
   int firstFloat;
 
   int partitions() {
-    return keptPartitions + toPartition - fromPartition;
+    return sinkPartitions + keptPartitions + toPartition - fromPartition;
   }
 }

@@ -67,6 +67,19 @@ final class BlockDecoders {
     }
   }
 
+  /// Reads f16 numbers that are finite, as scales of cache formats are; a multiple of 16 of them.
+  static void finiteF16(MemorySegment w, long at, float[] target, int to, int count) {
+    for (int k = 0; k < count; k += L) {
+      IntVector bits =
+          (IntVector) ShortVector.fromMemorySegment(S, w, at + 2L * k, LE).castShape(I, 0);
+      bits.lanewise(VectorOperators.LSHL, 13)
+          .and(F16RowKernel.SIGN_AND_NUMBER)
+          .reinterpretAsFloats()
+          .mul(F16RowKernel.REBIAS)
+          .intoArray(target, to + k);
+    }
+  }
+
   static void q8(MemorySegment w, long at, float[] target, int to, int count) {
     for (int b = 0; b < count / 32; b++) {
       long block = at + 34L * b;

@@ -2,6 +2,7 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.format.ExactRows;
 import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -26,6 +27,7 @@ final class CascadePlan {
   private long step;
   private int group;
   private int blockTokens;
+  private ExactRows exact = ExactRows.NONE;
 
   private int nodes;
   private int[] parent = new int[8];
@@ -46,6 +48,7 @@ final class CascadePlan {
     step = next.step();
     group = call.group().index();
     blockTokens = call.layout().blockTokens();
+    exact = call.exact();
     nodes = 0;
     int count = next.sequences();
     if (leaf.length < count) {
@@ -125,6 +128,13 @@ final class CascadePlan {
     BlockTable other = planned.table(b);
     int end = (partition + 1) * TOKENS;
     if (end > one.length() || end > other.length()) {
+      return false;
+    }
+    if (one.pruned() != null || other.pruned() != null) {
+      return false;
+    }
+    // Exact rows are chosen by the position of the query, so those are each sequence's own.
+    if (end > exact.exactFrom(one.length()) || end > exact.exactFrom(other.length())) {
       return false;
     }
     for (int i = partition * TOKENS / blockTokens; i <= (end - 1) / blockTokens; i++) {

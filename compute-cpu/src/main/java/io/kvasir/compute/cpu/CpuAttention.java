@@ -32,6 +32,7 @@ final class CpuAttention {
   private final KernelPool.Region partitions = this::runPartition;
   private final KernelPool.Region merges = this::mergeUnit;
   private final KernelPool.Region storing = this::storeRows;
+  private final KernelPool.Region encoding = this::encodeTiles;
   private final KernelPool.Region entering = this::enterRows;
 
   private AttentionUnit[] units = new AttentionUnit[0];
@@ -64,6 +65,14 @@ final class CpuAttention {
     newValues = v;
     int count = call.batch().rows();
     pool.run(storing, (count + SERIAL_ROWS - 1) / SERIAL_ROWS);
+    if (call.encodesTiles()) {
+      pool.run(encoding, call.batch().sequences() * call.spec().kvHeads());
+    }
+  }
+
+  private void encodeTiles(int part, int worker) {
+    int heads = current.spec().kvHeads();
+    stores[worker].encodeTiles(current, part / heads, part % heads);
   }
 
   private void storeRows(int part, int worker) {
@@ -127,9 +136,14 @@ final class CpuAttention {
     unit.toPartition = positions[unit.firstRow + unit.rows - 1] / PartitionKernel.TOKENS + 1;
     PrunedTokens pruned = call.pruned(unit);
     int kept = pruned == null ? 0 : pruned.count(call.spec().cacheLayer(), unit.head);
-    unit.keptPartitions = (kept + PartitionKernel.TOKENS - 1) / PartitionKernel.TOKENS;
+    unit.keptPartitions = partitionsOf(kept);
+    unit.sinkPartitions = pruned == null ? 0 : partitionsOf(call.sinksBefore(pruned));
     unit.firstItem = itemCount;
     itemCount += unit.partitions();
+  }
+
+  private static int partitionsOf(int rows) {
+    return (rows + PartitionKernel.TOKENS - 1) / PartitionKernel.TOKENS;
   }
 
   private AttentionUnit nextUnit() {

@@ -12,13 +12,16 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// Brings new rows into their layer's basis and encodes them into their slots. One instance per
-/// thread.
+/// Brings new rows into their layer's basis and writes them to all places that keep them: codes,
+/// and exact copies of the first and the newest rows. Formats that encode several tokens at once
+/// take them from the exact copies when a tile of them is whole, so that it does not matter how the
+/// rows came. One instance per thread.
 final class KvStore {
   private final TilePlace place = new TilePlace();
   private final Rotation rotation = new Rotation();
   private final Map<KvFormat, TileFormat> formats = new HashMap<>();
   private float[] entered = {};
+  private float[] tile = {};
 
   /// Writes the keys and values of one row of the batch.
   ///
@@ -28,8 +31,6 @@ final class KvStore {
     AttentionMetadata batch = call.batch();
     BlockTable table = batch.table(batch.sequenceOfRow(row));
     int position = batch.positions()[row];
-    place.blockTokens = call.layout().blockTokens();
-    place.slot = position % place.blockTokens;
     AttentionSpec spec = call.spec();
     KvBasis basis = call.basis();
     for (int head = 0; head < spec.kvHeads(); head++) {
@@ -42,12 +43,12 @@ final class KvStore {
           entered[i] -= basis.centre(head, i);
         }
       }
-      put(call, table, call.group(), position, head, call.keyFormat());
+      putAll(call, table, position, head);
       if (v != null) {
         place.dim = spec.valueDim();
         place.kind = PlaneKind.VALUES;
         enter(v, index * spec.valueDim(), basis.valueRotation());
-        put(call, table, call.group(), position, head, call.valueFormat());
+        putAll(call, table, position, head);
       }
     }
   }
@@ -60,15 +61,45 @@ final class KvStore {
     rotation.transform(entered, 0, place.dim, block);
   }
 
+  private void putAll(AttentionCall call, BlockTable table, int position, int head) {
+    LayerGroup codes = call.group();
+    if (format(codes).tileTokens(place.kind) == 1) {
+      put(call, table, codes, position, head);
+    }
+    LayerGroup tail = call.tailGroup();
+    if (tail != null) {
+      put(call, table, tail, position, head);
+    }
+    LayerGroup sinks = call.sinksGroup();
+    if (sinks != null && position < sinks.limit()) {
+      put(call, table, sinks, position, head);
+    }
+  }
+
   /// Encodes the entered row into a group's block.
-  private void put(
-      AttentionCall call,
-      BlockTable table,
-      LayerGroup group,
-      int position,
-      int head,
-      KvFormat format) {
+  private void put(AttentionCall call, BlockTable table, LayerGroup group, int position, int head) {
+    find(call, table, group, position, head);
+    tiles(format(group)).write(place, entered, 0);
+  }
+
+  private KvFormat format(LayerGroup group) {
+    return place.kind == PlaneKind.VALUES ? group.kv().valueFormat() : group.kv().keyFormat();
+  }
+
+  private TileFormat tiles(KvFormat format) {
+    TileFormat known = formats.get(format);
+    if (known == null) {
+      known = TileFormat.of(format);
+      formats.put(format, known);
+    }
+    return known;
+  }
+
+  private void find(
+      AttentionCall call, BlockTable table, LayerGroup group, int position, int head) {
     HostStorage storage = call.storage();
+    place.blockTokens = call.layout().blockTokens();
+    place.slot = position % place.blockTokens;
     int block = table.block(group.index(), position / place.blockTokens);
     long offset =
         place.kind == PlaneKind.VALUES
@@ -76,11 +107,41 @@ final class KvStore {
             : call.keyOffset(group, head);
     place.memory = storage.segment(block);
     place.plane = storage.offset(block) + offset;
-    TileFormat tiles = formats.get(format);
-    if (tiles == null) {
-      tiles = TileFormat.of(format);
-      formats.put(format, tiles);
+  }
+
+  /// Encodes the tiles of a sequence and kv head that the batch's rows made whole.
+  void encodeTiles(AttentionCall call, int sequence, int head) {
+    place.kind = call.group().kv().keyKind();
+    place.dim = call.spec().keyDim();
+    encodePlane(call, sequence, head);
+    if (!call.valuesInKeys()) {
+      place.kind = PlaneKind.VALUES;
+      place.dim = call.spec().valueDim();
+      encodePlane(call, sequence, head);
     }
-    tiles.write(place, entered, 0);
+  }
+
+  private void encodePlane(AttentionCall call, int sequence, int head) {
+    AttentionMetadata batch = call.batch();
+    LayerGroup tail = call.tailGroup();
+    KvFormat format = format(call.group());
+    int tokens = format.tileTokens(place.kind);
+    if (tokens == 1 || tail == null) {
+      return;
+    }
+    if (tile.length < tokens * place.dim) {
+      tile = new float[tokens * place.dim];
+    }
+    BlockTable table = batch.table(sequence);
+    int start = batch.positions()[batch.firstRow(sequence)];
+    int end = start + batch.rowCount(sequence);
+    for (int first = start / tokens * tokens; first + tokens <= end; first += tokens) {
+      for (int i = 0; i < tokens; i++) {
+        find(call, table, tail, first + i, head);
+        format(tail).decode(place.toPlane(), place.slot, tile, i * place.dim);
+      }
+      find(call, table, call.group(), first, head);
+      format.encode(tile, 0, place.toPlane(), place.slot);
+    }
   }
 }

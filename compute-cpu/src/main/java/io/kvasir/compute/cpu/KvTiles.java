@@ -3,10 +3,13 @@ package io.kvasir.compute.cpu;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.PrunedTokens;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.PlaneKind;
 import io.kvasir.kvcache.tier.HostStorage;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -21,6 +24,9 @@ import org.jspecify.annotations.Nullable;
 final class KvTiles {
   private static final int TILE = KvLayout.TILE_TOKENS;
 
+  /// Bytes of a cache line.
+  private static final int LINE = 64;
+
   private final TilePlace place = new TilePlace();
   private final Map<KvFormat, TileFormat> formats = new HashMap<>();
   private @Nullable AttentionCall call;
@@ -29,6 +35,12 @@ final class KvTiles {
   private int head;
   private int sinksTo;
   private int tailFrom;
+  private int swept = -1;
+  private long sweptPlane;
+
+  /// Keeps the compiler from leaving a sweep out.
+  int touched;
+
   private TileFormat keys = of(KvFormat.F16);
   private TileFormat values = keys;
   private final TileFormat exact = keys;
@@ -55,6 +67,7 @@ final class KvTiles {
     place.blockTokens = of.layout().blockTokens();
     int position = of.batch().positions()[unit.firstRow];
     sinksTo = of.sinksGroup() == null || pruned != null ? 0 : of.exact().sinks();
+    swept = -1;
     tailFrom =
         of.tailGroup() == null || pruned != null
             ? Integer.MAX_VALUE
@@ -64,53 +77,54 @@ final class KvTiles {
   /// Unpacks `count` tiles of keys from a position on, into `numbers` from 0 on.
   ///
   /// @return channels that share a scale, 0 where there are no scales
-  int readKeys(int position, int count, float[] numbers, float[] scales, int scaleStride) {
+  int readKeys(int position, int count, float[] numbers, float[] scales) {
     place.kind = PlaneKind.KEYS;
     place.dim = of().spec().keyDim();
     TileFormat format = isExact(position) ? exact : keys;
-    begin(numbers, scales, scaleStride);
+    int group = format.keyGroup(place.dim);
+    begin(numbers, scales);
     for (int done = 0; done < count; done += place.tiles) {
       find(position + done * TILE, count - done, false);
       format.readKeys(place);
-      advance();
+      advance(group);
     }
-    return format.keyGroup(place.dim);
+    return group;
   }
 
   /// The same of values.
-  int readValues(int position, int count, float[] numbers, float[] scales, int scaleStride) {
+  int readValues(int position, int count, float[] numbers, float[] scales) {
     place.kind = PlaneKind.VALUES;
     place.dim = of().spec().valueDim();
     TileFormat format = isExact(position) ? exact : values;
-    begin(numbers, scales, scaleStride);
+    int group = format.valueGroup(place.dim);
+    begin(numbers, scales);
     for (int done = 0; done < count; done += place.tiles) {
       find(position + done * TILE, count - done, true);
       format.readValues(place);
-      advance();
+      advance(group);
     }
-    return format.valueGroup(place.dim);
+    return group;
   }
 
   /// Unpacks a tile of rows whose first elements are the values.
   void readRows(int position, float[] numbers) {
     place.kind = PlaneKind.LATENT;
     place.dim = of().spec().keyDim();
-    begin(numbers, numbers, 0);
+    begin(numbers, numbers);
     find(position, 1, false);
     (isExact(position) ? exact : keys).readRows(place);
   }
 
-  private void begin(float[] numbers, float[] scales, int scaleStride) {
+  private void begin(float[] numbers, float[] scales) {
     place.numbers = numbers;
     place.at = 0;
     place.scales = scales;
     place.scaleAt = 0;
-    place.scaleStride = scaleStride;
   }
 
-  private void advance() {
+  private void advance(int group) {
     place.at += place.tiles * TILE * place.dim;
-    place.scaleAt += place.tiles * TILE;
+    place.scaleAt += group == 0 ? 0 : place.tiles * TILE * ((place.dim + group - 1) / group);
   }
 
   private AttentionCall of() {
@@ -130,13 +144,13 @@ final class KvTiles {
     HostStorage storage = of.storage();
     int block;
     long offset;
+    LayerGroup group = of.group();
     if (kept != null) {
       int layer = of.spec().cacheLayer();
       block = kept.block(layer, head, index);
       offset =
           valuePlane ? kept.valueOffset(layer, head, index) : kept.keyOffset(layer, head, index);
     } else {
-      LayerGroup group = of.group();
       if (position < sinksTo) {
         group = Objects.requireNonNull(of.sinksGroup());
       } else if (position >= tailFrom) {
@@ -147,5 +161,24 @@ final class KvTiles {
     }
     place.memory = storage.segment(block);
     place.plane = storage.offset(block) + offset;
+    if (!valuePlane && (block != swept || place.plane != sweptPlane)) {
+      swept = block;
+      sweptPlane = place.plane;
+      sweep(place.memory, place.plane, group);
+    }
+  }
+
+  /// Reads a byte of each cache line of the head's planes in a block, keys and values. Memory
+  /// answers many requests at a time, but unpacking asks for few: this brings a block to the cache
+  /// in half the time.
+  private void sweep(MemorySegment memory, long from, LayerGroup group) {
+    LayerKv kv = group.kv();
+    long to = Math.min(memory.byteSize(), from + kv.headBytes(place.blockTokens));
+    int lines = (int) (to - from + LINE - 1) / LINE;
+    int sum = 0;
+    for (int i = 0; i < lines; i++) {
+      sum += memory.get(ValueLayout.JAVA_BYTE, from + (long) i * LINE);
+    }
+    touched = sum;
   }
 }

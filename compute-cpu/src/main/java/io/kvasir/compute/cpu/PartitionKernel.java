@@ -49,6 +49,12 @@ final class PartitionKernel {
   private final ValueTile valueTile = new ValueTile();
   private final Softmax softmax = new Softmax();
 
+  /// The first position of the partition, or the number of the first kept row.
+  private int start;
+
+  /// Whose rows the partition has, where they are not positions.
+  private @Nullable PrunedTokens kept;
+
   private float[] numbers = {};
   private float[] scales = {};
   private float[] folded = {};
@@ -64,10 +70,7 @@ final class PartitionKernel {
     int queries = unit.rows * spec.groupSize();
     grow(spec, queries);
     Arrays.fill(acc, 0, queries * spec.valueDim(), 0f);
-    boolean kept = index < unit.keptPartitions;
-    int start = (kept ? index : unit.fromPartition + index - unit.keptPartitions) * TOKENS;
-    PrunedTokens pruned = kept ? call.pruned(unit) : null;
-    setVisible(call, unit, start, pruned);
+    begin(call, unit, index);
     int first = TOKENS;
     int last = 0;
     for (int q = 0; q < queries; q += spec.groupSize()) {
@@ -75,19 +78,19 @@ final class PartitionKernel {
       last = Math.max(last, to[q]);
     }
     first = first / TILE * TILE;
-    tiles.open(call, unit, pruned);
+    tiles.open(call, unit, kept);
     if (call.valuesInKeys()) {
-      scoreRows(call, unit, start, first, last);
+      scoreRows(call, unit, first, last);
     } else {
-      scoreTiles(call, unit, start, first, last);
+      scoreTiles(call, unit, first, last);
     }
     for (int q = 0; q < queries; q++) {
-      weigh(call, unit, q, start, pruned);
+      weigh(call, unit, q);
     }
     if (call.valuesInKeys()) {
-      addRows(call, queries, start, first, last);
+      addRows(call, queries, first, last);
     } else {
-      addTiles(call, queries, start, first, last);
+      addTiles(call, queries, first, last);
     }
   }
 
@@ -110,22 +113,29 @@ final class PartitionKernel {
     }
   }
 
-  /// What each query sees of the partition.
-  private void setVisible(
-      AttentionCall call, AttentionUnit unit, int start, @Nullable PrunedTokens kept) {
+  /// Turns to a partition: of the exact first rows of a pruned sequence, of the rows that pruning
+  /// kept, or of positions.
+  private void begin(AttentionCall call, AttentionUnit unit, int index) {
     int group = call.spec().groupSize();
+    int next = index - unit.sinkPartitions;
+    boolean isKept = next >= 0 && next < unit.keptPartitions;
+    PrunedTokens pruned = call.pruned(unit);
+    kept = isKept ? pruned : null;
+    if (pruned != null && next < unit.keptPartitions) {
+      int rows =
+          isKept ? pruned.count(call.spec().cacheLayer(), unit.head) : call.sinksBefore(pruned);
+      start = (isKept ? next : index) * TOKENS;
+      Arrays.fill(from, 0, unit.rows * group, 0);
+      Arrays.fill(to, 0, unit.rows * group, Math.min(TOKENS, rows - start));
+      return;
+    }
+    start = (unit.fromPartition + next - unit.keptPartitions) * TOKENS;
     for (int i = 0; i < unit.rows; i++) {
-      int low = 0;
-      int high;
-      if (kept != null) {
-        high = kept.count(call.spec().cacheLayer(), unit.head) - start;
-      } else {
-        int position = call.batch().positions()[unit.firstRow + i];
-        low = Math.max(0, call.firstLive(unit, position) - start);
-        high = position + 1 - start;
-      }
+      int position = call.batch().positions()[unit.firstRow + i];
+      int low = Math.max(0, call.firstLive(unit, position) - start);
+      int high = Math.min(TOKENS, position + 1 - start);
       Arrays.fill(from, i * group, (i + 1) * group, low);
-      Arrays.fill(to, i * group, (i + 1) * group, Math.min(TOKENS, high));
+      Arrays.fill(to, i * group, (i + 1) * group, high);
     }
   }
 
@@ -136,19 +146,18 @@ final class PartitionKernel {
   }
 
   /// `scores[q, j] = q . k[j]`.
-  private void scoreTiles(AttentionCall call, AttentionUnit unit, int start, int first, int last) {
+  private void scoreTiles(AttentionCall call, AttentionUnit unit, int first, int last) {
     int queries = unit.rows * call.spec().groupSize();
     ScoreTile s = scoreTile;
     s.dim = call.spec().keyDim();
     s.keys = numbers;
     s.scales = scales;
-    s.scaleStride = PAIR;
     s.x = call.queries();
     s.scores = scores;
     int t = first;
     while (t < last) {
       int count = tilesAt(t, last);
-      s.group = tiles.readKeys(start + t, count, numbers, scales, PAIR);
+      s.group = tiles.readKeys(start + t, count, numbers, scales);
       for (int q = 0; q < queries; q += SIDE) {
         for (int i = 0; i < SIDE; i++) {
           // The last query is computed again where four are not left.
@@ -163,7 +172,7 @@ final class PartitionKernel {
   }
 
   /// The same over latent rows, which are rows of values too and so not turned into columns.
-  private void scoreRows(AttentionCall call, AttentionUnit unit, int start, int first, int last) {
+  private void scoreRows(AttentionCall call, AttentionUnit unit, int first, int last) {
     int dim = call.spec().keyDim();
     int queries = unit.rows * call.spec().groupSize();
     for (int t = first; t < last; t += TILE) {
@@ -190,8 +199,7 @@ final class PartitionKernel {
   }
 
   /// Turns the products of a query into logits, and those into weights.
-  private void weigh(
-      AttentionCall call, AttentionUnit unit, int query, int start, @Nullable PrunedTokens kept) {
+  private void weigh(AttentionCall call, AttentionUnit unit, int query) {
     AttentionSpec spec = call.spec();
     int r = query % spec.groupSize();
     int row = unit.firstRow + query / spec.groupSize();
@@ -208,11 +216,12 @@ final class PartitionKernel {
       VectorMath.softcap(scores, low, high, spec.softcap());
     }
     float slope = call.slope(unit.head, r);
+    PrunedTokens rows = kept;
     if (slope != 0) {
       int position = call.batch().positions()[row];
       for (int i = low; i < high; i++) {
         int number = start + i - base;
-        int at = kept == null ? number : kept.position(spec.cacheLayer(), unit.head, number);
+        int at = rows == null ? number : rows.position(spec.cacheLayer(), unit.head, number);
         scores[i] += slope * (at - position);
       }
     }
@@ -234,7 +243,7 @@ final class PartitionKernel {
   }
 
   /// `acc[q] += sum over j of p[q, j] v[j]`.
-  private void addTiles(AttentionCall call, int queries, int start, int first, int last) {
+  private void addTiles(AttentionCall call, int queries, int first, int last) {
     ValueTile v = valueTile;
     v.dim = call.spec().valueDim();
     v.values = numbers;
@@ -243,13 +252,13 @@ final class PartitionKernel {
     int t = first;
     while (t < last) {
       int count = tilesAt(t, last);
-      v.group = tiles.readValues(start + t, count, numbers, scales, PAIR);
+      v.group = tiles.readValues(start + t, count, numbers, scales);
       addQueries(v, queries, t, Math.min(count * TILE, last - t));
       t += count * TILE;
     }
   }
 
-  private void addRows(AttentionCall call, int queries, int start, int first, int last) {
+  private void addRows(AttentionCall call, int queries, int first, int last) {
     ValueTile v = valueTile;
     v.dim = call.spec().valueDim();
     v.values = numbers;
@@ -289,10 +298,13 @@ final class PartitionKernel {
     int base = i * groups * PAIR;
     for (int g = 0; g < groups; g++) {
       int to = base + g * PAIR;
-      for (int t = 0; t < PAIR; t += L) {
+      for (int t = 0; t < TILE; t += L) {
         FloatVector.fromArray(F, scores, at + t)
-            .mul(FloatVector.fromArray(F, scales, g * PAIR + t))
+            .mul(FloatVector.fromArray(F, scales, g * TILE + t))
             .intoArray(folded, to + t);
+        FloatVector.fromArray(F, scores, at + TILE + t)
+            .mul(FloatVector.fromArray(F, scales, (groups + g) * TILE + t))
+            .intoArray(folded, to + TILE + t);
       }
     }
     return base;

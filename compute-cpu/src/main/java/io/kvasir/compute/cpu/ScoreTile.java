@@ -25,10 +25,9 @@ final class ScoreTile {
   /// Numbers of the keys, `[tiles][dim][16]`.
   float[] keys = {};
 
-  /// Scales, `[groups][tiles * 16]`, where [#group] is not 0.
+  /// Scales, `[tiles][groups][16]`, where [#group] is not 0.
   float[] scales = {};
 
-  int scaleStride;
   int dim;
 
   /// Channels that share a scale; 0 where the numbers are the keys.
@@ -117,6 +116,7 @@ final class ScoreTile {
     FloatVector t2 = zero;
     FloatVector t3 = zero;
     int scaleAt = a;
+    int secondScales = to == a ? 0 : (dim + group - 1) / group * TILE;
     for (int from = 0; from < dim; from += group) {
       FloatVector a0 = zero;
       FloatVector a1 = zero;
@@ -148,12 +148,12 @@ final class ScoreTile {
       s1 = a1.fma(f, s1);
       s2 = a2.fma(f, s2);
       s3 = a3.fma(f, s3);
-      f = FloatVector.fromArray(F, scales, scaleAt + to - a);
+      f = FloatVector.fromArray(F, scales, scaleAt + secondScales);
       t0 = b0.fma(f, t0);
       t1 = b1.fma(f, t1);
       t2 = b2.fma(f, t2);
       t3 = b3.fma(f, t3);
-      scaleAt += scaleStride;
+      scaleAt += TILE;
     }
     float[] s = scores;
     s0.intoArray(s, out[0] + a);

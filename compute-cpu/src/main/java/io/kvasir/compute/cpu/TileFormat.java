@@ -1,6 +1,21 @@
 package io.kvasir.compute.cpu;
 
+import static io.kvasir.compute.cpu.Lanes.L;
+
+import io.kvasir.kvcache.format.Bf16Format;
+import io.kvasir.kvcache.format.CodePlanes;
+import io.kvasir.kvcache.format.F16Format;
+import io.kvasir.kvcache.format.F32Format;
+import io.kvasir.kvcache.format.Fp8Format;
+import io.kvasir.kvcache.format.GroupFormat;
+import io.kvasir.kvcache.format.Int8Format;
+import io.kvasir.kvcache.format.KiviFormat;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvarnFormat;
+import io.kvasir.kvcache.format.LlamaAffineFormat;
+import io.kvasir.kvcache.format.LlamaByteFormat;
+import io.kvasir.kvcache.format.LlamaSignedFormat;
+import io.kvasir.kvcache.format.LloydMaxFormat;
 
 /// How the kernels read and write one cache format, in tiles of 16 tokens of one (layer, kv head).
 ///
@@ -35,15 +50,26 @@ interface TileFormat {
 
   /// The fastest way for a format.
   static TileFormat of(KvFormat format) {
-    if (format.equals(KvFormat.F32)) {
-      return new F32Tiles();
-    }
-    if (format.equals(KvFormat.F16)) {
-      return new F16Tiles();
-    }
-    if (format.equals(KvFormat.BF16)) {
-      return new Bf16Tiles();
-    }
+    return switch (format) {
+      case F32Format f -> new F32Tiles();
+      case F16Format f -> new F16Tiles();
+      case Bf16Format f -> new Bf16Tiles();
+      case Int8Format f -> new ByteTiles(f, 0, false);
+      case Fp8Format f -> new ByteTiles(f, 0, true);
+      case LlamaByteFormat f -> new ByteTiles(f, CodePlanes.GROUP, false);
+      case GroupFormat f when L >= 8 -> ScaledTiles.grouped(f, f.codes());
+      case LlamaSignedFormat f when L >= 8 -> ScaledTiles.grouped(f, f.codes());
+      case LloydMaxFormat f when L >= 8 -> ScaledTiles.levels(f);
+      case GroupFormat f -> generic(f);
+      case LlamaSignedFormat f -> generic(f);
+      case LloydMaxFormat f -> generic(f);
+      case LlamaAffineFormat f -> generic(f);
+      case KvarnFormat f -> generic(f);
+      case KiviFormat f -> generic(f);
+    };
+  }
+
+  private static TileFormat generic(KvFormat format) {
     PerformanceCliff.GENERIC_CACHE_FORMAT.report(format.name());
     return new CodecTiles(format);
   }

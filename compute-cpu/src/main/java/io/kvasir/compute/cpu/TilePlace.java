@@ -26,11 +26,10 @@ final class TilePlace {
 
   int at;
 
-  /// Where the scales go: scale `g` of token `t` at `scaleAt + g * scaleStride + t`.
+  /// Where the scales go: `[tiles][groups][16]` from here on.
   float[] scales = {};
 
   int scaleAt;
-  int scaleStride;
 
   KvPlane toPlane() {
     return new KvPlane(memory, plane, blockTokens, dim, kind);

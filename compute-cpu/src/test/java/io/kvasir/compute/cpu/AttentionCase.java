@@ -10,7 +10,11 @@ import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.Reservation;
+import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvProfile;
+import io.kvasir.kvcache.format.PlaneKind;
+import io.kvasir.kvcache.format.RowBasis;
 import io.kvasir.kvcache.tier.KvStorage;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,10 +35,63 @@ record AttentionCase(
     int window,
     float softcap,
     boolean sinks,
-    KvFormat format) {
+    KvFormat format,
+    ExactRows exact) {
+
+  /// A case without exact rows beside the codes.
+  AttentionCase(
+      int heads,
+      int kvHeads,
+      int keyDim,
+      int valueDim,
+      boolean mla,
+      int window,
+      float softcap,
+      boolean sinks,
+      KvFormat format) {
+    this(heads, kvHeads, keyDim, valueDim, mla, window, softcap, sinks, format, ExactRows.NONE);
+  }
 
   static AttentionCase of(int heads, int kvHeads, int dim, KvFormat format) {
     return new AttentionCase(heads, kvHeads, dim, dim, false, 0, 0, false, format);
+  }
+
+  /// The same with exact rows.
+  AttentionCase with(ExactRows rows) {
+    return new AttentionCase(
+        heads, kvHeads, keyDim, valueDim, mla, window, softcap, sinks, format, rows);
+  }
+
+  /// Whether rows are more than plain numbers.
+  boolean isCoded() {
+    return format.rowBasis() != RowBasis.PLAIN || tile() > 1;
+  }
+
+  /// Tokens that the format encodes at once.
+  int tile() {
+    return Math.max(format.tileTokens(PlaneKind.KEYS), format.tileTokens(PlaneKind.VALUES));
+  }
+
+  /// The layout with blocks of about `blockTokens` positions, such as the format can have.
+  private KvLayout layout(int blockTokens) {
+    int blocks = (blockTokens + tile() - 1) / tile() * tile();
+    return KvLayout.of(List.of(layer(), layer()), blocks);
+  }
+
+  private LayerKv layer() {
+    return new LayerKv(kvHeads, keyDim, mla ? 0 : valueDim, window, format, format, exact);
+  }
+
+  /// Means of the keys of the two layers, for formats that centre.
+  private KvProfile profile() {
+    SplittableRandom random = new SplittableRandom(5);
+    float[][][] means = new float[2][kvHeads][];
+    for (float[][] layer : means) {
+      for (int head = 0; head < kvHeads; head++) {
+        layer[head] = Seeds.normal(random, keyDim, 1);
+      }
+    }
+    return new KvProfile("test", means);
   }
 
   /// The rows of one sequence.
@@ -51,11 +108,10 @@ record AttentionCase(
   /// Attention of all rows of each sequence, `chunk` rows of each a step, all sequences together.
   /// The sequence's memory is poisoned before it is written.
   List<float[]> run(Backend backend, int blockTokens, int chunk, List<Rows> sequences) {
-    LayerKv kv = new LayerKv(kvHeads, keyDim, mla ? 0 : valueDim, window, format, format);
-    KvLayout layout = KvLayout.of(List.of(kv, kv), blockTokens);
+    KvLayout layout = layout(blockTokens);
     int blocks = 0;
     for (Rows rows : sequences) {
-      blocks += rows.length() / blockTokens + 2;
+      blocks += layout.groups().size() * (rows.length() / blockTokens + 2);
     }
     KvStorage storage = backend.storage(layout.blockBytes(), blocks);
     poison(storage);
@@ -66,7 +122,7 @@ record AttentionCase(
         tables.add(cache.open());
         results.add(new float[rows.length() * heads * valueDim]);
       }
-      AttentionMetadata batch = new AttentionMetadata(layout, storage);
+      AttentionMetadata batch = new AttentionMetadata(layout, storage, profile());
       while (step(backend, cache, batch, tables, chunk, sequences, results)) {
         cache.verify();
       }
@@ -94,17 +150,16 @@ record AttentionCase(
   /// behind what it shares; the first sequence is computed up to its end before.
   List<float[]> runForked(
       Backend backend, int blockTokens, List<Rows> sequences, List<Integer> shared) {
-    LayerKv kv = new LayerKv(kvHeads, keyDim, mla ? 0 : valueDim, window, format, format);
-    KvLayout layout = KvLayout.of(List.of(kv, kv), blockTokens);
+    KvLayout layout = layout(blockTokens);
     int blocks = 0;
     for (Rows rows : sequences) {
-      blocks += rows.length() / blockTokens + 3;
+      blocks += layout.groups().size() * (rows.length() / blockTokens + 3);
     }
     KvStorage storage = backend.storage(layout.blockBytes(), blocks);
     poison(storage);
     List<float[]> results = new ArrayList<>();
     try (KvCache cache = new KvCache(new KvCacheConfig(layout, blocks), storage)) {
-      AttentionMetadata batch = new AttentionMetadata(layout, storage);
+      AttentionMetadata batch = new AttentionMetadata(layout, storage, profile());
       List<BlockTable> tables = new ArrayList<>(List.of(cache.open()));
       results.add(new float[sequences.getFirst().length() * heads * valueDim]);
       while (step(backend, cache, batch, tables, 100, sequences.subList(0, 1), results)) {}
@@ -223,7 +278,7 @@ record AttentionCase(
 
   @Override
   public String toString() {
-    return "H=%d G=%d D=%d/%d%s window=%d softcap=%s sinks=%s %s"
+    return "H=%d G=%d D=%d/%d%s window=%d softcap=%s sinks=%s %s exact %d/%d"
         .formatted(
             heads,
             kvHeads,
@@ -233,7 +288,9 @@ record AttentionCase(
             window,
             softcap,
             sinks,
-            format.name());
+            format.name(),
+            exact.sinks(),
+            exact.tail());
   }
 
   /// True where the two results have the same bits.

@@ -66,7 +66,7 @@ final class LlamaCacheFormatsTest {
     boolean min = type.equals("Q5_1");
     int bits = type.charAt(1) - '0';
     long codes = new CodePlanes(bits).bytes(TOKENS, DIM);
-    long half = 2 * plane.kind().element(slot, group, DIM / 32);
+    long half = 2 * PlaneKind.KEYS.element(slot, group, DIM / 32);
     byte[] block = new byte[2 + (min ? 2 : 0) + 4 * bits];
     copy(plane, codes + half, 2, block, 0);
     int at = 2;

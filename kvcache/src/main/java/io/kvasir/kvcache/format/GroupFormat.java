@@ -6,8 +6,8 @@ package io.kvasir.kvcache.format;
 /// ```
 /// plane:   | codes, see CodePlanes | scales |               S ceil(D / 2) + ... + 2 S G bytes
 /// G = ceil(D / 32) groups; codes are stored as u = c + Q, Q = 2^(bits - 1)
-/// values, latent rows: scale (slot, g) at   2 (slot G + g) of the scales, f16, little-endian
-/// keys:                scale (slot, g) at   2 ((slot / 16 * G + g) 16 + slot % 16)
+/// scale (slot, g) at   2 ((slot / 16 * G + g) 16 + slot % 16) of the scales, f16, little-endian:
+/// those of 16 tokens stand beside each other, to be folded into 16 scores or weights
 ///
 /// m  = the largest or the smallest element, whichever is larger in magnitude (of equal ones the
 ///      largest); all codes and the scale are 0 where |m| < 2^-24

@@ -6,8 +6,8 @@ package io.kvasir.kvcache.format;
 /// ```
 /// keys, latent rows:  | codes | steps [S / 32][D] | minima [S / 32][D] |
 /// values:             | codes | steps [S][G] | minima [S][G] |          G = ceil(D / 32)
-/// steps and minima are f16, little-endian, channels or groups beside each other; for codes see
-/// CodePlanes
+/// steps and minima are f16, little-endian, channels beside each other, groups in the order of the
+/// scales of GroupFormat; for codes see CodePlanes
 ///
 /// z = f16(min)    s = f16((max - z) / (2^bits - 1))
 /// code = clamp(round((x - z) (1 / s)), 0, 2^bits - 1)    x' = s code + z, not fused

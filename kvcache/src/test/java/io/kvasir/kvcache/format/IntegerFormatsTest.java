@@ -87,8 +87,8 @@ final class IntegerFormatsTest {
       assertThat(at(values, 3 * 20 + 16 + i) & 255).isEqualTo(i | i + 4 << 4);
       assertThat(at(keys, (20 + 16 + i) * 16 + 2) & 255).isEqualTo(i | i + 4 << 4);
     }
-    assertThat(halfAt(values, 16 * 20 + (3 * 2) * 2)).isEqualTo(0.25f);
-    assertThat(halfAt(values, 16 * 20 + (3 * 2 + 1) * 2)).isEqualTo(-1f);
+    assertThat(halfAt(values, 16 * 20 + 3 * 2)).isEqualTo(0.25f);
+    assertThat(halfAt(values, 16 * 20 + (16 + 3) * 2)).isEqualTo(-1f);
     assertThat(halfAt(keys, 32 * 20 + ((2 + 0) * 16 + 2) * 2)).isEqualTo(0.25f);
     assertThat(halfAt(keys, 32 * 20 + ((2 + 1) * 16 + 2) * 2)).isEqualTo(-1f);
     float[] read = new float[40];

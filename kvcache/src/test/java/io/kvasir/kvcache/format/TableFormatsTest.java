@@ -134,10 +134,10 @@ final class TableFormatsTest {
     KvPlane plane = CodecCheck.plane(format, 16, 40, PlaneKind.VALUES);
     format.encode(row, 0, plane, 3);
     long steps = 16 * 10;
-    assertThat(halfAt(plane, steps + 2 * 6)).isEqualTo(1f);
-    assertThat(halfAt(plane, steps + 2 * 7)).isEqualTo(2f);
-    assertThat(halfAt(plane, steps + 2 * 32 + 2 * 6)).isEqualTo(10f);
-    assertThat(halfAt(plane, steps + 2 * 32 + 2 * 7)).isEqualTo(0f);
+    assertThat(halfAt(plane, steps + 2 * 3)).isEqualTo(1f);
+    assertThat(halfAt(plane, steps + 2 * 19)).isEqualTo(2f);
+    assertThat(halfAt(plane, steps + 2 * 32 + 2 * 3)).isEqualTo(10f);
+    assertThat(halfAt(plane, steps + 2 * 32 + 2 * 19)).isEqualTo(0f);
     for (int i = 0; i < 8; i++) {
       // Elements i, i + 8, i + 16, i + 24 have the same code.
       assertThat(at(plane, 30 + i)).isEqualTo(i % 4 * 0b01_01_01_01);

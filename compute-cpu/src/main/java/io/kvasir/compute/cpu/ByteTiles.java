@@ -1,0 +1,109 @@
+package io.kvasir.compute.cpu;
+
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.format.KvFormat;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/// Formats of a byte for each element behind which scales stand, one for each token or for each
+/// token and group of channels: signed integers or 8-bit floats. Scales are folded into scores and
+/// weights. Sixteen tokens take the same bytes whether their channels or their rows are
+/// consecutive.
+final class ByteTiles implements TileFormat {
+  private static final int TILE = KvLayout.TILE_TOKENS;
+
+  /// What the bits of an 8-bit float are too small by, moved to where f32 has them.
+  private static final float REBIAS = 0x1p120f;
+
+  private final KvFormat format;
+  private final int group;
+  private final boolean floats;
+  private float[] rowScales = {};
+
+  /// @param group channels that share a scale; 0 for all
+  /// @param floats whether bytes are e4m3 floats, not integers
+  ByteTiles(KvFormat format, int group, boolean floats) {
+    this.format = format;
+    this.group = group;
+    this.floats = floats;
+  }
+
+  @Override
+  public int keyGroup(int dim) {
+    return group == 0 ? dim : group;
+  }
+
+  @Override
+  public int valueGroup(int dim) {
+    return keyGroup(dim);
+  }
+
+  @Override
+  public void readKeys(TilePlace place) {
+    readScales(place, place.scales, place.scaleAt);
+    long from = place.plane + (long) place.slot * place.dim;
+    int count = place.tiles * TILE * place.dim;
+    if (floats) {
+      readFloats(place.memory, from, place.numbers, place.at, count);
+    } else {
+      readIntegers(place.memory, from, place.numbers, place.at, count);
+    }
+  }
+
+  @Override
+  public void readValues(TilePlace place) {
+    readKeys(place);
+  }
+
+  @Override
+  public void readRows(TilePlace place) {
+    int size = keyGroup(place.dim);
+    int groups = groups(place.dim);
+    if (rowScales.length < groups * TILE) {
+      rowScales = new float[groups * TILE];
+    }
+    place.scales = rowScales;
+    place.scaleAt = 0;
+    readKeys(place);
+    for (int t = 0; t < TILE; t++) {
+      int to = place.at + t * place.dim;
+      for (int c = 0; c < place.dim; c++) {
+        place.numbers[to + c] *= rowScales[c / size * TILE + t];
+      }
+    }
+  }
+
+  private int groups(int dim) {
+    int size = keyGroup(dim);
+    return (dim + size - 1) / size;
+  }
+
+  private void readScales(TilePlace place, float[] scales, int scaleAt) {
+    int groups = groups(place.dim);
+    long from = place.plane + (long) place.blockTokens * place.dim + 2L * place.slot * groups;
+    BlockDecoders.finiteF16(place.memory, from, scales, scaleAt, place.tiles * groups * TILE);
+  }
+
+  // The compiler makes better vector code of these loops than of the Vector API.
+
+  private static void readIntegers(
+      MemorySegment memory, long from, float[] numbers, int at, int count) {
+    for (int i = 0; i < count; i++) {
+      numbers[at + i] = memory.get(ValueLayout.JAVA_BYTE, from + i);
+    }
+  }
+
+  private static void readFloats(
+      MemorySegment memory, long from, float[] numbers, int at, int count) {
+    for (int i = 0; i < count; i++) {
+      int code = memory.get(ValueLayout.JAVA_BYTE, from + i);
+      int bits = code & 0x80000000 | (code & 0x7f) << 20;
+      numbers[at + i] = Float.intBitsToFloat(bits) * REBIAS;
+    }
+  }
+
+  @Override
+  public void write(TilePlace place, float[] source, int from) {
+    format.encode(source, from, place.toPlane(), place.slot);
+  }
+}
