@@ -6,6 +6,7 @@ import io.kvasir.cli.eval.Document;
 import io.kvasir.cli.eval.EvalSubject;
 import io.kvasir.cli.eval.Texts;
 import io.kvasir.compute.Backend;
+import io.kvasir.engine.Calibration;
 import io.kvasir.engine.KeyProfiles;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
@@ -79,7 +80,8 @@ final class AutoFormat {
       KvProfile profile = profiles.of(model, backend, layout);
       EvalSubject subject = new EvalSubject(model.transformer(), backend, blockTokens, profile);
       int window = Math.min(WINDOW, model.config().contextLength());
-      List<Document> text = Texts.builtIn(tokenizer::encodeWithSpecials, window, TOKENS);
+      int[] ids = tokenizer.encodeWithSpecials(Calibration.text());
+      List<Document> text = Texts.limited(Texts.cut("calibration", ids, window), TOKENS);
       return new BitsProbe(subject).choose(budget, text, line::show).recipe().name();
     } catch (IllegalArgumentException e) {
       throw new FailureException("--kv-format: " + e.getMessage(), e);

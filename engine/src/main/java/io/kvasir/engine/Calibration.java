@@ -92,7 +92,9 @@ public final class Calibration {
     return tokens;
   }
 
-  private static String text() {
+  /// The text that is read: stories, prose, chat, code and numbers. Other text than that with which
+  /// formats are judged.
+  public static String text() {
     try (InputStream in = Calibration.class.getResourceAsStream(TEXT)) {
       if (in == null) {
         throw new IllegalStateException("the text " + TEXT + " is missing in this build");

@@ -78,10 +78,12 @@ public final class BitsProbe {
           "a cache of %.0f bytes per token cannot be had; %s alone takes %.0f"
               .formatted(allowed, CANDIDATES.getLast(), least));
     }
-    measure(documents, progress);
     double used = 0;
     for (Side side : sides) {
       used += bytes(side, side.format);
+    }
+    if (used > allowed) {
+      measure(documents, progress);
     }
     while (used > allowed) {
       used -= lower();
@@ -106,23 +108,31 @@ public final class BitsProbe {
     for (Document document : documents) {
       longest = Math.max(longest, document.ids().length);
     }
-    for (Side side : sides) {
-      progress.accept("probing " + (side.keys ? "keys" : "values") + " of layer " + side.layer);
+    for (int layer = 0; layer < layers.size(); layer++) {
+      progress.accept("probing layer " + (layer + 1) + " of " + layers.size());
+      List<Side> both = new ArrayList<>();
       List<KvRecipe> recipes = new ArrayList<>();
-      for (String candidate : CANDIDATES) {
-        String one = side.keys ? candidate + "/f32" : "f32/" + candidate;
-        boolean latent = layers.get(side.layer).valueDim() == 0;
-        recipes.add(KvRecipe.named("f32[" + side.layer + "=" + (latent ? candidate : one) + "]"));
+      for (Side side : sides) {
+        if (side.layer == layer) {
+          both.add(side);
+          CANDIDATES.forEach(candidate -> recipes.add(alone(side, candidate)));
+        }
       }
-      try (FidelityRun run = new FidelityRun(subject, recipes, longest)) {
+      try (FidelityRun run = new FidelityRun(subject, recipes, longest, false)) {
         List<FidelityRun.Result> results = run.measure(documents, text -> {});
         for (int i = 0; i < recipes.size(); i++) {
-          // The first result is the control.
-          double loss = results.get(i + 1).figures().divergence().mean();
-          side.losses.put(CANDIDATES.get(i), loss);
+          double loss = results.get(i).figures().divergence().mean();
+          both.get(i / CANDIDATES.size()).losses.put(CANDIDATES.get(i % CANDIDATES.size()), loss);
         }
       }
     }
+  }
+
+  /// One side of one layer in a format, all else in f32.
+  private KvRecipe alone(Side side, String format) {
+    boolean latent = layers.get(side.layer).valueDim() == 0;
+    String formats = latent ? format : side.keys ? format + "/f32" : "f32/" + format;
+    return KvRecipe.named("f32[" + side.layer + "=" + formats + "]");
   }
 
   /// Takes the step that costs least per byte and returns the bytes that it saves.

@@ -31,8 +31,15 @@ public final class FidelityRun implements AutoCloseable {
   /// @param rows tokens of a pass
   private record Lane(String name, TestedCache cache, KvLayout layout, int rows, Fidelity sum) {}
 
+  /// Formats and, before them, the control.
+  ///
   /// @param capacity tokens of the longest document
   public FidelityRun(EvalSubject subject, List<KvRecipe> recipes, int capacity) {
+    this(subject, recipes, capacity, true);
+  }
+
+  /// @param control whether the control is measured
+  FidelityRun(EvalSubject subject, List<KvRecipe> recipes, int capacity, boolean control) {
     this.subject = subject;
     int vocabulary = subject.transformer().vocabularySize();
     rows = subject.transformer().maxRows();
@@ -41,7 +48,9 @@ public final class FidelityRun implements AutoCloseable {
     scores = new float[vocabulary];
     exact = subject.cache(EXACT, capacity);
     EvalSubject other = subject.withBlockTokens(subject.blockTokens() == 16 ? 32 : 16);
-    lanes.add(lane("f32, other blocks", other, EXACT, capacity, Math.max(1, rows / 3)));
+    if (control) {
+      lanes.add(lane("f32, other blocks", other, EXACT, capacity, Math.max(1, rows / 3)));
+    }
     for (KvRecipe recipe : recipes) {
       lanes.add(lane(recipe.name(), subject, recipe, capacity, rows));
     }
@@ -59,7 +68,7 @@ public final class FidelityRun implements AutoCloseable {
   /// Measures.
   ///
   /// @param progress is told how far it is
-  /// @return the control first, then the formats in their order
+  /// @return the control first, where there is one, then the formats in their order
   public List<Result> measure(List<Document> documents, Consumer<String> progress) {
     CacheSize[] sizes = new CacheSize[lanes.size()];
     int longest = 0;

@@ -28,7 +28,7 @@ public record RecallContext(int length, List<String> turns, List<Fact> facts) {
   /// How contexts are made.
   ///
   /// @param lengths tokens of each kind of context
-  /// @param each contexts of each length; every second one is told in two turns
+  /// @param each contexts of each length; every second one of all is told in two turns
   /// @param facts in each context
   /// @param seed equal seeds make equal contexts
   public record Plan(List<Integer> lengths, int each, int facts, long seed) {
@@ -48,7 +48,8 @@ public record RecallContext(int length, List<String> turns, List<Fact> facts) {
     for (int length : plan.lengths()) {
       for (int i = 0; i < plan.each(); i++) {
         Random random = new Random(plan.seed() + 1000L * length + i);
-        contexts.add(make(length, 1 + i % 2, plan.facts(), random, tokens));
+        int turns = 1 + (i + plan.lengths().indexOf(length)) % 2;
+        contexts.add(make(length, turns, plan.facts(), random, tokens));
       }
     }
     return contexts;

@@ -26,7 +26,7 @@ class BitsProbeTest {
   private static final int ELEMENTS = 2048;
 
   private static List<BitsProbe.Choice> choices(String... budgets) {
-    int[] text = new SplittableRandom(3).ints(40, 3, 8192).toArray();
+    int[] text = new SplittableRandom(3).ints(24, 3, 8192).toArray();
     List<Document> documents = List.of(new Document("random", text));
     try (Backend backend = new CpuBackend(2);
         Model model = Model.open(MODEL, backend, new Transformer.Rows(64, 32), 64)) {

@@ -47,8 +47,8 @@ class RecallContextTest {
     List<RecallContext> contexts = contexts();
 
     assertThat(contexts.stream().map(context -> context.turns().size()))
-        .containsExactly(1, 2, 1, 2);
-    assertThat(contexts.get(3).turns()).allMatch(turn -> turn.contains("Remember: "));
+        .containsExactly(1, 2, 2, 1);
+    assertThat(contexts.get(2).turns()).allMatch(turn -> turn.contains("Remember: "));
   }
 
   @Test
