@@ -160,8 +160,7 @@ public final class KvLayout {
   private long blocksFor(LayerGroup group, long tokens, int chunk) {
     long held = Math.min(tokens, group.limit());
     if (group.isWindow()) {
-      // A window may begin and end inside a block.
-      held = Math.min(tokens, (long) group.kv().window() + chunk + blockTokens);
+      held = Math.min(tokens, group.mostHeld(chunk, blockTokens));
     }
     return (held + blockTokens - 1) / blockTokens;
   }

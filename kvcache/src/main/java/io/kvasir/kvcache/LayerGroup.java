@@ -72,6 +72,19 @@ public record LayerGroup(int index, LayerKv kv, List<Integer> layers, Role role,
     return role == Role.TAIL ? Math.max(first, kv.exact().exactFrom(position)) : first;
   }
 
+  /// Positions of the blocks that a window group holds at most while `chunk` positions are added:
+  /// those that are seen, the new ones, and those before in the block where the window begins.
+  long mostHeld(int chunk, int blockTokens) {
+    long held = (long) blockTokens - 1 + kv.window() - 1 + chunk;
+    if (role == Role.TAIL) {
+      // Begins on the grid.
+      int aligned = Math.min(ExactRows.GRID, Integer.lowestOneBit(blockTokens));
+      long onGrid = (long) blockTokens - aligned + kv.exact().tail() + ExactRows.GRID - 1 + chunk;
+      held = Math.min(held, onGrid);
+    }
+    return held;
+  }
+
   /// Whether a sequence that ends with a full block needs nothing of the group, so that a block
   /// behind its window serves only a prompt that branches off inside of that block.
   boolean endsWithBlocks(int blockTokens) {

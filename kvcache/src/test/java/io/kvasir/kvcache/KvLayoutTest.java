@@ -129,11 +129,34 @@ final class KvLayoutTest {
     assertThat(layout.bytesPerToken()).isEqualTo(plain.bytesPerToken());
     assertThat(layout.payloadBytesPerToken()).isEqualTo(plain.payloadBytesPerToken());
     assertThat(plain.exactBytes(64)).isZero();
-    // Beside the codes four blocks of the tail (128 and a step of 64, begun inside) and a sink.
+    // Beside the codes three blocks of the tail (64, those of the grid, a step of 64) and a sink.
     long group = layout.blockBytes();
-    assertThat(layout.exactBytes(64)).isEqualTo(group * (4 + 1));
-    assertThat(layout.blocksFor(6400, 64)).isEqualTo(100 + 4 + 1);
+    assertThat(layout.exactBytes(64)).isEqualTo(group * (3 + 1));
+    assertThat(layout.blocksFor(6400, 64)).isEqualTo(100 + 3 + 1);
     assertThat(layout.blocksFor(64, 64)).isEqualTo(3);
+  }
+
+  @Test
+  void blocksFor_windowGroups_isWhatASequenceHoldsAtMost() {
+    for (int blockTokens : new int[] {16, 32, 48, 64, 80, 96, 112, 128}) {
+      for (LayerKv kv :
+          List.of(exact(0, 0, 0), exact(0, 0, 64), exact(0, 0, 192), layer(2, 64, 70))) {
+        KvLayout layout = KvLayout.of(List.of(kv), blockTokens);
+        LayerGroup group = layout.groups().getLast();
+        long codes = group.index();
+        for (int chunk : new int[] {1, 5, 64, 100}) {
+          long most = 0;
+          for (int length = 0; length < 2000; length++) {
+            int first = group.firstVisible(length) / blockTokens;
+            most = Math.max(most, group.endBlock(length + chunk, blockTokens) - first);
+          }
+          long all = (100_000L + blockTokens - 1) / blockTokens;
+          assertThat(layout.blocksFor(100_000, chunk) - codes * all)
+              .as("%s in blocks of %d, steps of %d", kv, blockTokens, chunk)
+              .isEqualTo(most);
+        }
+      }
+    }
   }
 
   @Test
