@@ -370,7 +370,7 @@ final class Scheduler {
   private long soon(Waiting next) {
     long most = (long) next.request.prompt().length + next.request.maxTokens();
     int known = next.preempted == null ? next.request.prompt().length : next.preempted.length();
-    return soon(known, most) + whilePruned(next.request, known);
+    return soon(known, most, config.stepTokens()) + whilePruned(next.request, known);
   }
 
   /// Blocks that running sequences will take soon beyond those they hold.
@@ -379,9 +379,14 @@ final class Scheduler {
     for (int i = 0; i < running.size(); i++) {
       Sequence sequence = running.get(i);
       BlockTable table = sequence.table();
-      long wanted = soon(sequence.length(), sequence.mostTokens());
+      // A window holds a whole step only while there is one to compute.
+      int chunk = Math.clamp(sequence.pending(), 1, config.stepTokens());
+      long wanted = soon(sequence.length(), sequence.mostTokens(), chunk);
       // What pruning has freed does not come back.
-      long held = table.pruned() == null ? table.blockCount() : blocks(table.length());
+      long held =
+          table.pruned() == null
+              ? table.blockCount()
+              : cache.layout().blocksFor(table.length(), chunk);
       promised += Math.max(0, wanted - held);
       if (sequence.untilPruned() < PrunePlan.NEVER / 2) {
         promised += whilePruned(sequence.request(), sequence.length());
@@ -391,11 +396,11 @@ final class Scheduler {
   }
 
   /// Blocks for `known` tokens and a few blocks of what may follow, up to `most`.
-  private long soon(int known, long most) {
+  ///
+  /// @param chunk most tokens that the sequence's next steps add
+  private long soon(int known, long most, int chunk) {
     long ahead = (long) known + (long) BLOCKS_AHEAD * cache.layout().blockTokens();
-    return cache
-        .layout()
-        .blocksFor(Math.min(contextTokens, Math.min(most, ahead)), config.stepTokens());
+    return cache.layout().blocksFor(Math.min(contextTokens, Math.min(most, ahead)), chunk);
   }
 
   private long blocks(long tokens) {

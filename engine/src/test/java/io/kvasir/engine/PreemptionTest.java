@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
+import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
@@ -18,10 +19,10 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 final class PreemptionTest {
   private static final int ANSWER = 30;
-  private static final int BLOCKS = 12;
+  private static final int PROMPT = 60;
 
   private static Request request(int seed, String tenant, int answer) {
-    int[] tokens = new int[60];
+    int[] tokens = new int[PROMPT];
     for (int i = 0; i < tokens.length; i++) {
       tokens[i] = (i * 41 + seed * 13) % 300 + 3;
     }
@@ -47,6 +48,11 @@ final class PreemptionTest {
     }
   }
 
+  /// Blocks in which one sequence decodes while another one's prompt is computed.
+  private static long twoSequences(KvLayout layout) {
+    return layout.blocksFor(PROMPT + ANSWER, 1) + layout.blocksFor(PROMPT + ANSWER, PROMPT);
+  }
+
   private static void check(String model, boolean sharing) throws InterruptedException {
     EngineConfig config =
         EngineConfig.DEFAULT
@@ -62,9 +68,7 @@ final class PreemptionTest {
                 ReferenceModels.model(model),
                 backend,
                 config.withCacheBytes(
-                    (long) BLOCKS
-                        * large.layout().groups().size()
-                        * large.layout().blockBytes()))) {
+                    twoSequences(large.layout()) * large.layout().blockBytes()))) {
       List<Integer> first = drain(large.submit(request(1, "greedy", ANSWER)));
       List<Integer> second = drain(large.submit(request(2, "greedy", ANSWER)));
       int interrupted = 0;
