@@ -5,6 +5,7 @@ import io.kvasir.engine.Request;
 import io.kvasir.engine.SamplingOptions;
 import io.kvasir.engine.Session;
 import io.kvasir.engine.TextStream;
+import io.kvasir.kvcache.prune.PruneOptions;
 import io.kvasir.model.json.Json;
 import io.kvasir.model.template.ChatTemplate;
 import io.kvasir.model.template.TemplateInput;
@@ -28,13 +29,15 @@ final class Conversation implements AutoCloseable {
   /// @param system the first message, or null for none
   /// @param raw whether the prompt is continued as it is, without the chat template
   /// @param ignoreEos whether to go on where the model would end its answer
+  /// @param prune which of the conversation's tokens are dropped from the cache
   record Settings(
       int maxTokens,
       SamplingOptions sampling,
       List<String> stops,
       @Nullable String system,
       boolean raw,
-      boolean ignoreEos) {}
+      boolean ignoreEos,
+      PruneOptions prune) {}
 
   private final OpenModel model;
   private final Settings settings;
@@ -73,20 +76,22 @@ final class Conversation implements AutoCloseable {
   TextStream ask(String text) {
     say("user", text);
     ChatTemplate template = settings.raw() ? null : model.template();
+    String rendered = template == null ? text : template.render(input());
     int[] prompt =
         template == null
             ? model.tokenizer().encodeWithSpecials(text)
-            : model.tokenizer().encode(template.render(input()), true);
+            : model.tokenizer().encode(rendered, true);
     int room = model.engine().contextTokens() - prompt.length;
     int wanted = Math.max(1, Math.min(settings.maxTokens(), room));
     try {
       Request request =
           new Request(
-              prompt,
-              wanted,
-              settings.sampling(),
-              settings.ignoreEos() ? Set.of() : model.stopTokens(),
-              session);
+                  prompt,
+                  wanted,
+                  settings.sampling(),
+                  settings.ignoreEos() ? Set.of() : model.stopTokens(),
+                  session)
+              .withPrune(settings.prune().withPinned(systemTokens(rendered)));
       return new TextStream(
           model.engine().submit(request),
           new Detokenizer(model.tokenizer(), true),
@@ -95,6 +100,18 @@ final class Conversation implements AutoCloseable {
       messages.removeLast();
       throw e;
     }
+  }
+
+  /// Tokens up to the end of the system message, which pruning leaves alone.
+  private int systemTokens(String rendered) {
+    String system = settings.system();
+    int at = system == null || settings.prune().isNone() ? -1 : rendered.indexOf(system.strip());
+    return at < 0 || system == null
+        ? 0
+        : model
+            .tokenizer()
+            .encode(rendered.substring(0, at + system.strip().length()), true)
+            .length;
   }
 
   /// Adds the model's answer to what was said.

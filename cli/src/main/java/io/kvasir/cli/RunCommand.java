@@ -30,6 +30,7 @@ final class RunCommand implements Callable<Integer> {
   @Mixin CommonOptions common = new CommonOptions();
   @Mixin EngineOptions engine = new EngineOptions();
   @Mixin SamplerOptions sampler = new SamplerOptions();
+  @Mixin PruneOption prune = new PruneOption();
 
   @Parameters(
       arity = "0..1",
@@ -86,7 +87,8 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     SamplingOptions sampling = sampler.toOptions();
     Conversation.Settings settings =
-        new Conversation.Settings(tokens, sampling, sampler.stops(), system, raw, ignoreEos);
+        new Conversation.Settings(
+            tokens, sampling, sampler.stops(), system, raw, ignoreEos, prune.options());
     String text = promptText();
     if (text != null && text.isEmpty()) {
       throw new UsageException("the prompt is empty; say something with -p");

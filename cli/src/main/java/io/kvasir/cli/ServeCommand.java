@@ -36,6 +36,7 @@ final class ServeCommand implements Callable<Integer> {
 
   private final Surroundings surroundings;
 
+  @Mixin PruneOption prune = new PruneOption();
   @Mixin CommonOptions common = new CommonOptions();
   @Mixin EngineOptions engine = new EngineOptions();
   @Mixin AccessOptions access = new AccessOptions();
@@ -105,6 +106,7 @@ final class ServeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException, InterruptedException {
     ServerConfig config = config();
+    prune.options();
     WEB.setLevel(common.verbose() ? Level.INFO : Level.WARNING);
     try (OpenModel open = OpenModel.open(model, engine, surroundings, serving::applied);
         RequestRecords records =
@@ -148,7 +150,8 @@ final class ServeCommand implements Callable<Integer> {
   private ServedModel served(OpenModel open) {
     String name = modelName == null ? open.name().replaceFirst("\\.gguf$", "") : modelName;
     return new ServedModel(
-        name, open.engine(), open.tokenizer(), open.template(), open.stopTokens());
+            name, open.engine(), open.tokenizer(), open.template(), open.stopTokens())
+        .withPrune(prune.options());
   }
 
   private KvasirServer start(ServedModel served, ServerConfig config) {

@@ -53,7 +53,7 @@ final class Answers {
       for (int i = 0; i < parameters.bestOf(); i++) {
         Request request =
             new Request(prompt, most, parameters.sampling(i), parameters.stops().tokens(), session);
-        requests.add(shaped(request, job).withTerms(terms));
+        requests.add(shaped(request, job).withTerms(terms).withPrune(parameters.prune()));
       }
     }
     Answers answers = new Answers(job.prompts().size(), total);

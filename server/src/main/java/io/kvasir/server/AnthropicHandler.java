@@ -44,7 +44,7 @@ final class AnthropicHandler implements Handler, Generation.Reader {
     boolean marked = fields.body().findValue("cache_control") != null;
     return new Job(
         List.of(prompt.tokens()),
-        parameters,
+        prompt.pinned(model, parameters),
         prompt.speech(),
         new Job.Limits(
             !conversation.tools().parallel(),

@@ -52,7 +52,7 @@ final class ChatHandler implements Handler, Generation.Reader {
         ChatPrompt.of(model, dialect, Messages.conversation(fields, tools, dialect));
     return new Job(
         List.of(prompt.tokens()),
-        parameters,
+        prompt.pinned(model, parameters),
         prompt.speech(),
         new Job.Limits(
             !tools.parallel(),

@@ -16,8 +16,9 @@ import java.util.function.Supplier;
 ///
 /// @param tokens the prompt
 /// @param speech what the answer may hold
+/// @param system the text up to the end of a system message that begins it; empty for none
 @SuppressWarnings("ArrayRecordComponent") // only read
-record ChatPrompt(int[] tokens, Speech speech) {
+record ChatPrompt(int[] tokens, Speech speech, String system) {
 
   /// What a prompt is made of.
   ///
@@ -44,7 +45,28 @@ record ChatPrompt(int[] tokens, Speech speech) {
   static ChatPrompt of(ServedModel model, Dialect dialect, Conversation conversation) {
     String text = render(model, dialect, conversation);
     return new ChatPrompt(
-        model.tokenizer().encode(text, true), speech(dialect, conversation.tools(), text));
+        model.tokenizer().encode(text, true),
+        speech(dialect, conversation.tools(), text),
+        system(conversation, text));
+  }
+
+  private static String system(Conversation conversation, String text) {
+    if (conversation.messages().isEmpty()) {
+      return "";
+    }
+    Json first = conversation.messages().getFirst();
+    String role = first.textOr("role", "");
+    String content = first.textOr("content", "").strip();
+    boolean leads = role.equals("system") || role.equals("developer");
+    int at = leads && !content.isEmpty() ? text.indexOf(content) : -1;
+    return at < 0 ? "" : text.substring(0, at + content.length());
+  }
+
+  /// Parameters of a request for this prompt, whose pruning leaves the system message alone.
+  Parameters pinned(ServedModel model, Parameters parameters) {
+    return parameters.prune().isNone() || system.isEmpty()
+        ? parameters
+        : parameters.pinning(model.tokenizer().encode(system, true).length);
   }
 
   private static String render(ServedModel model, Dialect dialect, Conversation conversation) {

@@ -138,6 +138,7 @@ final class Metrics {
     out.gauge("kvasir_tenants_active", load.tenants());
     out.counter("vllm:num_preemptions_total", load.preemptions());
     out.counter("kvasir_recomputed_tokens_total", load.recomputedTokens());
+    out.counter("kvasir_pruned_tokens_total", load.prunedTokens());
     String name = "vllm:lora_requests_info";
     String none = ",max_lora=\"0\",running_lora_adapters=\"\",waiting_lora_adapters=\"\"";
     out.type(name, "gauge").sample(name, none, System.currentTimeMillis() / 1_000);

@@ -1,6 +1,7 @@
 package io.kvasir.server;
 
 import io.kvasir.engine.SamplingOptions;
+import io.kvasir.kvcache.prune.PruneOptions;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -19,6 +20,7 @@ import tools.jackson.databind.JsonNode;
 /// @param salt the cache is shared with requests of equal salt only
 /// @param priority lower ones start first
 /// @param session the conversation that the answer belongs to, or null
+/// @param prune which tokens are dropped from the cache
 record Parameters(
     int maxTokens,
     int minTokens,
@@ -29,7 +31,8 @@ record Parameters(
     Shown shown,
     String salt,
     int priority,
-    @Nullable String session) {
+    @Nullable String session,
+    PruneOptions prune) {
 
   /// As many tokens as the context has room for.
   static final int ROOM = -1;
@@ -117,7 +120,8 @@ record Parameters(
         shown,
         salt(fields),
         fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
-        fields.text("session_id"));
+        fields.text("session_id"),
+        prune(fields, model));
   }
 
   private static int bestOf(Fields fields, int n, boolean stream) {
@@ -176,7 +180,32 @@ record Parameters(
             shown.cache(),
             top);
     return new Parameters(
-        maxTokens, minTokens, n, bestOf, sampling, stops, more, salt, priority, session);
+        maxTokens, minTokens, n, bestOf, sampling, stops, more, salt, priority, session, prune);
+  }
+
+  /// The same with so many tokens from the start of the prompt kept in any case.
+  Parameters pinning(int tokens) {
+    return new Parameters(
+        maxTokens,
+        minTokens,
+        n,
+        bestOf,
+        sampling,
+        stops,
+        shown,
+        salt,
+        priority,
+        session,
+        prune.withPinned(tokens));
+  }
+
+  private static PruneOptions prune(Fields fields, ServedModel model) {
+    String text = fields.text("prune");
+    try {
+      return text == null ? model.prune() : PruneOptions.parse(text);
+    } catch (IllegalArgumentException e) {
+      throw ApiException.field("prune", String.valueOf(e.getMessage()));
+    }
   }
 
   boolean stream() {

@@ -75,7 +75,7 @@ final class ResponsesHandler implements Handler, Generation.Reader {
         };
     return new Job(
         List.of(prompt.tokens()),
-        parameters,
+        prompt.pinned(model, parameters),
         prompt.speech(),
         new Job.Limits(!parallel, false, generation.shape(format(fields), tools, prompt.speech())),
         new ResponsesForm(id, System.currentTimeMillis() / 1000, echo(fields, parameters), ended));

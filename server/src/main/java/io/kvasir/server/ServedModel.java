@@ -1,6 +1,7 @@
 package io.kvasir.server;
 
 import io.kvasir.engine.Engine;
+import io.kvasir.kvcache.prune.PruneOptions;
 import io.kvasir.model.template.ChatTemplate;
 import io.kvasir.model.tokenizer.Tokenizer;
 import java.util.Set;
@@ -11,14 +12,30 @@ import org.jspecify.annotations.Nullable;
 /// @param name what clients call it
 /// @param template how messages become a prompt; null where the model has none
 /// @param stopTokens ids that end an answer
+/// @param prune how requests are pruned that do not say it themselves
 public record ServedModel(
     String name,
     Engine engine,
     Tokenizer tokenizer,
     @Nullable ChatTemplate template,
-    Set<Integer> stopTokens) {
+    Set<Integer> stopTokens,
+    PruneOptions prune) {
 
   public ServedModel {
     stopTokens = Set.copyOf(stopTokens);
+  }
+
+  /// One whose requests are pruned where they ask for it only.
+  public ServedModel(
+      String name,
+      Engine engine,
+      Tokenizer tokenizer,
+      @Nullable ChatTemplate template,
+      Set<Integer> stopTokens) {
+    this(name, engine, tokenizer, template, stopTokens, PruneOptions.NONE);
+  }
+
+  public ServedModel withPrune(PruneOptions value) {
+    return new ServedModel(name, engine, tokenizer, template, stopTokens, value);
   }
 }

@@ -4,6 +4,7 @@ import io.kvasir.engine.FinishReason;
 import io.kvasir.engine.Outcome;
 import io.kvasir.engine.SamplingOptions;
 import io.kvasir.kvcache.PrefixMiss;
+import io.kvasir.kvcache.prune.PruneOptions;
 import io.kvasir.model.tokenizer.Tokenizer;
 import io.kvasir.server.reply.PartReader;
 import io.kvasir.server.reply.Speech;
@@ -35,7 +36,8 @@ final class FormTest {
             new Parameters.Shown(true, true, false, false, false, -1),
             "",
             0,
-            null);
+            null,
+            PruneOptions.NONE);
     Tokenizer tokenizer = Stories.tokenizer();
     Logprobs logprobs = new Logprobs(tokenizer);
     return switch (name) {
