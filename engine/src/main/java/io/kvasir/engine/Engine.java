@@ -138,7 +138,7 @@ public final class Engine implements AutoCloseable {
   }
 
   private Pruning pruning(Model model, Backend backend, EngineConfig config, KvProfile profile) {
-    LinearScorer scorer = config.pruneWeights();
+    LinearScorer scorer = PruneWeights.of(config, path, model.config(), cache.layout());
     PruneLimits limits = new PruneLimits(contextTokens, config.useCache(), scorer != null);
     return new Pruning(cache, model.transformer(), backend, metadata(profile), limits, scorer);
   }
