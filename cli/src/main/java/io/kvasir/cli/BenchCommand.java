@@ -100,12 +100,13 @@ final class BenchCommand implements Callable<Integer> {
         ProgressLine line = new ProgressLine(surroundings)) {
       BenchResult.Subject subject = subject(summary, backend);
       for (KvRecipe format : formats) {
+        BenchResult.Cache cache = new BenchResult.Cache(format.name(), bits(summary, format));
         try (Engine open = Engine.open(path, backend, config(summary, format, cases))) {
           for (BenchCase wanted : cases) {
             line.show(format.name() + " " + wanted.name() + " batch " + wanted.batch());
             List<Double> rates = new BenchRun(open).measure(wanted, repetitions);
             line.clear();
-            BenchResult result = new BenchResult(subject, format.name(), wanted, rates);
+            BenchResult result = new BenchResult(subject, cache, wanted, rates);
             results.add(result.json());
             if (!json) {
               surroundings.out().println(result.row());
@@ -181,6 +182,14 @@ final class BenchCommand implements Callable<Integer> {
         .withCacheBytes(blocks * layout.blockBytes())
         .withoutSharing()
         .withKeyProfiles(KeyProfiles.ZERO);
+  }
+
+  /// Bits of a cached element on the average over the layers.
+  private double bits(ModelSummary summary, KvRecipe format) {
+    int blockTokens = engine.blockTokens();
+    KvLayout exact = summary.config().kvLayout(blockTokens, KvRecipe.of(KvFormat.F32));
+    KvLayout coded = summary.config().kvLayout(blockTokens, format);
+    return 32.0 * coded.payloadBytesPerToken() / exact.payloadBytesPerToken();
   }
 
   private BenchResult.Subject subject(ModelSummary summary, Backend backend) {

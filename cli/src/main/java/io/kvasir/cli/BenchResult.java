@@ -11,7 +11,12 @@ import java.util.Map;
 /// One line of the benchmark.
 ///
 /// @param rates tokens per second of each repetition
-record BenchResult(Subject subject, String kvFormat, BenchCase measured, List<Double> rates) {
+record BenchResult(Subject subject, Cache cache, BenchCase measured, List<Double> rates) {
+
+  /// How keys and values were stored.
+  ///
+  /// @param bits of an element with its share of scales; exact rows beside the codes not counted
+  record Cache(String format, double bits) {}
 
   /// What was measured.
   record Subject(
@@ -19,21 +24,22 @@ record BenchResult(Subject subject, String kvFormat, BenchCase measured, List<Do
 
   static final String HEAD =
       """
-      | model | size | params | device | threads | kv | batch | test | tokens/s |
-      |---|---:|---:|---|---:|---|---:|---|---:|\
+      | model | size | params | device | threads | kv | bits | batch | test | tokens/s |
+      |---|---:|---:|---|---:|---|---:|---:|---|---:|\
       """;
 
   /// A row under [#HEAD].
   String row() {
     return String.format(
         Locale.ROOT,
-        "| %s | %s | %s | %s | %d | %s | %d | %s | %.2f ± %.2f |",
+        "| %s | %s | %s | %s | %d | %s | %.4g | %d | %s | %.2f ± %.2f |",
         subject.model(),
         Sizes.bytes(subject.bytes()),
         parameters(),
         subject.device(),
         subject.threads(),
-        kvFormat,
+        cache.format(),
+        cache.bits(),
         measured.batch(),
         measured.name(),
         mean(),
@@ -72,7 +78,8 @@ record BenchResult(Subject subject, String kvFormat, BenchCase measured, List<Do
     fields.put("parameters", new Json.Int(subject.parameters()));
     fields.put("device", new Json.Str(subject.device()));
     fields.put("threads", new Json.Int(subject.threads()));
-    fields.put("kv_format", new Json.Str(kvFormat));
+    fields.put("kv_format", new Json.Str(cache.format()));
+    fields.put("kv_bits", new Json.Real(cache.bits()));
     fields.put("block_tokens", new Json.Int(subject.blockTokens()));
     fields.put("test", new Json.Str(measured.name()));
     fields.put("n_prompt", new Json.Int(measured.prompt()));
