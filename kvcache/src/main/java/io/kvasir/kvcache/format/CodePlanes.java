@@ -68,7 +68,7 @@ public record CodePlanes(int bits) {
   }
 
   /// Byte offset of a half that belongs to a group of a row, in a plane of halves that has one for
-  /// each: values and latent rows `2 (slot G + g)`, keys `2 ((slot / 16 * G + g) 16 + slot % 16)`.
+  /// each, whatever the rows are: `2 ((slot / 16 * G + g) 16 + slot % 16)`.
   static long groupHalf(KvPlane plane, int slot, int channel) {
     return 2 * PlaneKind.KEYS.element(slot, channel / GROUP, groups(plane.dim()));
   }
