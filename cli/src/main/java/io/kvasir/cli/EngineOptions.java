@@ -34,7 +34,8 @@ final class EngineOptions {
         "How keys and values are stored: f32, f16 (default), bf16, int8, int4, k8v4 (keys int8, "
             + "values int4), k4v2, int5, int6, fp8, lm2 to lm4, kvarn2 to kvarn4, kivi2, kivi4, "
             + "q8_0, q5_1, q5_0, q4_0; KEYS/VALUES; with +sNtM the first N and last M positions "
-            + "exact; some layers otherwise: int4[0,-1=int8;1=k8v4]."
+            + "exact; some layers otherwise: int4[0,-1=int8;1=k8v4]; auto or auto:BITS: chosen by "
+            + "layer, measured once per model."
       })
   private @Nullable String kvFormat;
 
