@@ -65,6 +65,35 @@ final class SessionTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"int4", "kvarn4", "int8+s128t64"})
+  void session_ofCodesAndExactRows_goesOnWhereLoaded(String format) throws Exception {
+    EngineConfig config = CONFIG.withBlockTokens(64).withKvFormat(KvRecipe.named(format));
+    int[] prompt = prompt(210);
+    Path file = folder.resolve("talk.kvs");
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(ReferenceModels.model("llama-gqa"), backend, config);
+        Session session = engine.openSession()) {
+      drained(engine, prompt, session, new ArrayList<>());
+      session.save(file);
+    }
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = Engine.open(ReferenceModels.model("llama-gqa"), backend, config);
+        Engine cold =
+            Engine.open(ReferenceModels.model("llama-gqa"), backend, config.withoutSharing());
+        Session session = engine.loadSession(file, "");
+        Session fresh = cold.openSession()) {
+      int[] longer = Arrays.copyOf(session.heldTokens(), 230);
+      List<Integer> tokens = new ArrayList<>();
+      TokenStream stream = drained(engine, longer, session, tokens);
+      assertThat(stream.outcome().cachedTokens()).isEqualTo(219);
+      List<Integer> expected = new ArrayList<>();
+      drained(cold, longer, fresh, expected);
+      assertThat(tokens).isEqualTo(expected);
+      engine.verify();
+    }
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"llama-gqa", "gemma3", "deepseek_v3-mla"})
   void session_savedAndLoadedElsewhere_goesOn(String model) throws Exception {
     int[] prompt = prompt(70);
