@@ -109,6 +109,44 @@ class EvalCommandTest {
   }
 
   @Test
+  void prune_rowsStandBesideTheWholeCache(@TempDir Path pictures) throws IOException {
+    Path picture = pictures.resolve("recall.svg");
+    Outcome outcome =
+        Shell.run(
+            "eval",
+            "--prune",
+            "window:0.5,0.75",
+            "--lengths",
+            "300,400",
+            "--facts",
+            "4",
+            "--kv-format",
+            "int8",
+            "--svg",
+            picture.toString(),
+            "--json");
+
+    assertThat(outcome.err()).isEmpty();
+    Json json = Json.parse(outcome.out());
+    assertThat(json.has("fidelity")).isFalse();
+    List<Json> rows = json.get("recall").asList();
+    assertThat(rows.stream().map(row -> row.get("kv_format") + " " + row.get("prune")))
+        .hasSize(6)
+        .doesNotHaveDuplicates();
+    double whole = rows.get(0).get("held_bytes_per_token").asDouble();
+    double half = rows.get(1).get("held_bytes_per_token").asDouble();
+    double quarter = rows.get(2).get("held_bytes_per_token").asDouble();
+    assertThat(half).isBetween(0.4 * whole, 0.9 * whole);
+    assertThat(quarter).isLessThan(half);
+    assertThat(rows.get(2).get("kept").asDouble()).isEqualTo(0.25);
+    assertThat(rows.get(0).get("right").asInt()).isGreaterThan(rows.get(2).get("right").asInt());
+    Json budgets = json.get("equal_bytes");
+    assertThat(budgets.asList().getFirst().get("both").get("name").asString())
+        .startsWith("int8 window:");
+    assertThat(Files.readString(picture)).startsWith("<svg ").contains("int8 window:0.75");
+  }
+
+  @Test
   void recall_lengthsThatDoNotFit_areAFailure() {
     assertOneSentence(
         Shell.run("eval", "--measure", "recall", "--lengths", "9000"), 1, "9000", "4096");

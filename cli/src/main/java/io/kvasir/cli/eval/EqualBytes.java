@@ -11,7 +11,9 @@ import org.jspecify.annotations.Nullable;
 /// What recalls most within the same memory: formats alone, policies alone, and both together.
 /// Bytes are those of allocated blocks: codes, scales, exact rows, padding.
 final class EqualBytes {
-  private static final double[] BUDGETS = {0.5, 0.25, 0.125, 0.0625};
+  private static final double[] BUDGETS = {
+    1 / 2., 1 / 3., 1 / 4., 1 / 6., 1 / 8., 1 / 12., 1 / 16.
+  };
 
   /// A block that is not full or an exact window makes no difference to what a budget is.
   private static final double TOLERANCE = 1.03;
