@@ -15,7 +15,6 @@ import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.Model;
-import io.kvasir.model.ModelConfig;
 import io.kvasir.model.ModelSummary;
 import io.kvasir.model.Transformer;
 import io.kvasir.model.json.Json;
@@ -145,20 +144,23 @@ final class EvalCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    int count = facts > 0 ? facts : quick ? 8 : prunings.isEmpty() ? 12 : 16;
-    if (count > RecallContext.MOST_FACTS) {
-      throw new UsageException(
-          "--facts must be at most " + RecallContext.MOST_FACTS + ", not " + count);
-    }
     List<PruneChoice> choices = pruneChoices();
     Set<Part> wanted = wanted();
+    if (facts > RecallContext.MOST_FACTS) {
+      throw new UsageException(
+          "--facts must be at most " + RecallContext.MOST_FACTS + ", not " + facts);
+    }
+    if (svg != null) {
+      // What cannot be written is better told before the work than after it.
+      Files.writeString(svg, new EvalReport().picture());
+    }
     ModelLocation location = ModelLocation.resolve(model, surroundings);
     engine.resolveAuto(location, surroundings);
     List<KvRecipe> recipes = new ArrayList<>(engine.kvFormats(KvFormat.F16));
     KvRecipe floor = KvRecipe.of(KvFormat.F16);
     recipes.remove(floor);
     recipes.addFirst(floor);
-    Tokenizer tokenizer = ModelTokenizer.open(location);
+    Source source = new Source(location.path(), ModelTokenizer.open(location));
     EvalReport report = new EvalReport();
     try (Backend backend = engine.openBackend();
         ProgressLine line = new ProgressLine(surroundings)) {
@@ -166,20 +168,10 @@ final class EvalCommand implements Callable<Integer> {
       report.fact("device", new Json.Str(backend.name()));
       report.fact("block_tokens", new Json.Int(engine.blockTokens()));
       if (wanted.contains(Part.KL) || wanted.contains(Part.ERROR)) {
-        text(wanted, new Source(location.path(), tokenizer), backend, recipes, report, line);
+        text(wanted, source, backend, recipes, report, line);
       }
       if (wanted.contains(Part.RECALL)) {
-        ModelConfig config = ModelSummary.read(location.path()).config();
-        RecallContext.Plan plan =
-            new RecallContext.Plan(
-                EvalRecall.fitting(lengths, config),
-                contexts > 0 ? contexts : quick || !choices.isEmpty() ? 1 : 2,
-                count,
-                seed);
-        EngineConfig engines =
-            engine.engineConfig(floor).withKeyProfiles(surroundings.keyProfiles());
-        new EvalRecall(location.path(), backend, engines, tokenizer, plan)
-            .measure(recipes, choices, report, line::show);
+        recall(source, backend).measure(recipes, choices, report, line::show);
       }
     }
     if (svg != null) {
@@ -187,6 +179,21 @@ final class EvalCommand implements Callable<Integer> {
     }
     surroundings.out().println(json ? report.json().toText() : report.text().stripTrailing());
     return Main.OK;
+  }
+
+  private EvalRecall recall(Source source, Backend backend) {
+    boolean pruned = !prunings.isEmpty();
+    int limit = ModelSummary.read(source.path()).config().contextLength();
+    limit = engine.context() > 0 ? Math.min(limit, engine.context()) : limit;
+    RecallContext.Plan plan =
+        new RecallContext.Plan(
+            EvalRecall.fitting(lengths, limit),
+            contexts > 0 ? contexts : quick || pruned ? 1 : 2,
+            facts > 0 ? facts : quick ? 8 : pruned ? 16 : 12,
+            seed);
+    EngineConfig config =
+        engine.engineConfig(KvRecipe.of(KvFormat.F16)).withKeyProfiles(surroundings.keyProfiles());
+    return new EvalRecall(source.path(), backend, config, source.tokenizer(), plan);
   }
 
   private Set<Part> wanted() {

@@ -64,14 +64,14 @@ final class EvalRecall {
     return stops;
   }
 
-  /// The lengths that a context has room for.
-  static List<Integer> fitting(List<Integer> lengths, ModelConfig model) {
-    int most = model.contextLength() - QUESTION_TOKENS;
+  /// The lengths that a context of `limit` tokens has room for.
+  static List<Integer> fitting(List<Integer> lengths, int limit) {
+    int most = limit - QUESTION_TOKENS;
     List<Integer> fitting = lengths.stream().filter(length -> length <= most).toList();
     if (fitting.isEmpty()) {
       throw new FailureException(
           "no length of %s fits the context of %d with a question; give a smaller --lengths"
-              .formatted(lengths, model.contextLength()));
+              .formatted(lengths, limit));
     }
     return fitting;
   }

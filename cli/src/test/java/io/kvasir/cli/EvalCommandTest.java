@@ -150,6 +150,10 @@ class EvalCommandTest {
   void recall_lengthsThatDoNotFit_areAFailure() {
     assertOneSentence(
         Shell.run("eval", "--measure", "recall", "--lengths", "9000"), 1, "9000", "4096");
+    assertOneSentence(
+        Shell.run("eval", "--measure", "recall", "--context", "600"), 1, "1024", "600");
+    assertOneSentence(
+        Shell.run("eval", "--svg", folder.resolve("none/a.svg").toString()), 1, "a.svg");
     assertOneSentence(Shell.run("eval", "--facts", "33"), 2, "--facts", "33");
     assertOneSentence(Shell.run("eval", "--measure", "taste"), 2, "--measure", "taste");
   }
