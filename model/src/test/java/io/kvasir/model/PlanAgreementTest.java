@@ -2,6 +2,7 @@ package io.kvasir.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.plan.FileShape;
@@ -56,6 +57,24 @@ class PlanAgreementTest {
     }
     assertThat(compared).isGreaterThanOrEqualTo(40);
     assertThat(wrong).isEmpty();
+  }
+
+  @Test
+  void bytes_exactRowsBesideCodes_areThoseOfTheBlocks() {
+    Path file = root().resolve("models/kvasir-stories/kvasir-stories-27m-Q8_0.gguf");
+    try (ModelSource source = ModelSource.open(file, 0)) {
+      for (String name : List.of("f16", "int8", "int4", "k8v4", "int8+t0", "int4+t256")) {
+        KvRecipe recipe = KvRecipe.named(name);
+        KvLayout layout = source.model().kvLayout(64, recipe);
+        for (int tokens : new int[] {64, 500, 4096, 20_000}) {
+          double held = (double) layout.blocksFor(tokens, 1) * layout.blockBytes();
+          assertThat(held / FileShape.read(file).kv().bytes(tokens, recipe, 64))
+              .as("%s, %d tokens", name, tokens)
+              // The planner does not count the padding of blocks of exact rows.
+              .isBetween(1.0, 1.01 + 0.25 * 512 / Math.max(tokens, 512));
+        }
+      }
+    }
   }
 
   @Test

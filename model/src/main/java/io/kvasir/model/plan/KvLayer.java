@@ -100,9 +100,11 @@ public record KvLayer(
     long rounded = rounded(tokens, blockTokens);
     long held = Math.min(rounded, rounded(exact.sinks(), blockTokens));
     if (exact.hasTail()) {
-      long tail = (long) exact.tail() + ExactRows.GRID;
-      tail = kind == Kind.WINDOW ? Math.min(tail, window) : tail;
-      held += Math.min(rounded, tail + blockTokens);
+      // A tail begins on the grid, which may be inside of a block.
+      int inside = blockTokens - Math.min(ExactRows.GRID, Integer.lowestOneBit(blockTokens));
+      long tail = rounded((long) exact.tail() + ExactRows.GRID + inside, blockTokens);
+      tail = kind == Kind.WINDOW ? Math.min(tail, (long) window + blockTokens) : tail;
+      held += Math.min(rounded, tail);
     }
     KvRecipe.Formats plain = new KvRecipe.Formats(KvFormat.F16, KvFormat.F16, ExactRows.NONE);
     return held * (long) bytesPerToken(plain);

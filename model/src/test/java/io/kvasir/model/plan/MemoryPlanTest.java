@@ -63,9 +63,9 @@ class MemoryPlanTest {
     CacheRow row = row(plan, attention, format);
 
     assertThat(row.bytesPerToken()).isEqualTo(perToken);
-    // Four bits keep the newest cell of 64 positions and a block of 16 exact beside the codes.
+    // Four bits keep the newest cell of 64 positions exact beside the codes.
     long exact =
-        format.equals("int4") ? 80L * (long) row(plan, attention, "f16").bytesPerToken() : 0;
+        format.equals("int4") ? 64L * (long) row(plan, attention, "f16").bytesPerToken() : 0;
     assertThat(row.bytesPerUser()).isEqualTo((long) (gib * GIB) + exact);
     assertThat(row.users()).isEqualTo(users);
   }
@@ -157,7 +157,7 @@ class MemoryPlanTest {
     assertThat(kv.bytes(10_000, recipe, 16))
         .isEqualTo(10_000 * int8 + 116 * int4 + (64 + 116) * f16);
     assertThat(kv.bytes(10_000, KvRecipe.named("int4+s64t128"), 16))
-        .isEqualTo(10_000 * int4 + 116 * int4 + (64 + 208 + 64 + 116) * f16);
+        .isEqualTo(10_000 * int4 + 116 * int4 + (64 + 192 + 64 + 116) * f16);
     assertThat(kv.bytes(20, KvRecipe.named("int4+s64t128"), 16))
         .isEqualTo(2 * 32 * int4 + 4 * 32 * f16);
   }
