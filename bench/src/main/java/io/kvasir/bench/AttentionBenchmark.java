@@ -33,7 +33,9 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /// Attention at depth over several layers, so that the cache's bytes come from memory. The default
 /// shape is Llama-3.2-1B's: 32 query heads, 8 kv heads of 64. `gigabytes` is bytes of keys and
-/// values per second, each counted once per call.
+/// values as they are stored per second, each counted once per call; beside it,
+/// [MemoryBenchmark#copy] is what the machine's memory gives. Everything is read from codes: no
+/// exact rows.
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)
@@ -47,7 +49,8 @@ public class AttentionBenchmark {
   private static final int LAYERS = 4;
   private static final int BLOCK_TOKENS = 64;
 
-  @Param({"f16", "bf16", "f32"})
+  /// Of keys and values, or the two with a slash between.
+  @Param({"f16", "bf16", "f32", "int8", "int4", "int8/int4"})
   String format;
 
   @Param({"4096", "16384"})
@@ -93,8 +96,10 @@ public class AttentionBenchmark {
   @Setup(Level.Trial)
   public void open() {
     backend = new CpuBackend(threads);
-    KvFormat kvFormat = KvFormat.named(format);
-    LayerKv kv = new LayerKv(kvHeads, dim, dim, 0, kvFormat, kvFormat);
+    String[] names = format.split("/", -1);
+    KvFormat keys = KvFormat.named(names[0]);
+    KvFormat values = KvFormat.named(names[names.length - 1]);
+    LayerKv kv = new LayerKv(kvHeads, dim, dim, 0, keys, values);
     KvLayout layout = KvLayout.of(List.of(kv, kv, kv, kv), BLOCK_TOKENS);
     int blocks = layout.groups().size() * (depth / BLOCK_TOKENS + 2);
     KvStorage storage = backend.storage(layout.blockBytes(), blocks);

@@ -32,6 +32,7 @@ final class CodeUnpacker {
   private final float zero;
   private final Words low;
   private final Words high;
+  private int[] order = {};
 
   /// How a group of 32 codes of a row lies in words of four bytes: the shift of each, and whether
   /// it is in the second word.
@@ -54,6 +55,75 @@ final class CodeUnpacker {
     this.zero = zero;
     low = new Words(codes.lowBits());
     high = new Words(codes.highBits());
+  }
+
+  /// Whether [#scaledKeys] and [#scaledValues] can be used.
+  boolean scales(int dim) {
+    return codes.bits() == 4 && dim % GROUP == 0;
+  }
+
+  /// Tiles of keys of 4 bits, each number multiplied by the scale of its token and group.
+  ///
+  /// @param scales `[tiles][groups][16]`
+  void scaledKeys(TilePlace place, float[] scales) {
+    MemorySegment memory = place.memory;
+    float[] numbers = place.numbers;
+    int at = place.at;
+    int bytes = HALF * TILE;
+    int count = place.tiles * TILE * place.dim / 2;
+    long from = place.plane + (long) place.slot * place.dim / 2;
+    float minus = -zero;
+    // One flat loop: the compiler makes poor code of short ones.
+    for (int i = 0; i < count; i += L) {
+      IntVector q =
+          (IntVector) ByteVector.fromMemorySegment(B, memory, from + i, LE).castShape(I, 0);
+      FloatVector scale = FloatVector.fromArray(F, scales, i / bytes * TILE + i % TILE);
+      // The zero is a power of two: the product is exact, so the fused step rounds once.
+      FloatVector bias = scale.mul(minus);
+      int to = at + i / bytes * bytes + i;
+      ((FloatVector) q.and(15).convert(VectorOperators.I2F, 0))
+          .fma(scale, bias)
+          .intoArray(numbers, to);
+      ((FloatVector) q.lanewise(VectorOperators.LSHR, 4).and(15).convert(VectorOperators.I2F, 0))
+          .fma(scale, bias)
+          .intoArray(numbers, to + bytes);
+    }
+  }
+
+  /// Rows of values of 4 bits; see [#scaledKeys].
+  void scaledValues(TilePlace place, float[] scales) {
+    MemorySegment memory = place.memory;
+    float[] numbers = place.numbers;
+    int at = place.at;
+    int count = place.tiles * TILE * place.dim / 2;
+    long from = place.plane + (long) place.slot * place.dim / 2;
+    int[] order = order(place.dim / GROUP);
+    float minus = -zero;
+    for (int i = 0; i < count; i += L) {
+      IntVector q =
+          (IntVector) ByteVector.fromMemorySegment(B, memory, from + i, LE).castShape(I, 0);
+      FloatVector scale = FloatVector.broadcast(F, scales[order[i / HALF]]);
+      FloatVector bias = scale.mul(minus);
+      int to = at + i / HALF * HALF + i;
+      ((FloatVector) q.and(15).convert(VectorOperators.I2F, 0))
+          .fma(scale, bias)
+          .intoArray(numbers, to);
+      ((FloatVector) q.lanewise(VectorOperators.LSHR, 4).and(15).convert(VectorOperators.I2F, 0))
+          .fma(scale, bias)
+          .intoArray(numbers, to + HALF);
+    }
+  }
+
+  /// Where the scale of each group of each row of two tiles is, row after row.
+  private int[] order(int groups) {
+    if (order.length != 2 * TILE * groups) {
+      order = new int[2 * TILE * groups];
+      for (int i = 0; i < order.length; i++) {
+        int t = i / groups;
+        order[i] = t / TILE * groups * TILE + i % groups * TILE + t % TILE;
+      }
+    }
+    return order;
   }
 
   /// Tiles of keys.

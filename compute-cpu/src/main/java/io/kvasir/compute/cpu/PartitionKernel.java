@@ -211,34 +211,33 @@ final class PartitionKernel {
       sum[query] = 0;
       return;
     }
-    scale(low, high, call.centreProduct(row, unit.head, r), spec.scale());
-    if (spec.softcap() != 0) {
-      VectorMath.softcap(scores, low, high, spec.softcap());
-    }
+    float centre = call.centreProduct(row, unit.head, r);
     float slope = call.slope(unit.head, r);
-    PrunedTokens rows = kept;
-    if (slope != 0) {
-      int position = call.batch().positions()[row];
+    if (spec.softcap() == 0 && slope == 0 && spec.scale() > 0) {
+      softmax.run(scores, low, high, centre, spec.scale());
+    } else {
       for (int i = low; i < high; i++) {
-        int number = start + i - base;
-        int at = rows == null ? number : rows.position(spec.cacheLayer(), unit.head, number);
-        scores[i] += slope * (at - position);
+        scores[i] = (scores[i] + centre) * spec.scale();
       }
+      if (spec.softcap() != 0) {
+        VectorMath.softcap(scores, low, high, spec.softcap());
+      }
+      if (slope != 0) {
+        addDistance(call, unit, query, slope);
+      }
+      softmax.run(scores, low, high, 0, 1);
     }
-    softmax.run(scores, low, high);
     max[query] = softmax.max;
     sum[query] = softmax.sum;
   }
 
-  private void scale(int low, int high, float centre, float scale) {
-    if (centre == 0) {
-      for (int i = low; i < high; i++) {
-        scores[i] *= scale;
-      }
-    } else {
-      for (int i = low; i < high; i++) {
-        scores[i] = (scores[i] + centre) * scale;
-      }
+  private void addDistance(AttentionCall call, AttentionUnit unit, int query, float slope) {
+    PrunedTokens rows = kept;
+    int layer = call.spec().cacheLayer();
+    int position = call.batch().positions()[unit.firstRow + query / call.spec().groupSize()];
+    for (int i = from[query]; i < to[query]; i++) {
+      int at = rows == null ? start + i : rows.position(layer, unit.head, start + i);
+      scores[query * TOKENS + i] += slope * (at - position);
     }
   }
 

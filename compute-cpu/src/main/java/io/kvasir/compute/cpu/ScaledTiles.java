@@ -54,18 +54,38 @@ final class ScaledTiles implements TileFormat {
     return group == 0 ? dim : group;
   }
 
+  /// Where four bits have a scale for each group, multiplying while unpacking costs nothing.
+  private boolean isWhole(int dim) {
+    return group != 0 && unpacker.scales(dim);
+  }
+
   @Override
   public int keyGroup(int dim) {
-    return group(dim);
+    return isWhole(dim) ? 0 : group(dim);
   }
 
   @Override
   public int valueGroup(int dim) {
-    return group(dim);
+    return keyGroup(dim);
+  }
+
+  /// Room for the scales of two tiles.
+  private float[] ownScales(int dim) {
+    int size = 2 * TILE * ((dim + group - 1) / group);
+    if (rowScales.length < size) {
+      rowScales = new float[size];
+    }
+    return rowScales;
   }
 
   @Override
   public void readKeys(TilePlace place) {
+    if (isWhole(place.dim)) {
+      float[] scales = ownScales(place.dim);
+      readScales(place, scales, 0);
+      unpacker.scaledKeys(place, scales);
+      return;
+    }
     readScales(place, place.scales, place.scaleAt);
     unpacker.keys(place);
     look(place, place.tiles * TILE * place.dim);
@@ -73,6 +93,12 @@ final class ScaledTiles implements TileFormat {
 
   @Override
   public void readValues(TilePlace place) {
+    if (isWhole(place.dim)) {
+      float[] scales = ownScales(place.dim);
+      readScales(place, scales, 0);
+      unpacker.scaledValues(place, scales);
+      return;
+    }
     readScales(place, place.scales, place.scaleAt);
     unpacker.values(place);
     look(place, place.tiles * TILE * place.dim);

@@ -9,7 +9,8 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
-/// Turns the logits of one query into weights `e^(s - max s)` and sums them.
+/// Turns the products of one query into logits `(s + centre) * scale` and those into weights `e^(s
+/// - max s)`, and sums the weights.
 ///
 /// One method on purpose: cut into several, the compiler ran out of its budget for inlining in the
 /// middle of them and allocated a vector for each addition. One instance per thread.
@@ -23,14 +24,19 @@ final class Softmax {
 
   /// Works on `s[low .. high - 1]`, which is not empty. Elements around it, as far as vectors
   /// reach, become 0; lanes are those of the absolute index.
-  void run(float[] s, int low, int high) {
+  ///
+  /// @param scale positive
+  void run(float[] s, int low, int high, float centre, float scale) {
     int from = low & -L;
     int to = high + L - 1 & -L;
     Arrays.fill(s, from, low, Float.NEGATIVE_INFINITY);
     Arrays.fill(s, high, to, Float.NEGATIVE_INFINITY);
+    FloatVector factor = FloatVector.broadcast(F, scale);
     FloatVector most = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
     for (int i = from; i < to; i += L) {
-      most = most.max(FloatVector.fromArray(F, s, i));
+      FloatVector logit = FloatVector.fromArray(F, s, i).add(centre).mul(factor);
+      logit.intoArray(s, i);
+      most = most.max(logit);
     }
     float m = most.reduceLanes(VectorOperators.MAX);
     FloatVector total = FloatVector.zero(F);
@@ -55,8 +61,8 @@ final class Softmax {
       y = y.fma(f, FloatVector.broadcast(F, 1f));
       y = y.fma(f, FloatVector.broadcast(F, 1f));
       IntVector power = t.reinterpretAsInts().sub(VectorMath.ROUND_BITS - 127);
-      FloatVector scale = power.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
-      FloatVector weight = y.mul(scale).blend(0f, tiny);
+      FloatVector pow = power.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+      FloatVector weight = y.mul(pow).blend(0f, tiny);
       weight.intoArray(s, i);
       total = total.add(weight);
     }

@@ -5,6 +5,7 @@ import io.kvasir.compute.AttentionSpec;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.HostBuffer;
 import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.KeptTokens;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvLayout;
@@ -20,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /// One kind of attention, run over sequences in steps as an engine would.
@@ -177,6 +179,40 @@ record AttentionCase(
       }
     }
     return results;
+  }
+
+  /// The rows of a sequence that is pruned once: after `pruned` positions, of which each head keeps
+  /// some of its own, the rest is computed `chunk` rows a step. All blocks have 64 positions.
+  float[] runPruned(Backend backend, int pruned, int chunk, Rows rows) {
+    KvLayout layout = layout(64);
+    int blocks = layout.groups().size() * (rows.length() / 64 + 4) + 64;
+    KvStorage storage = backend.storage(layout.blockBytes(), blocks);
+    poison(storage);
+    List<float[]> results = List.of(new float[rows.length() * heads * valueDim]);
+    try (KvCache cache = new KvCache(new KvCacheConfig(layout, blocks), storage)) {
+      List<BlockTable> tables = List.of(cache.open());
+      AttentionMetadata batch = new AttentionMetadata(layout, storage, profile());
+      List<Rows> before = List.of(new Rows(pruned, rows.q(), rows.k(), rows.v()));
+      while (step(backend, cache, batch, tables, 100, before, results)) {}
+      SplittableRandom random = new SplittableRandom(11);
+      int[][][] kept = new int[2][kvHeads][];
+      for (int[][] layer : kept) {
+        for (int head = 0; head < kvHeads; head++) {
+          double share = random.nextDouble();
+          layer[head] =
+              IntStream.range(0, pruned).filter(i -> random.nextDouble() < share).toArray();
+        }
+      }
+      if (cache.prune(tables.getFirst(), new KeptTokens(pruned, kept))
+          instanceof Reservation.Insufficient) {
+        throw new IllegalStateException("no room to prune");
+      }
+      while (step(backend, cache, batch, tables, chunk, List.of(rows), results)) {
+        cache.verify();
+      }
+    }
+    return Arrays.copyOfRange(
+        results.getFirst(), pruned * heads * valueDim, results.getFirst().length);
   }
 
   private static void poison(KvStorage storage) {

@@ -49,6 +49,8 @@ class CpuAttentionTest {
       }
       cases.add(exact(AttentionCase.of(8, 2, 64, format)));
       cases.add(exact(AttentionCase.of(7, 1, 80, format)));
+    }
+    for (KvFormat format : List.of(KvFormat.INT8, KvFormat.INT4)) {
       cases.add(exact(new AttentionCase(2, 1, 128, 96, false, 0, 0, false, format)));
       cases.add(AttentionCase.of(8, 2, 32, format).with(new ExactRows(64, 64)));
       cases.add(
@@ -76,7 +78,7 @@ class CpuAttentionTest {
   void attend_anyKind_equalsReference(AttentionCase kind) {
     SplittableRandom random = new SplittableRandom(SEED);
     for (int length : new int[] {1, 15, 17, 130, 530}) {
-      if (length > 130 && kind.keyDim() > 64) {
+      if (length > 130 && kind.keyDim() > (kind.isCoded() ? 32 : 64)) {
         continue;
       }
       List<AttentionCase.Rows> sequences = List.of(kind.rows(length, random));
@@ -132,7 +134,8 @@ class CpuAttentionTest {
     for (int i = 1; i < shared.size(); i++) {
       sequences.add(kind.after(base, shared.get(i), kind.rows(3 + i % 3, random)));
     }
-    for (int blockTokens : new int[] {16, 48, 128}) {
+    int[] sizes = kind.isCoded() ? new int[] {48} : new int[] {16, 48, 128};
+    for (int blockTokens : sizes) {
       CpuBackend backend = backends.get(blockTokens % 3);
       List<float[]> together = kind.runForked(backend, blockTokens, sequences, shared);
       for (int i = 1; i < sequences.size(); i++) {
@@ -141,6 +144,38 @@ class CpuAttentionTest {
         assertThat(Arrays.mismatch(together.get(i), from, alone.length, alone, from, alone.length))
             .as("%s sequence %d block %d seed %d", kind, i, blockTokens, SEED)
             .isNegative();
+      }
+    }
+  }
+
+  static Stream<AttentionCase> prunable() {
+    return Stream.of(
+        AttentionCase.of(8, 2, 64, KvFormat.F16),
+        AttentionCase.of(7, 1, 80, KvFormat.F32),
+        AttentionCase.of(8, 2, 64, KvFormat.INT8),
+        AttentionCase.of(8, 2, 64, KvFormat.INT4),
+        AttentionCase.of(4, 2, 48, KvFormat.INT5).with(new ExactRows(64, 0)),
+        AttentionCase.of(4, 2, 32, KvFormat.INT4).with(new ExactRows(128, 64)),
+        new AttentionCase(4, 2, 32, 32, false, 0, 3f, true, KvFormat.INT6),
+        new AttentionCase(4, 2, 32, 32, false, 0, 0, true, KvFormat.INT8),
+        new AttentionCase(5, 1, 96, 64, true, 0, 0, false, KvFormat.BF16));
+  }
+
+  @ParameterizedTest
+  @MethodSource("prunable")
+  void attend_pruned_equalsReferenceAndSameBitsForAnyCut(AttentionCase kind) {
+    SplittableRandom random = new SplittableRandom(SEED + 3);
+    for (int pruned : new int[] {64, 320}) {
+      AttentionCase.Rows rows = kind.rows(pruned + 80, random);
+      float[] expected = kind.runPruned(reference, pruned, 60, rows);
+      float[] actual = kind.runPruned(backends.get(0), pruned, 150, rows);
+      String what = "%s pruned %d seed %d".formatted(kind, pruned, SEED);
+      for (int i = 0; i < expected.length; i++) {
+        Seeds.close(what, i, actual[i], expected[i], 2e-5);
+      }
+      for (int chunk : new int[] {1, 17}) {
+        float[] cut = kind.runPruned(backends.get(chunk % 3), pruned, chunk, rows);
+        assertThat(Arrays.mismatch(cut, actual)).as("%s chunk %d", what, chunk).isNegative();
       }
     }
   }
