@@ -86,6 +86,7 @@ final class KvasirCommand implements Callable<Integer> {
         new CommandLine(new BenchCommand(surroundings))
             .addSubcommand("serve", new BenchServeCommand(surroundings)));
     commands.put("eval", new EvalCommand(surroundings));
+    commands.put("train-pruner", new TrainPrunerCommand(surroundings));
     commands.put("sim", new SimCommand(surroundings));
     commands.put("pull", new PullCommand(surroundings));
     commands.put("tokenize", new TokenizeCommand(surroundings));

@@ -36,6 +36,15 @@ public final class RecallPrompts {
     return tokenizer.encode(text).length;
   }
 
+  /// A text that is told in one turn, the assistant's word that it was read included.
+  int[] told(String text) {
+    return template == null
+        ? joined(new int[0], text + "\n")
+        : joined(
+            new int[0],
+            render(template, List.of(message("user", text), message("assistant", READ)), false));
+  }
+
   /// What is told up to a turn, the assistant's word that it was read included.
   ///
   /// @param turn counted from 0
