@@ -14,7 +14,7 @@ class EvalPictureTest {
   private static FidelityRun.Result result(String name, double bytes, double loss) {
     FidelityFigures.Divergence kl = new FidelityFigures.Divergence(loss, loss, loss, loss, loss);
     FidelityFigures figures = new FidelityFigures(10, kl, 1, 0, 20, new Interval(0, -0.1, 0.1));
-    return new FidelityRun.Result(name, figures, new CacheSize(bytes, (long) bytes * 10, 10));
+    return new FidelityRun.Result(name, figures, new CacheSize(bytes, (long) (bytes * 10), 10));
   }
 
   private static Document parsed(String svg) throws Exception {
