@@ -38,8 +38,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "eval",
     description = {
-      "Measure what cache formats cost. kl: divergence of the next token's distribution from that",
-      "over an f32 cache of the same model on the same text, same likeliest token, perplexity.",
+      "Measure what cache formats and pruning cost.",
+      "kl: divergence of the next token's distribution from that over an f32 cache of the same",
+      "model on the same text, same likeliest token, perplexity.",
       "error: of each layer's attention, given exact inputs to that layer.",
       "recall: facts in long texts, asked for afterwards. f16 stands beside them as the floor."
     })

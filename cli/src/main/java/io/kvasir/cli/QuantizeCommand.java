@@ -19,8 +19,8 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "quantize",
     description = {
-      "Write a model as a GGUF file with its matrices in another number format, such as q8_0,",
-      "q4_0, mxfp4 or f16. Norms, biases and routers stay f32."
+      "Write a model as a GGUF file in another number format.",
+      "Its matrices become q8_0, q4_0, mxfp4 or f16, for example; norms, biases and routers stay f32."
     })
 final class QuantizeCommand implements Callable<Integer> {
   private final Surroundings surroundings;

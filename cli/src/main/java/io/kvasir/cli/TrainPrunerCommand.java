@@ -27,8 +27,9 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "train-pruner",
     description = {
-      "Train the weights with which --prune kvzap tells the tokens of a model that can go, and",
-      "write them beside the model, where run and serve find them."
+      "Train what --prune kvzap has to know of a model.",
+      "The weights tell which tokens can go; they are written beside the model, where run and serve",
+      "find them."
     })
 final class TrainPrunerCommand implements Callable<Integer> {
   private static final int PASS_ROWS = 256;
