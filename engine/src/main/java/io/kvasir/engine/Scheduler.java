@@ -6,9 +6,7 @@ import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.Reservation;
-import io.kvasir.kvcache.prune.PruneNeeds;
 import io.kvasir.kvcache.prune.PruneOptions;
-import io.kvasir.kvcache.prune.PruneScope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,9 +33,6 @@ final class Scheduler {
   /// Fewest tokens of a step from which the speed of computing prompts is learned.
   private static final int RATE_TOKENS = 32;
 
-  /// How many blocks of an answer a sequence must have room for to start.
-  private static final int BLOCKS_AHEAD = 4;
-
   /// Smallest part of a prompt that is worth a place in a step.
   private static final int LEAST_CHUNK = 32;
 
@@ -49,6 +44,7 @@ final class Scheduler {
   private final FairQueue queue;
   private final SessionTables sessions;
   private final Victims victims;
+  private final BlockNeeds needs;
   private final int fullGroup;
   private final List<Sequence> running = new ArrayList<>();
   private final Batch batch = new Batch();
@@ -72,6 +68,7 @@ final class Scheduler {
     this.sessions = new SessionTables(cache);
     this.fullGroup = fullGroup(cache.layout());
     this.victims = new Victims(running, queue, cache);
+    this.needs = new BlockNeeds(cache.layout(), config.stepTokens(), contextTokens);
   }
 
   /// A layer group that keeps all positions, whose blocks tell what sequences share; -1 for none.
@@ -247,14 +244,14 @@ final class Scheduler {
     Session session = next.request.session();
     int held = session == null ? 0 : session.heldBlocks();
     while (true) {
-      long wanted = soon(next) + promised();
+      long wanted = needs.soon(next) + needs.promised(running);
       if (wanted <= cache.availableBlocks() + held || running.isEmpty() && next.preempted != null) {
         return true;
       }
       if (sessions.dropOldest(session)) {
         continue;
       }
-      Sequence rich = victims.aboveShareFor(next, soon(next));
+      Sequence rich = victims.aboveShareFor(next, needs.soon(next));
       if (rich == null) {
         return false;
       }
@@ -367,67 +364,9 @@ final class Scheduler {
     }
   }
 
-  private long soon(Waiting next) {
-    long most = (long) next.request.prompt().length + next.request.maxTokens();
-    int known = next.preempted == null ? next.request.prompt().length : next.preempted.length();
-    return soon(known, most, config.stepTokens()) + whilePruned(next.request, known);
-  }
-
-  /// Blocks that running sequences will take soon beyond those they hold.
-  private long promised() {
-    long promised = 0;
-    for (int i = 0; i < running.size(); i++) {
-      Sequence sequence = running.get(i);
-      BlockTable table = sequence.table();
-      // A window holds a whole step only while there is one to compute.
-      int chunk = Math.clamp(sequence.pending(), 1, config.stepTokens());
-      long wanted = soon(sequence.length(), sequence.mostTokens(), chunk);
-      // What pruning has freed does not come back.
-      long held =
-          table.pruned() == null
-              ? table.blockCount()
-              : cache.layout().blocksFor(table.length(), chunk);
-      promised += Math.max(0, wanted - held);
-      if (sequence.untilPruned() < PrunePlan.NEVER / 2) {
-        promised += whilePruned(sequence.request(), sequence.length());
-      }
-    }
-    return promised;
-  }
-
-  /// Blocks for `known` tokens and a few blocks of what may follow, up to `most`.
-  ///
-  /// @param chunk most tokens that the sequence's next steps add
-  private long soon(int known, long most, int chunk) {
-    long ahead = (long) known + (long) BLOCKS_AHEAD * cache.layout().blockTokens();
-    return cache.layout().blocksFor(Math.min(contextTokens, Math.min(most, ahead)), chunk);
-  }
-
-  private long blocks(long tokens) {
-    return cache.layout().blocksFor(tokens, config.stepTokens());
-  }
-
   /// Blocks that a request takes at most at once.
   long need(Request request) {
-    long tokens = Math.min(contextTokens, (long) request.prompt().length + request.maxTokens());
-    return blocks(tokens) + whilePruned(request, tokens);
-  }
-
-  /// Blocks that a pruning of `tokens` takes beside those that it frees afterwards: for the rows
-  /// that stay, of which each head may begin a block, and for a second reading.
-  private long whilePruned(Request request, long tokens) {
-    PruneOptions options = request.prune();
-    if (options.isNone()) {
-      return 0;
-    }
-    boolean repeats = options.pruner().needs().given() == PruneNeeds.Given.REPEAT;
-    long groups = cache.layout().groups().size();
-    long pinned = (long) options.pinnedTokens() + PruneScope.RECENT;
-    long kept = (long) Math.ceil((1 - options.ratio()) * tokens) + pinned;
-    long pages = blocks(Math.min(tokens, kept)) + 2 * groups;
-    long repeated =
-        Math.min(RepeatPass.CHUNK, Math.max(RepeatPass.LEAST_ROOM, contextTokens - tokens));
-    return pages + (repeats ? blocks(repeated) + 2 * groups : 0);
+    return needs.most(request);
   }
 
   private boolean looksUp(Sequence sequence) {

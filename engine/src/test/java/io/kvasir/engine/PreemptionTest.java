@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.KvLayout;
-import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,8 +42,16 @@ final class PreemptionTest {
   void answer_preemptedAfterAnyToken_isTheUndisturbedOne() throws InterruptedException {
     for (String model : List.of("llama-gqa", "deepseek_v3-mla", "gemma3")) {
       for (boolean sharing : List.of(true, false)) {
-        check(model, sharing);
+        check(model, sharing, "f32");
       }
+    }
+  }
+
+  @Test
+  void answer_ofACodedCachePreempted_isTheUndisturbedOne() throws InterruptedException {
+    for (String recipe : List.of("int8", "int4", "lm3+s0")) {
+      check("llama-gqa", true, recipe);
+      check("gemma3", false, recipe);
     }
   }
 
@@ -53,11 +60,12 @@ final class PreemptionTest {
     return layout.blocksFor(PROMPT + ANSWER, 1) + layout.blocksFor(PROMPT + ANSWER, PROMPT);
   }
 
-  private static void check(String model, boolean sharing) throws InterruptedException {
+  private static void check(String model, boolean sharing, String recipe)
+      throws InterruptedException {
     EngineConfig config =
         EngineConfig.DEFAULT
             .withBlockTokens(16)
-            .withKvFormat(KvRecipe.of(KvFormat.F32))
+            .withKvFormat(KvRecipe.named(recipe))
             .withTenantWeights(Map.of("greedy", 0.2));
     config = sharing ? config : config.withoutSharing();
     try (Backend backend = new ReferenceBackend();
