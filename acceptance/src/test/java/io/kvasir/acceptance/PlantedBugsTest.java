@@ -162,7 +162,7 @@ final class PlantedBugsTest {
         new Bug(
             "a pruned table goes on with a block of the tree",
             "TablePruning.java",
-            "to.append(g, copy(block));",
+            "to.append(g, copy(block, into, ids.getAsInt()));",
             "to.append(g, block);"),
         new Bug(
             "pruning again forgets that rows have moved",
