@@ -1,6 +1,7 @@
 package io.kvasir.cli;
 
 import io.kvasir.engine.Outcome;
+import io.kvasir.engine.PromptTooLongException;
 import io.kvasir.engine.Request;
 import io.kvasir.engine.SamplingOptions;
 import io.kvasir.engine.Session;
@@ -96,6 +97,13 @@ final class Conversation implements AutoCloseable {
           model.engine().submit(request),
           new Detokenizer(model.tokenizer(), true),
           settings.stops());
+    } catch (PromptTooLongException e) {
+      messages.removeLast();
+      throw e;
+    } catch (IllegalArgumentException e) {
+      // Options that do not go together for this model, such as a pruning that it cannot do.
+      messages.removeLast();
+      throw new FailureException(String.valueOf(e.getMessage()), e);
     } catch (RuntimeException e) {
       messages.removeLast();
       throw e;
