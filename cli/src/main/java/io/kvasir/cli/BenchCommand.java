@@ -13,11 +13,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /// `kvasir bench`: tokens per second of prompts and of decoding.
 @Command(
@@ -33,12 +31,7 @@ final class BenchCommand implements Callable<Integer> {
   @Mixin CommonOptions common = new CommonOptions();
   @Mixin EngineOptions engine = new EngineOptions();
 
-  @Parameters(
-      arity = "0..1",
-      paramLabel = "MODEL",
-      description =
-          "A GGUF file, a Hugging Face folder, a pulled name, or nothing for the default model.")
-  private @Nullable String model;
+  @Mixin ModelArgument model = new ModelArgument();
 
   @Option(
       names = "-p",
@@ -86,7 +79,7 @@ final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     List<BenchCase> wished = cases();
-    ModelLocation location = ModelLocation.resolve(model, surroundings);
+    ModelLocation location = model.locate(surroundings);
     engine.resolveAuto(location, surroundings);
     List<KvRecipe> formats = engine.kvFormats(KvFormat.F16);
     Path path = location.path();

@@ -23,6 +23,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -32,7 +33,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /// `kvasir eval`: what cache formats cost.
 @Command(
@@ -52,12 +52,7 @@ final class EvalCommand implements Callable<Integer> {
   @Mixin CommonOptions common = new CommonOptions();
   @Mixin EngineOptions engine = new EngineOptions();
 
-  @Parameters(
-      arity = "0..1",
-      paramLabel = "MODEL",
-      description =
-          "A GGUF file, a Hugging Face folder, a pulled name, or nothing for the default model.")
-  private @Nullable String model;
+  @Mixin ModelArgument model = new ModelArgument();
 
   @Option(
       names = "--text",
@@ -152,10 +147,11 @@ final class EvalCommand implements Callable<Integer> {
           "--facts must be at most " + RecallContext.MOST_FACTS + ", not " + facts);
     }
     if (svg != null) {
-      // What cannot be written is better told before the work than after it.
-      Files.writeString(svg, new EvalReport().picture());
+      // What cannot be written is better told before the work than after it; a picture of before
+      // stays until there is another.
+      Files.newByteChannel(svg, StandardOpenOption.CREATE, StandardOpenOption.WRITE).close();
     }
-    ModelLocation location = ModelLocation.resolve(model, surroundings);
+    ModelLocation location = model.locate(surroundings);
     engine.resolveAuto(location, surroundings);
     List<KvRecipe> recipes = new ArrayList<>(engine.kvFormats(KvFormat.F16));
     KvRecipe floor = KvRecipe.of(KvFormat.F16);
@@ -168,11 +164,15 @@ final class EvalCommand implements Callable<Integer> {
       report.fact("model", new Json.Str(name(location.path())));
       report.fact("device", new Json.Str(backend.name()));
       report.fact("block_tokens", new Json.Int(engine.blockTokens()));
+      EvalRecall recall = wanted.contains(Part.RECALL) ? recall(source, backend) : null;
+      if (recall != null) {
+        recall.check(recipes, choices);
+      }
       if (wanted.contains(Part.KL) || wanted.contains(Part.ERROR)) {
         text(wanted, source, backend, recipes, report, line);
       }
-      if (wanted.contains(Part.RECALL)) {
-        recall(source, backend).measure(recipes, choices, report, line::show);
+      if (recall != null) {
+        recall.measure(recipes, choices, report, line::show);
       }
     }
     if (svg != null) {

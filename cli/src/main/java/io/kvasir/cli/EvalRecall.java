@@ -11,6 +11,7 @@ import io.kvasir.cli.eval.RecallScore;
 import io.kvasir.compute.Backend;
 import io.kvasir.engine.Engine;
 import io.kvasir.engine.EngineConfig;
+import io.kvasir.engine.PruneCheck;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
@@ -74,6 +75,25 @@ final class EvalRecall {
               .formatted(lengths, limit));
     }
     return fitting;
+  }
+
+  /// Checks that everything asked for by name can be pruned, so that nothing measured is lost.
+  ///
+  /// @throws FailureException saying why not
+  void check(List<KvRecipe> recipes, List<PruneChoice> prunings) {
+    int longest = contexts.getLast().length();
+    for (KvRecipe recipe : recipes) {
+      for (PruneChoice choice : prunings) {
+        for (PruneOptions options : choice.all() ? List.<PruneOptions>of() : choice.options()) {
+          try {
+            PruneCheck.check(path, config.withKvFormat(recipe), options, longest);
+          } catch (IllegalArgumentException e) {
+            throw new FailureException(
+                recipe.name() + " " + options.text() + ": " + e.getMessage(), e);
+          }
+        }
+      }
+    }
   }
 
   /// Measures all formats, each whole and with every pruning; the f16 cache has to be the first.

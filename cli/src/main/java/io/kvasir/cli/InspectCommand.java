@@ -17,11 +17,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /// `kvasir inspect`: what a model is and what its cache costs here.
 @Command(
@@ -35,12 +33,7 @@ final class InspectCommand implements Callable<Integer> {
 
   @Mixin CommonOptions common = new CommonOptions();
 
-  @Parameters(
-      arity = "0..1",
-      paramLabel = "MODEL",
-      description =
-          "A GGUF file, a Hugging Face folder, a pulled name, or nothing for the default model.")
-  private @Nullable String model;
+  @Mixin ModelArgument model = new ModelArgument();
 
   @Option(
       names = "--kv-format",
@@ -58,7 +51,7 @@ final class InspectCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     List<KvRecipe> formats = formats();
-    ModelLocation location = ModelLocation.resolve(model, surroundings);
+    ModelLocation location = model.locate(surroundings);
     ModelSummary summary = ModelSummary.read(location.path());
     Tokenizer tokenizer = ModelTokenizer.open(location);
     long context = summary.config().contextLength();

@@ -16,7 +16,6 @@ import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /// `kvasir logits`: what a model computes for given token ids, as a file to compare with.
 @Command(
@@ -33,11 +32,7 @@ final class LogitsCommand implements Callable<Integer> {
   @Mixin CommonOptions common = new CommonOptions();
   @Mixin EngineOptions engine = new EngineOptions();
 
-  @Parameters(
-      arity = "0..1",
-      paramLabel = "MODEL",
-      description = "A GGUF file, a Hugging Face folder, or nothing for the default model.")
-  private @Nullable String model;
+  @Mixin ModelArgument model = new ModelArgument();
 
   @ArgGroup(multiplicity = "1")
   private Source source = new Source();
@@ -84,7 +79,7 @@ final class LogitsCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     int[] ids = ids();
     int blockTokens = engine.blockTokens();
-    ModelLocation location = ModelLocation.resolve(model, surroundings);
+    ModelLocation location = model.locate(surroundings);
     engine.resolveAuto(location, surroundings);
     KvRecipe format = engine.kvFormat(KvFormat.F32);
     Path path = location.path();

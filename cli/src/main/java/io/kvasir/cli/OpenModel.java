@@ -35,17 +35,17 @@ final class OpenModel implements AutoCloseable {
   }
 
   /// Opens what MODEL means, as the options say.
-  static OpenModel open(@Nullable String model, EngineOptions options, Surroundings surroundings) {
+  static OpenModel open(ModelArgument model, EngineOptions options, Surroundings surroundings) {
     return open(model, options, surroundings, UnaryOperator.identity());
   }
 
   /// Opens what MODEL means, as the options say, with more of the engine set up by `more`.
   static OpenModel open(
-      @Nullable String model,
+      ModelArgument model,
       EngineOptions options,
       Surroundings surroundings,
       UnaryOperator<EngineConfig> more) {
-    ModelLocation location = ModelLocation.resolve(model, surroundings);
+    ModelLocation location = model.locate(surroundings);
     options.resolveAuto(location, surroundings);
     EngineConfig config =
         more.apply(options.engineConfig().withKeyProfiles(surroundings.keyProfiles()));

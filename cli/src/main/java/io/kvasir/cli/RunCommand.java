@@ -15,7 +15,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /// `kvasir run`: one answer, or a conversation on a terminal.
 @Command(
@@ -32,12 +31,7 @@ final class RunCommand implements Callable<Integer> {
   @Mixin SamplerOptions sampler = new SamplerOptions();
   @Mixin PruneOption prune = new PruneOption();
 
-  @Parameters(
-      arity = "0..1",
-      paramLabel = "MODEL",
-      description =
-          "A GGUF file, a Hugging Face folder, a pulled name, or nothing for the default model.")
-  private @Nullable String model;
+  @Mixin ModelArgument model = new ModelArgument();
 
   @Option(
       names = {"-p", "--prompt"},

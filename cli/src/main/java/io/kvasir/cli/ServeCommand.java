@@ -21,7 +21,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /// `kvasir serve`: the OpenAI API over HTTP until the process is told to end.
 @Command(
@@ -42,12 +41,7 @@ final class ServeCommand implements Callable<Integer> {
   @Mixin AccessOptions access = new AccessOptions();
   @Mixin ServingOptions serving = new ServingOptions();
 
-  @Parameters(
-      arity = "0..1",
-      paramLabel = "MODEL",
-      description =
-          "A GGUF file, a Hugging Face folder, a pulled name, or nothing for the default model.")
-  private @Nullable String model;
+  @Mixin ModelArgument model = new ModelArgument();
 
   @Option(
       names = "--host",

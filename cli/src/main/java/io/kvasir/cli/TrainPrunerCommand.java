@@ -21,7 +21,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /// `kvasir train-pruner`: trains what the pruning policy kvzap knows of a model.
 @Command(
@@ -39,13 +38,7 @@ final class TrainPrunerCommand implements Callable<Integer> {
   @Mixin CommonOptions common = new CommonOptions();
   @Mixin EngineOptions engine = new EngineOptions();
 
-  @Parameters(
-      index = "0",
-      arity = "0..1",
-      paramLabel = "MODEL",
-      description =
-          "A GGUF file, a Hugging Face folder or a pulled name. Default: the built-in one.")
-  private @Nullable String model;
+  @Mixin ModelArgument model = new ModelArgument();
 
   @Option(
       names = "--text",
@@ -79,7 +72,7 @@ final class TrainPrunerCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    Path source = ModelLocation.resolve(model, surroundings).path();
+    Path source = model.locate(surroundings).path();
     Path file = out == null ? PruneWeights.file(source) : out;
     long start = System.nanoTime();
     LinearScorer scorer;
@@ -119,6 +112,9 @@ final class TrainPrunerCommand implements Callable<Integer> {
       for (Path path : files) {
         int[] ids = opened.tokenizer().encode(Files.readString(path, StandardCharsets.UTF_8));
         Texts.cut(path.toString(), ids, most).forEach(piece -> texts.add(piece.ids()));
+      }
+      if (texts.isEmpty()) {
+        throw new FailureException("there is nothing to read: the text has less than 2 tokens");
       }
       return texts.subList(0, Math.min(count, texts.size()));
     }

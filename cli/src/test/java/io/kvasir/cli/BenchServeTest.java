@@ -25,7 +25,9 @@ class BenchServeTest {
   @BeforeAll
   static void start() throws IOException {
     ByteArrayOutputStream nowhere = new ByteArrayOutputStream();
-    open = OpenModel.open(null, new EngineOptions(), Shell.surroundings("", nowhere, nowhere));
+    open =
+        OpenModel.open(
+            new ModelArgument(), new EngineOptions(), Shell.surroundings("", nowhere, nowhere));
     server = KvasirServer.start(served(), ServerConfig.local(0).withApiKey("sesame"));
   }
 

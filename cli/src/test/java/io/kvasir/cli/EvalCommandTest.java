@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.cli.Shell.Outcome;
 import io.kvasir.model.json.Json;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -156,6 +157,37 @@ class EvalCommandTest {
         Shell.run("eval", "--svg", folder.resolve("none/a.svg").toString()), 1, "a.svg");
     assertOneSentence(Shell.run("eval", "--facts", "33"), 2, "--facts", "33");
     assertOneSentence(Shell.run("eval", "--measure", "taste"), 2, "--measure", "taste");
+  }
+
+  @Test
+  void svg_ofAFailedRun_leavesThePictureOfBefore() throws IOException {
+    Path picture = Files.writeString(folder.resolve("before.svg"), "<svg/>");
+
+    assertOneSentence(
+        eval("--svg", picture.toString(), "--text", folder.resolve("none.txt").toString()),
+        1,
+        "none.txt");
+    assertThat(picture).hasContent("<svg/>");
+  }
+
+  @Test
+  void prune_whatCannotBePruned_isToldBeforeAnythingIsMeasured() throws IOException {
+    Path model = Shell.root().resolve("models/kvasir-stories");
+    Path copy = folder.resolve("copy.gguf");
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(model, "*.gguf")) {
+      Files.copy(files.iterator().next(), copy);
+    }
+
+    // Nothing of what is asked for beside it is measured and lost.
+    assertOneSentence(
+        Shell.run("eval", copy.toString(), "--prune", "window:0.5", "--prune", "kvzap:0.5"),
+        1,
+        "f16 kvzap:0.5: kvzap needs weights");
+    assertOneSentence(
+        Shell.run("eval", "--kv-format", "int8,kivi4", "--prune", "window:0.5"),
+        1,
+        "kivi4 window:0.5",
+        "encode");
   }
 
   private static void assertOneSentence(Outcome outcome, int exitCode, String... parts) {

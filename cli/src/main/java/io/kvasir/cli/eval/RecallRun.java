@@ -100,7 +100,10 @@ public final class RecallRun {
     return checked(stream);
   }
 
-  private static Outcome checked(TokenStream stream) {
+  /// How an answer ended that has.
+  ///
+  /// @throws EvalException where the engine failed
+  static Outcome checked(TokenStream stream) {
     Outcome outcome = stream.outcome();
     Throwable error = outcome.error();
     if (error != null) {

@@ -35,6 +35,7 @@ public final class ScorerTexts {
   ///
   /// @param count texts
   /// @param tokens of each, about
+  /// @throws EvalException where the engine fails
   public static List<int[]> written(Engine engine, Tokenizer tokenizer, int count, int tokens)
       throws InterruptedException {
     int start = tokenizer.bosId().orElseGet(() -> tokenizer.eosId().orElse(0));
@@ -53,6 +54,7 @@ public final class ScorerTexts {
       while (stream.advance()) {
         ids[length++] = stream.token();
       }
+      RecallRun.checked(stream);
       texts.add(prompts.told(withNotes(prompts.text(Arrays.copyOf(ids, length)), random)));
     }
     return texts;

@@ -78,6 +78,27 @@ public record CodePlanes(int bits) {
     return 2L * blockTokens * groups(dim);
   }
 
+  /// Bytes of a plane of codes behind which stands one half for each group of each row.
+  long scaledBytes(int blockTokens, int dim) {
+    return bytes(blockTokens, dim) + groupHalves(blockTokens, dim);
+  }
+
+  /// Where the half of a row's group that holds `channel` stands, behind the codes.
+  long scaleAt(KvPlane plane, int slot, int channel) {
+    return plane.offset()
+        + bytes(plane.blockTokens(), plane.dim())
+        + groupHalf(plane, slot, channel);
+  }
+
+  /// Copies the codes of a row and the halves of its groups behind them.
+  void copyScaledRow(KvPlane from, int slot, KvPlane to, int toSlot) {
+    copyRow(from, slot, to, toSlot);
+    for (int i = 0; i < from.dim(); i += GROUP) {
+      RowNumbers.copyHalf(
+          from.memory(), scaleAt(from, slot, i), to.memory(), scaleAt(to, toSlot, i));
+    }
+  }
+
   /// Reads the codes of a row, from 0, into `codes[0 .. dim - 1]`.
   void read(KvPlane plane, int slot, int[] codes) {
     Arrays.fill(codes, 0, plane.dim(), 0);

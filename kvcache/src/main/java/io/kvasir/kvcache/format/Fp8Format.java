@@ -1,14 +1,12 @@
 package io.kvasir.kvcache.format;
 
-import java.lang.foreign.ValueLayout;
-
 /// 8-bit floats (e4m3: 1 sign, 4 exponent, 3 fraction bits, no infinity, largest 448) with one
 /// scale for each row; keys centred, nothing rotated: rotation would spread the error of a large
 /// element over all others, which have few bits after the point of their own.
 ///
 /// ```
 /// plane:   | codes: S rows of D bytes | scales: one half for each row |      S D + 2 S bytes
-/// codes and scales lie as those of Int8Format
+/// codes and scales lie as ScaledBytes says
 ///
 /// s = f16(max |y| / 448)    code = e4m3(y (1 / s))    y' = s value(code)
 /// ```
@@ -30,7 +28,7 @@ public record Fp8Format() implements KvFormat {
 
   @Override
   public long planeBytes(int blockTokens, int dim, PlaneKind kind) {
-    return (long) blockTokens * (dim + 2);
+    return ScaledBytes.planeBytes(blockTokens, dim);
   }
 
   @Override
@@ -45,35 +43,28 @@ public record Fp8Format() implements KvFormat {
 
   @Override
   public void encode(float[] source, int offset, KvPlane plane, int slot) {
-    float most = 0;
-    for (int i = 0; i < plane.dim(); i++) {
-      most = Math.max(most, Math.abs(RowNumbers.finite(source[offset + i])));
-    }
+    float most = ScaledBytes.largest(source, offset, plane.dim());
     float scale = RowNumbers.half(most / LARGEST);
-    RowNumbers.putHalf(plane.memory(), scaleAt(plane, slot), scale);
+    ScaledBytes.putScale(plane, slot, scale);
     float inverse = RowNumbers.inverse(scale);
     for (int i = 0; i < plane.dim(); i++) {
       byte code = code(RowNumbers.finite(source[offset + i]) * inverse);
-      plane.memory().set(ValueLayout.JAVA_BYTE, codeAt(plane, slot, i), code);
+      ScaledBytes.put(plane, slot, i, code);
     }
   }
 
   @Override
   public void decode(KvPlane plane, int slot, float[] target, int offset) {
-    float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot));
+    float scale = ScaledBytes.scale(plane, slot);
     for (int i = 0; i < plane.dim(); i++) {
-      byte code = plane.memory().get(ValueLayout.JAVA_BYTE, codeAt(plane, slot, i));
+      byte code = ScaledBytes.get(plane, slot, i);
       target[offset + i] = scale * value(code);
     }
   }
 
   @Override
   public void copyRow(KvPlane from, int slot, KvPlane to, int toSlot) {
-    for (int i = 0; i < from.dim(); i++) {
-      byte code = from.memory().get(ValueLayout.JAVA_BYTE, codeAt(from, slot, i));
-      to.memory().set(ValueLayout.JAVA_BYTE, codeAt(to, toSlot, i), code);
-    }
-    RowNumbers.copyHalf(from.memory(), scaleAt(from, slot), to.memory(), scaleAt(to, toSlot));
+    ScaledBytes.copyRow(from, slot, to, toSlot);
   }
 
   /// The number nearest to `x`, which is not NaN.
@@ -93,13 +84,5 @@ public record Fp8Format() implements KvFormat {
   static float value(byte code) {
     float magnitude = Float.intBitsToFloat((code & 0x7f) << 20) * 0x1p120f;
     return code < 0 ? -magnitude : magnitude;
-  }
-
-  private static long codeAt(KvPlane plane, int slot, int channel) {
-    return plane.offset() + plane.element(slot, channel);
-  }
-
-  private static long scaleAt(KvPlane plane, int slot) {
-    return plane.offset() + (long) plane.blockTokens() * plane.dim() + 2L * slot;
   }
 }

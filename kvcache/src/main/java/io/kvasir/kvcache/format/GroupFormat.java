@@ -49,7 +49,7 @@ public record GroupFormat(int bits) implements KvFormat {
 
   @Override
   public long planeBytes(int blockTokens, int dim, PlaneKind kind) {
-    return codes().bytes(blockTokens, dim) + CodePlanes.groupHalves(blockTokens, dim);
+    return codes().scaledBytes(blockTokens, dim);
   }
 
   @Override
@@ -74,7 +74,7 @@ public record GroupFormat(int bits) implements KvFormat {
         group[i] = i < size ? RowNumbers.finite(source[offset + first + i]) : 0;
       }
       float scale = RowNumbers.half(scale(group, terms, top));
-      RowNumbers.putHalf(plane.memory(), scaleAt(plane, slot, first), scale);
+      RowNumbers.putHalf(plane.memory(), codes().scaleAt(plane, slot, first), scale);
       float inverse = RowNumbers.inverse(scale);
       for (int i = 0; i < size; i++) {
         codes[first + i] = RowNumbers.round(group[i] * inverse, -top, top - 1) + top;
@@ -121,7 +121,7 @@ public record GroupFormat(int bits) implements KvFormat {
     codes().read(plane, slot, codes);
     int top = 1 << bits - 1;
     for (int first = 0; first < plane.dim(); first += CodePlanes.GROUP) {
-      float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, first));
+      float scale = RowNumbers.half(plane.memory(), codes().scaleAt(plane, slot, first));
       int end = Math.min(first + CodePlanes.GROUP, plane.dim());
       for (int i = first; i < end; i++) {
         target[offset + i] = scale * (codes[i] - top);
@@ -131,16 +131,6 @@ public record GroupFormat(int bits) implements KvFormat {
 
   @Override
   public void copyRow(KvPlane from, int slot, KvPlane to, int toSlot) {
-    codes().copyRow(from, slot, to, toSlot);
-    for (int i = 0; i < from.dim(); i += CodePlanes.GROUP) {
-      RowNumbers.copyHalf(
-          from.memory(), scaleAt(from, slot, i), to.memory(), scaleAt(to, toSlot, i));
-    }
-  }
-
-  private long scaleAt(KvPlane plane, int slot, int channel) {
-    return plane.offset()
-        + codes().bytes(plane.blockTokens(), plane.dim())
-        + CodePlanes.groupHalf(plane, slot, channel);
+    codes().copyScaledRow(from, slot, to, toSlot);
   }
 }

@@ -27,7 +27,7 @@ public record LlamaAffineFormat() implements KvFormat {
 
   @Override
   public long planeBytes(int blockTokens, int dim, PlaneKind kind) {
-    return codes().bytes(blockTokens, dim) + 2 * CodePlanes.groupHalves(blockTokens, dim);
+    return codes().scaledBytes(blockTokens, dim) + CodePlanes.groupHalves(blockTokens, dim);
   }
 
   @Override
@@ -54,7 +54,7 @@ public record LlamaAffineFormat() implements KvFormat {
       }
       float scale = (max - min) / TOP;
       float inverse = RowNumbers.inverse(scale);
-      RowNumbers.putHalf(plane.memory(), scaleAt(plane, slot, first), scale);
+      RowNumbers.putHalf(plane.memory(), codes().scaleAt(plane, slot, first), scale);
       RowNumbers.putHalf(plane.memory(), minimumAt(plane, slot, first), min);
       for (int i = first; i < end; i++) {
         float moved = (RowNumbers.finite(source[offset + i]) - min) * inverse + 0.5f;
@@ -69,7 +69,7 @@ public record LlamaAffineFormat() implements KvFormat {
     int[] codes = new int[plane.dim()];
     codes().read(plane, slot, codes);
     for (int i = 0; i < plane.dim(); i++) {
-      float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, i));
+      float scale = RowNumbers.half(plane.memory(), codes().scaleAt(plane, slot, i));
       float min = RowNumbers.half(plane.memory(), minimumAt(plane, slot, i));
       target[offset + i] = scale * codes[i] + min;
     }
@@ -77,22 +77,15 @@ public record LlamaAffineFormat() implements KvFormat {
 
   @Override
   public void copyRow(KvPlane from, int slot, KvPlane to, int toSlot) {
-    codes().copyRow(from, slot, to, toSlot);
+    codes().copyScaledRow(from, slot, to, toSlot);
     for (int i = 0; i < from.dim(); i += CodePlanes.GROUP) {
-      RowNumbers.copyHalf(
-          from.memory(), scaleAt(from, slot, i), to.memory(), scaleAt(to, toSlot, i));
       RowNumbers.copyHalf(
           from.memory(), minimumAt(from, slot, i), to.memory(), minimumAt(to, toSlot, i));
     }
   }
 
-  private long scaleAt(KvPlane plane, int slot, int channel) {
-    return plane.offset()
-        + codes().bytes(plane.blockTokens(), plane.dim())
-        + CodePlanes.groupHalf(plane, slot, channel);
-  }
-
   private long minimumAt(KvPlane plane, int slot, int channel) {
-    return scaleAt(plane, slot, channel) + CodePlanes.groupHalves(plane.blockTokens(), plane.dim());
+    return codes().scaleAt(plane, slot, channel)
+        + CodePlanes.groupHalves(plane.blockTokens(), plane.dim());
   }
 }

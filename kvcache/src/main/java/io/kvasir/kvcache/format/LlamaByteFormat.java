@@ -27,7 +27,7 @@ public record LlamaByteFormat(boolean rotated) implements KvFormat {
 
   @Override
   public long planeBytes(int blockTokens, int dim, PlaneKind kind) {
-    return codes().bytes(blockTokens, dim) + CodePlanes.groupHalves(blockTokens, dim);
+    return codes().scaledBytes(blockTokens, dim);
   }
 
   @Override
@@ -51,7 +51,7 @@ public record LlamaByteFormat(boolean rotated) implements KvFormat {
       }
       float scale = most / 127;
       float inverse = RowNumbers.inverse(scale);
-      RowNumbers.putHalf(plane.memory(), scaleAt(plane, slot, first), scale);
+      RowNumbers.putHalf(plane.memory(), codes().scaleAt(plane, slot, first), scale);
       for (int i = first; i < end; i++) {
         int code = RowNumbers.roundAway(RowNumbers.finite(source[offset + i]) * inverse, 127);
         codes[i] = code & 255;
@@ -65,23 +65,13 @@ public record LlamaByteFormat(boolean rotated) implements KvFormat {
     int[] codes = new int[plane.dim()];
     codes().read(plane, slot, codes);
     for (int i = 0; i < plane.dim(); i++) {
-      float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, i));
+      float scale = RowNumbers.half(plane.memory(), codes().scaleAt(plane, slot, i));
       target[offset + i] = scale * (byte) codes[i];
     }
   }
 
   @Override
   public void copyRow(KvPlane from, int slot, KvPlane to, int toSlot) {
-    codes().copyRow(from, slot, to, toSlot);
-    for (int i = 0; i < from.dim(); i += CodePlanes.GROUP) {
-      RowNumbers.copyHalf(
-          from.memory(), scaleAt(from, slot, i), to.memory(), scaleAt(to, toSlot, i));
-    }
-  }
-
-  private long scaleAt(KvPlane plane, int slot, int channel) {
-    return plane.offset()
-        + codes().bytes(plane.blockTokens(), plane.dim())
-        + CodePlanes.groupHalf(plane, slot, channel);
+    codes().copyScaledRow(from, slot, to, toSlot);
   }
 }

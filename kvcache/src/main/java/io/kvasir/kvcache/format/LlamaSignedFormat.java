@@ -35,7 +35,7 @@ public record LlamaSignedFormat(int bits, boolean rotated) implements KvFormat {
 
   @Override
   public long planeBytes(int blockTokens, int dim, PlaneKind kind) {
-    return codes().bytes(blockTokens, dim) + CodePlanes.groupHalves(blockTokens, dim);
+    return codes().scaledBytes(blockTokens, dim);
   }
 
   @Override
@@ -63,7 +63,7 @@ public record LlamaSignedFormat(int bits, boolean rotated) implements KvFormat {
       }
       float scale = extreme / -top;
       float inverse = RowNumbers.inverse(scale);
-      RowNumbers.putHalf(plane.memory(), scaleAt(plane, slot, first), scale);
+      RowNumbers.putHalf(plane.memory(), codes().scaleAt(plane, slot, first), scale);
       for (int i = first; i < end; i++) {
         float moved = Math.fma(RowNumbers.finite(source[offset + i]), inverse, top + 0.5f);
         codes[i] = Math.clamp((int) moved, 0, 2 * top - 1);
@@ -78,23 +78,13 @@ public record LlamaSignedFormat(int bits, boolean rotated) implements KvFormat {
     codes().read(plane, slot, codes);
     int top = 1 << bits - 1;
     for (int i = 0; i < plane.dim(); i++) {
-      float scale = RowNumbers.half(plane.memory(), scaleAt(plane, slot, i));
+      float scale = RowNumbers.half(plane.memory(), codes().scaleAt(plane, slot, i));
       target[offset + i] = scale * (codes[i] - top);
     }
   }
 
   @Override
   public void copyRow(KvPlane from, int slot, KvPlane to, int toSlot) {
-    codes().copyRow(from, slot, to, toSlot);
-    for (int i = 0; i < from.dim(); i += CodePlanes.GROUP) {
-      RowNumbers.copyHalf(
-          from.memory(), scaleAt(from, slot, i), to.memory(), scaleAt(to, toSlot, i));
-    }
-  }
-
-  private long scaleAt(KvPlane plane, int slot, int channel) {
-    return plane.offset()
-        + codes().bytes(plane.blockTokens(), plane.dim())
-        + CodePlanes.groupHalf(plane, slot, channel);
+    codes().copyScaledRow(from, slot, to, toSlot);
   }
 }
