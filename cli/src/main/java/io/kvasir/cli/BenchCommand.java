@@ -22,7 +22,8 @@ import picocli.CommandLine.Option;
     name = "bench",
     description = {
       "Measure tokens per second: prompts (pp), decoding (tg), behind a filled cache (@ d), for",
-      "several sequences at once. Wall-clock time of whole requests to the engine.",
+      "several sequences at once. Wall-clock time of whole requests to the engine. GB/s are weights",
+      "and cached rows that decoding reads, each once per step, and their share of a plain copy.",
       "A running server is measured by ./kvasir bench serve URL."
     })
 final class BenchCommand implements Callable<Integer> {
@@ -91,9 +92,9 @@ final class BenchCommand implements Callable<Integer> {
     }
     try (Backend backend = engine.openBackend();
         ProgressLine line = new ProgressLine(surroundings)) {
-      BenchResult.Subject subject = subject(summary, backend);
+      BenchResult.Subject subject = subject(summary, backend, cases);
       for (KvRecipe format : formats) {
-        BenchResult.Cache cache = new BenchResult.Cache(format.name(), bits(summary, format));
+        BenchResult.Cache cache = cache(summary, format);
         try (Engine open = Engine.open(path, backend, config(summary, format, cases))) {
           for (BenchCase wanted : cases) {
             line.show(format.name() + " " + wanted.name() + " batch " + wanted.batch());
@@ -177,15 +178,21 @@ final class BenchCommand implements Callable<Integer> {
         .withKeyProfiles(KeyProfiles.ZERO);
   }
 
-  /// Bits of a cached element on the average over the layers.
-  private double bits(ModelSummary summary, KvRecipe format) {
+  /// The cache in `format`; its bits are those of an element on the average over the layers.
+  private BenchResult.Cache cache(ModelSummary summary, KvRecipe format) {
     int blockTokens = engine.blockTokens();
     KvLayout exact = summary.config().kvLayout(blockTokens, KvRecipe.of(KvFormat.F32));
     KvLayout coded = summary.config().kvLayout(blockTokens, format);
-    return 32.0 * coded.payloadBytesPerToken() / exact.payloadBytesPerToken();
+    double bits = 32.0 * coded.payloadBytesPerToken() / exact.payloadBytesPerToken();
+    StepTraffic traffic = new StepTraffic(summary.tokenBytes(), coded);
+    return new BenchResult.Cache(format.name(), bits, traffic);
   }
 
-  private BenchResult.Subject subject(ModelSummary summary, Backend backend) {
+  /// Decoding on the processor is set beside a copy in its memory.
+  private BenchResult.Subject subject(ModelSummary summary, Backend backend, List<BenchCase> cases)
+      throws InterruptedException {
+    boolean decodes = cases.stream().anyMatch(wanted -> wanted.generate() > 0);
+    boolean compares = decodes && backend.name().equals("cpu");
     Path name = summary.path().toAbsolutePath().normalize().getFileName();
     return new BenchResult.Subject(
         name == null ? summary.path().toString() : name.toString(),
@@ -193,6 +200,7 @@ final class BenchCommand implements Callable<Integer> {
         summary.parameters(),
         backend.name(),
         engine.threads(),
-        engine.blockTokens());
+        engine.blockTokens(),
+        compares ? CopyBandwidth.measure(engine.threads()) : 0);
   }
 }

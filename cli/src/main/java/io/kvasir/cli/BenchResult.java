@@ -12,27 +12,36 @@ import java.util.Map;
 ///
 /// @param rates tokens per second of each repetition
 record BenchResult(Subject subject, Cache cache, BenchCase measured, List<Double> rates) {
+  private static final double GIGA = 1e9;
 
   /// How keys and values were stored.
   ///
   /// @param bits of an element with its share of scales; exact rows beside the codes not counted
-  record Cache(String format, double bits) {}
+  record Cache(String format, double bits, StepTraffic traffic) {}
 
   /// What was measured.
+  ///
+  /// @param copyRate bytes read and written per second by a plain copy; 0 where not measured
   record Subject(
-      String model, long bytes, long parameters, String device, int threads, int blockTokens) {}
+      String model,
+      long bytes,
+      long parameters,
+      String device,
+      int threads,
+      int blockTokens,
+      double copyRate) {}
 
   static final String HEAD =
       """
-      | model | size | params | device | threads | kv | bits | batch | test | tokens/s |
-      |---|---:|---:|---|---:|---|---:|---:|---|---:|\
+      | model | size | params | device | threads | kv | bits | kv bytes | batch | test | tokens/s | GB/s | of copy |
+      |---|---:|---:|---|---:|---|---:|---:|---:|---|---:|---:|---:|\
       """;
 
   /// A row under [#HEAD].
   String row() {
     return String.format(
         Locale.ROOT,
-        "| %s | %s | %s | %s | %d | %s | %.4g | %d | %s | %.2f ± %.2f |",
+        "| %s | %s | %s | %s | %d | %s | %.4g | %s | %d | %s | %.2f ± %.2f | %s |",
         subject.model(),
         Sizes.bytes(subject.bytes()),
         parameters(),
@@ -40,10 +49,34 @@ record BenchResult(Subject subject, Cache cache, BenchCase measured, List<Double
         subject.threads(),
         cache.format(),
         cache.bits(),
+        Sizes.bytes(cacheBytes()),
         measured.batch(),
         measured.name(),
         mean(),
-        deviation());
+        deviation(),
+        readText());
+  }
+
+  /// Bytes of keys and values that the sequences' last tokens read.
+  private long cacheBytes() {
+    long tokens = (long) measured.depth() + Math.max(1, measured.prompt()) + measured.generate();
+    return measured.batch() * cache.traffic().cacheBytes(tokens);
+  }
+
+  /// Bytes that decoding read per second; 0 for prompts, which read little and compute much.
+  private double readRate() {
+    return measured.generate() == 0
+        ? 0
+        : mean() / measured.batch() * cache.traffic().stepBytes(measured);
+  }
+
+  private String readText() {
+    if (measured.generate() == 0) {
+      return "- | -";
+    }
+    String rate = String.format(Locale.ROOT, "%.1f | ", readRate() / GIGA);
+    double copy = subject.copyRate();
+    return rate + (copy == 0 ? "-" : Math.round(100 * readRate() / copy) + " %");
   }
 
   private String parameters() {
@@ -86,6 +119,12 @@ record BenchResult(Subject subject, Cache cache, BenchCase measured, List<Double
     fields.put("n_gen", new Json.Int(measured.generate()));
     fields.put("n_depth", new Json.Int(measured.depth()));
     fields.put("batch", new Json.Int(measured.batch()));
+    fields.put("kv_bytes", new Json.Int(cacheBytes()));
+    if (measured.generate() > 0) {
+      fields.put("step_bytes", new Json.Int(cache.traffic().stepBytes(measured)));
+      fields.put("gigabytes_per_second", new Json.Real(readRate() / GIGA));
+      fields.put("copy_gigabytes_per_second", new Json.Real(subject.copyRate() / GIGA));
+    }
     fields.put("tokens_per_second", new Json.Real(mean()));
     fields.put("deviation", new Json.Real(deviation()));
     List<Json> samples = new ArrayList<>();

@@ -125,6 +125,17 @@ class ModelCommandsTest {
     assertThat(results).allMatch(result -> result.get("tokens_per_second").asDouble() > 0);
     assertThat(results.stream().map(result -> result.get("test").asString()))
         .contains("pp8", "tg2", "pp8 @ d16", "tg2 @ d16");
+    Json deep =
+        results.stream()
+            .filter(result -> result.get("test").asString().equals("tg2 @ d16"))
+            .filter(result -> result.get("batch").asInt() == 2)
+            .findFirst()
+            .orElseThrow();
+    // f16 rows of 4,096 bytes: 19 positions of two sequences, of which the middle step reads 18.
+    assertThat(deep.get("kv_bytes").asLong()).isEqualTo(2 * 19 * 4096);
+    assertThat(deep.get("step_bytes").asLong()).isBetween(25_000_000L, 30_000_000L);
+    assertThat(deep.get("gigabytes_per_second").asDouble()).isPositive();
+    assertThat(deep.get("copy_gigabytes_per_second").asDouble()).isPositive();
   }
 
   @Test

@@ -188,11 +188,20 @@ public final class KvLayout {
   public long payloadBytesPerToken() {
     long bytes = 0;
     for (LayerGroup group : groups) {
-      LayerKv kv = group.kv();
-      long perHead = kv.keyFormat().planeBytes(blockTokens, kv.keyDim(), kv.keyKind());
-      perHead += kv.valueBytes(blockTokens);
-      bytes += group.role() == Role.CODES ? perHead * kv.kvHeads() * group.layers().size() : 0;
+      bytes += group.role() == Role.CODES ? payloadBytesPerBlock(group) : 0;
     }
     return bytes / blockTokens;
+  }
+
+  /// Bytes per token that keys and values of the layers of `group` take, without padding.
+  public long payloadBytesPerToken(LayerGroup group) {
+    return payloadBytesPerBlock(group) / blockTokens;
+  }
+
+  private long payloadBytesPerBlock(LayerGroup group) {
+    LayerKv kv = group.kv();
+    long perHead = kv.keyFormat().planeBytes(blockTokens, kv.keyDim(), kv.keyKind());
+    perHead += kv.valueBytes(blockTokens);
+    return perHead * kv.kvHeads() * group.layers().size();
   }
 }

@@ -7,11 +7,17 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// What a model file tells without a weight being read.
 ///
 /// @param weights by number format, largest first
-public record ModelSummary(Path path, ModelConfig config, List<WeightShare> weights) {
+/// @param tokenBytes bytes of weights that the pass of one token reads: all but the other rows of
+///   embedding tables and the experts that are not chosen
+public record ModelSummary(
+    Path path, ModelConfig config, List<WeightShare> weights, long tokenBytes) {
+
+  private static final Set<String> TABLES = Set.of("token_embd", "position_embd");
 
   /// All weights of one number format.
   ///
@@ -23,7 +29,7 @@ public record ModelSummary(Path path, ModelConfig config, List<WeightShare> weig
 
     private WeightShare with(Tensor tensor) {
       boolean isMatrix = tensor.dimensions() > 1;
-      boolean isExpert = isMatrix && tensor.name().matches(".*(_exps|\\.experts)\\..*");
+      boolean isExpert = isMatrix && isExpert(tensor);
       return new WeightShare(
           type,
           tensors + 1,
@@ -36,6 +42,10 @@ public record ModelSummary(Path path, ModelConfig config, List<WeightShare> weig
 
   public ModelSummary {
     weights = List.copyOf(weights);
+  }
+
+  private static boolean isExpert(Tensor tensor) {
+    return tensor.name().matches(".*(_exps|\\.experts)\\..*");
   }
 
   /// Reads the header of a GGUF file or of a Hugging Face folder.
@@ -51,8 +61,45 @@ public record ModelSummary(Path path, ModelConfig config, List<WeightShare> weig
       }
       List<WeightShare> weights = new ArrayList<>(shares.values());
       weights.sort((a, b) -> Long.compare(b.bytes(), a.bytes()));
-      return new ModelSummary(path, source.model(), weights);
+      return new ModelSummary(path, source.model(), weights, tokenBytes(source));
     }
+  }
+
+  private static long tokenBytes(ModelSource source) {
+    boolean tied = true;
+    long tables = 0;
+    long bytes = 0;
+    for (Tensor tensor : source.tensors().tensors()) {
+      String role = role(source, tensor);
+      long size = tensor.data().byteSize();
+      tied &= !role.equals("output");
+      if (TABLES.contains(role)) {
+        tables += role.equals("token_embd") ? size : 0;
+      } else if (!role.equals("per_layer_token_embd")) {
+        bytes += isExpert(tensor) ? chosen(size, source.model()) : size;
+      }
+    }
+    return tied ? bytes + tables : bytes;
+  }
+
+  /// Bytes of experts that a token is sent to.
+  private static long chosen(long bytes, ModelConfig model) {
+    for (LayerConfig layer : model.layers()) {
+      MoeConfig moe = layer.moe();
+      if (moe != null) {
+        return bytes * moe.expertsPerToken() / moe.experts();
+      }
+    }
+    return bytes;
+  }
+
+  private static String role(ModelSource source, Tensor tensor) {
+    String name = tensor.name();
+    if (!source.isGguf()) {
+      String role = TensorNames.role(name, source.family().files().names());
+      name = role == null ? name : role;
+    }
+    return name.endsWith(".weight") ? name.substring(0, name.length() - 7) : name;
   }
 
   public long parameters() {
