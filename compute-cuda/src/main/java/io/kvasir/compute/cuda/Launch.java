@@ -1,0 +1,119 @@
+package io.kvasir.compute.cuda;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/// Gathers the parameters of one kernel launch and queues it on the compute stream. The driver
+/// copies parameters when it is called, so one instance serves all launches; it allocates nothing.
+///
+/// ```
+/// launch.of(function).pointer(x).number(n).launch(blocks, threads);
+/// ```
+final class Launch implements AutoCloseable {
+  private static final int MAX_PARAMETERS = 40;
+
+  private final CudaContext context;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment values = arena.allocate(8L * MAX_PARAMETERS, 8);
+  private final MemorySegment pointers = arena.allocate(8L * MAX_PARAMETERS, 8);
+  private final MemorySegment wide = arena.allocate(4096, 64);
+  private int wideAt = -1;
+  private long function;
+  private int count;
+  private int shared;
+  private long launches;
+
+  Launch(CudaContext context) {
+    this.context = context;
+    for (int i = 0; i < MAX_PARAMETERS; i++) {
+      pointers.setAtIndex(ValueLayout.JAVA_LONG, i, values.address() + 8L * i);
+    }
+  }
+
+  /// Begins a launch of a kernel.
+  Launch of(long kernel) {
+    if (wideAt >= 0) {
+      pointers.setAtIndex(ValueLayout.JAVA_LONG, wideAt, values.address() + 8L * wideAt);
+      wideAt = -1;
+    }
+    function = kernel;
+    count = 0;
+    shared = 0;
+    return this;
+  }
+
+  Launch pointer(long value) {
+    values.setAtIndex(ValueLayout.JAVA_LONG, count++, value);
+    return this;
+  }
+
+  Launch number(int value) {
+    values.set(ValueLayout.JAVA_INT, 8L * count++, value);
+    return this;
+  }
+
+  Launch real(float value) {
+    values.set(ValueLayout.JAVA_FLOAT, 8L * count++, value);
+    return this;
+  }
+
+  /// A structure passed by value; at most one for each launch.
+  Launch structure(MemorySegment bytes) {
+    if (wideAt >= 0) {
+      throw new IllegalStateException("a launch passes one structure");
+    }
+    MemorySegment.copy(bytes, 0, wide, 0, bytes.byteSize());
+    wideAt = count;
+    pointers.setAtIndex(ValueLayout.JAVA_LONG, count++, wide.address());
+    return this;
+  }
+
+  /// Dynamic shared memory of a block.
+  Launch shared(int bytes) {
+    shared = bytes;
+    return this;
+  }
+
+  /// Queues it with a grid of one dimension.
+  void launch(int blocks, int threads) {
+    launch(blocks, 1, 1, threads);
+  }
+
+  void launch(int blocksX, int blocksY, int blocksZ, int threads) {
+    if (blocksX == 0 || blocksY == 0 || blocksZ == 0) {
+      return;
+    }
+    int code =
+        context
+            .driver()
+            .code()
+            .launch()
+            .call(
+                function,
+                blocksX,
+                blocksY,
+                blocksZ,
+                threads,
+                1,
+                1,
+                shared,
+                context.computeStream(),
+                pointers.address(),
+                0);
+    launches++;
+    if (code != 0) {
+      context.check(code, "cuLaunchKernel");
+    }
+  }
+
+  /// Launches so far.
+  long launches() {
+    return launches;
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+  }
+}
