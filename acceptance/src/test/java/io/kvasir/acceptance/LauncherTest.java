@@ -72,6 +72,18 @@ class LauncherTest {
   }
 
   @Test
+  void java_runsTheJdkWithTheClassPath() throws Exception {
+    house.installedJdk("jdk-25", "25.0.3");
+
+    Outcome outcome = house.run("java", "Some.java", "two words");
+
+    assertThat(outcome.exitCode()).isZero();
+    assertThat(outcome.out())
+        .contains("<--add-modules>\n<jdk.incubator.vector>\n")
+        .containsPattern("<-cp>\n<.*kvasir-cli-1\\.0\\.jar>\n<Some.java>\n<two words>\n");
+  }
+
+  @Test
   void start_usersCollector_replacesTheLaunchers() throws Exception {
     house.installedJdk("jdk-25", "25.0.3");
     assertThat(house.run("x").out()).contains("<-XX:+UseSerialGC>");

@@ -16,10 +16,28 @@ import java.util.SplittableRandom;
 /// without a download: time per token does not depend on what the weights are.
 ///
 /// ```
-/// java -cp ... io.kvasir.bench.RandomModel llama-3.2-1b Q8_0 out.gguf
+/// ./kvasir java bench/src/main/java/io/kvasir/bench/RandomModel.java llama-3.2-1b Q8_0 out.gguf
 /// ```
+///
+/// The type `Q4_K_M` is a mix like the usual one of that name: Q4_K, and Q6_K for the embedding and
+/// half of the value and down projections.
 public final class RandomModel {
   private RandomModel() {}
+
+  /// Which number format a matrix has.
+  private record Types(TensorType most, TensorType few) {
+    static Types named(String name) {
+      if (name.equalsIgnoreCase("q4_k_m")) {
+        return new Types(TensorType.Q4_K, TensorType.Q6_K);
+      }
+      TensorType type = TensorType.valueOf(name.toUpperCase(Locale.ROOT));
+      return new Types(type, type);
+    }
+
+    TensorType ofLayer(int layer) {
+      return layer % 2 == 0 ? few : most;
+    }
+  }
 
   /// Sizes of a model.
   private record Shape(
@@ -49,12 +67,11 @@ public final class RandomModel {
     if (args.length != 3) {
       throw new IllegalArgumentException("usage: RandomModel SHAPE TYPE OUT.gguf");
     }
-    TensorType type = TensorType.valueOf(args[1].toUpperCase(Locale.ROOT));
-    long bytes = write(shape(args[0]), type, Path.of(args[2]));
+    long bytes = write(shape(args[0]), Types.named(args[1]), Path.of(args[2]));
     System.out.printf(Locale.ROOT, "%s: %.2f GB%n", args[2], bytes / 1e9);
   }
 
-  private static long write(Shape s, TensorType type, Path file) throws IOException {
+  private static long write(Shape s, Types types, Path file) throws IOException {
     GgufWriter writer = new GgufWriter();
     String a = s.architecture() + ".";
     writer.put("general.architecture", s.architecture());
@@ -72,19 +89,21 @@ public final class RandomModel {
     writer.put(a + "attention.layer_norm_rms_epsilon", 1e-5f);
     writer.put(a + "vocab_size", s.vocabulary());
     vocabulary(writer, s.vocabulary());
-    matrix(writer, "token_embd", type, s.vocabulary(), s.width());
+    matrix(writer, "token_embd", types.few(), s.vocabulary(), s.width());
     norm(writer, "output_norm", s.width());
     for (int i = 0; i < s.layers(); i++) {
-      layer(writer, s, type, "blk." + i + ".");
+      layer(writer, s, types, i);
     }
     return writer.write(file);
   }
 
-  private static void layer(GgufWriter writer, Shape s, TensorType type, String block) {
+  private static void layer(GgufWriter writer, Shape s, Types types, int layer) {
+    String block = "blk." + layer + ".";
+    TensorType type = types.most();
     norm(writer, block + "attn_norm", s.width());
     matrix(writer, block + "attn_q", type, s.heads() * s.headDim(), s.width());
     matrix(writer, block + "attn_k", type, s.kvHeads() * s.headDim(), s.width());
-    matrix(writer, block + "attn_v", type, s.kvHeads() * s.headDim(), s.width());
+    matrix(writer, block + "attn_v", types.ofLayer(layer), s.kvHeads() * s.headDim(), s.width());
     matrix(writer, block + "attn_output", type, s.width(), s.heads() * s.headDim());
     if (s.headNorms()) {
       norm(writer, block + "attn_q_norm", s.headDim());
@@ -93,7 +112,7 @@ public final class RandomModel {
     norm(writer, block + "ffn_norm", s.width());
     matrix(writer, block + "ffn_gate", type, s.inner(), s.width());
     matrix(writer, block + "ffn_up", type, s.inner(), s.width());
-    matrix(writer, block + "ffn_down", type, s.width(), s.inner());
+    matrix(writer, block + "ffn_down", types.ofLayer(layer), s.width(), s.inner());
   }
 
   private static void norm(GgufWriter writer, String name, int width) {

@@ -95,10 +95,11 @@ final class BenchCommand implements Callable<Integer> {
       BenchResult.Subject subject = subject(summary, backend, cases);
       for (KvRecipe format : formats) {
         BenchResult.Cache cache = cache(summary, format);
-        try (Engine open = Engine.open(path, backend, config(summary, format, cases))) {
+        try (Engine open = Engine.open(path, backend, config(summary, format, cases));
+            BenchRun run = new BenchRun(open)) {
           for (BenchCase wanted : cases) {
             line.show(format.name() + " " + wanted.name() + " batch " + wanted.batch());
-            List<Double> rates = new BenchRun(open).measure(wanted, repetitions);
+            List<Double> rates = run.measure(wanted, repetitions);
             line.clear();
             BenchResult result = new BenchResult(subject, cache, wanted, rates);
             results.add(result.json());

@@ -6,18 +6,28 @@ import io.kvasir.engine.SamplingOptions;
 import io.kvasir.engine.Session;
 import io.kvasir.engine.TokenStream;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 
 /// Measures an engine from outside, as its users meet it: requests in, tokens out, on the clock.
 ///
-/// Each sequence is filled to its depth first, which is not timed. Random tokens, no stop tokens.
-record BenchRun(Engine engine) {
+/// Each sequence is filled to its depth first, which is not timed. Sequence `i` starts with the
+/// same tokens in every case, so what one case has filled is not computed again for the next.
+/// Random tokens, no stop tokens.
+final class BenchRun implements AutoCloseable {
+  private final Engine engine;
+  private final List<Session> sessions = new ArrayList<>();
+
+  BenchRun(Engine engine) {
+    this.engine = engine;
+  }
 
   /// Tokens per second of each repetition, after one that does not count.
   List<Double> measure(BenchCase wanted, int repetitions) throws InterruptedException {
+    while (sessions.size() < wanted.batch()) {
+      sessions.add(engine.openSession());
+    }
     List<Double> rates = new ArrayList<>();
     for (int i = 0; i <= repetitions; i++) {
       double rate = once(wanted, i);
@@ -28,34 +38,40 @@ record BenchRun(Engine engine) {
     return rates;
   }
 
-  private double once(BenchCase wanted, int seed) throws InterruptedException {
-    SplittableRandom random = new SplittableRandom(seed);
-    List<Session> sessions = new ArrayList<>();
+  private double once(BenchCase wanted, int repetition) throws InterruptedException {
+    if (wanted.depth() > 0) {
+      answer(prompts(wanted, 0, repetition), 1);
+    }
+    List<int[]> prompts = prompts(wanted, Math.max(1, wanted.prompt()), repetition);
+    if (wanted.depth() == 0) {
+      for (int i = 0; i < prompts.size(); i++) {
+        sessions.get(i).rewind(0);
+      }
+    }
+    long start = System.nanoTime();
+    answer(prompts, Math.max(1, wanted.generate()));
+    return wanted.tokens() * 1e9 / (System.nanoTime() - start);
+  }
+
+  /// A prompt for each sequence: the tokens that fill it, and `tail` tokens that no other
+  /// repetition has.
+  private List<int[]> prompts(BenchCase wanted, int tail, int repetition) {
     List<int[]> prompts = new ArrayList<>();
     for (int i = 0; i < wanted.batch(); i++) {
-      int[] prompt = new int[wanted.depth() + Math.max(1, wanted.prompt())];
+      int[] prompt = new int[wanted.depth() + tail];
+      SplittableRandom random = new SplittableRandom(i);
       for (int t = 0; t < prompt.length; t++) {
+        if (t == wanted.depth()) {
+          random = new SplittableRandom(0x7A11L + 31L * wanted.tokens() + repetition);
+        }
         prompt[t] = random.nextInt(engine.vocabularySize());
       }
       prompts.add(prompt);
-      sessions.add(engine.openSession());
     }
-    try {
-      if (wanted.depth() > 0) {
-        List<int[]> fills = new ArrayList<>();
-        prompts.forEach(prompt -> fills.add(Arrays.copyOf(prompt, wanted.depth())));
-        answer(fills, sessions, 1);
-      }
-      long start = System.nanoTime();
-      answer(prompts, sessions, Math.max(1, wanted.generate()));
-      return wanted.tokens() * 1e9 / (System.nanoTime() - start);
-    } finally {
-      sessions.forEach(Session::close);
-    }
+    return prompts;
   }
 
-  private void answer(List<int[]> prompts, List<Session> sessions, int tokens)
-      throws InterruptedException {
+  private void answer(List<int[]> prompts, int tokens) throws InterruptedException {
     List<TokenStream> streams = new ArrayList<>();
     for (int i = 0; i < prompts.size(); i++) {
       streams.add(
@@ -72,5 +88,10 @@ record BenchRun(Engine engine) {
         throw new FailureException("the model could not be run: " + Sentence.of(error), error);
       }
     }
+  }
+
+  @Override
+  public void close() {
+    sessions.forEach(Session::close);
   }
 }
