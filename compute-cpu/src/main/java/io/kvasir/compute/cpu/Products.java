@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 /// Matrix products over the pool, cut by outputs.
 ///
 /// One or two rows go through the format's [RowKernel]; more rows decode a few rows of weights into
-/// the cache and use them for all rows with a [DotTile]. Both give the same bits. Weights are read
-/// once per product.
+/// the cache and use them for all rows, as [Panels] where the machine has 16 lanes and with a
+/// [DotTile] elsewhere. All give the same bits. Weights are read once per product.
 final class Products {
   private static final int ROW_KERNEL_ROWS = 2;
 
@@ -19,18 +19,23 @@ final class Products {
 
   private final KernelPool pool;
   private final Workspace[] workspaces;
+  private final Panels panels;
   private final Single single = new Single();
   private final Gated gated = new Gated();
 
   Products(KernelPool pool, Workspace[] workspaces) {
     this.pool = pool;
     this.workspaces = workspaces;
+    panels = new Panels(pool);
   }
 
   /// `out = W x + b` for all rows.
   void multiply(Product p) {
     single.product = p;
     single.step = step(p);
+    if (inPanels(p)) {
+      panels.pack(p);
+    }
     pool.run(single, parts(p, single.step));
   }
 
@@ -41,7 +46,14 @@ final class Products {
     gated.up = up;
     gated.activation = activation;
     gated.step = step(up);
+    if (inPanels(up)) {
+      panels.pack(up);
+    }
     pool.run(gated, parts(up, gated.step));
+  }
+
+  private static boolean inPanels(Product p) {
+    return PanelTile.SUPPORTED && p.rows > ROW_KERNEL_ROWS;
   }
 
   /// Outputs per part: a multiple of the tile.
@@ -61,6 +73,10 @@ final class Products {
   /// Outputs `from .. to - 1` of all rows.
   private void range(Product p, int from, int to, int worker) {
     Workspace space = workspaces[worker];
+    if (inPanels(p)) {
+      panels.multiply(p, from, to, space);
+      return;
+    }
     RowKernel kernel = Kernels.row(p.type);
     if (kernel == null || p.rows > ROW_KERNEL_ROWS || p.outputs < kernel.groupSize()) {
       blocks(p, from, to, space);

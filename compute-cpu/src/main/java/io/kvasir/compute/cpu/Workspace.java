@@ -6,6 +6,11 @@ final class Workspace {
   static final int STRIPE = 512;
 
   final DotTile tile = new DotTile();
+  final PanelTile panelTile = new PanelTile();
+
+  /// Decoded weights as [PanelTile] reads them.
+  final PackedRows panel = new PackedRows();
+
   final float[] lanes = new float[RowKernel.SCRATCH];
   final float[] stripe = new float[STRIPE];
   private float[] weights = {};

@@ -109,6 +109,30 @@ class ProductsTest {
     }
   }
 
+  /// Rows longer than a piece of a panel, outputs of more than one block.
+  @Test
+  void linear_longRows_sameBitsAsAlone() {
+    sameBitsAsAlone(TensorType.Q8_0, 4096, 70, 14);
+    sameBitsAsAlone(TensorType.BF16, 2055, 141, 9);
+  }
+
+  private void sameBitsAsAlone(TensorType type, int columns, int outputs, int rows) {
+    Linear linear =
+        new Linear(HostWeight.of(RandomWeights.of(type, outputs, columns, random)), null);
+    HostBuffer in = normal(rows, columns);
+    HostBuffer together = HostBuffer.allocate(rows, outputs);
+    backends.get(1).linear(linear, in, together, rows);
+    HostBuffer one = HostBuffer.allocate(1, columns);
+    HostBuffer alone = HostBuffer.allocate(1, outputs);
+    for (int r = 0; r < rows; r++) {
+      System.arraycopy(in.values(), r * columns, one.values(), 0, columns);
+      backends.get(0).linear(linear, one, alone, 1);
+      for (int o = 0; o < outputs; o++) {
+        Seeds.same(type + " row " + r, o, together.values()[r * outputs + o], alone.values()[o]);
+      }
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(TensorType.class)
   void decoder_anyBytes_sameBitsAsCodec(TensorType type) {

@@ -1,0 +1,48 @@
+package io.kvasir.compute.cpu;
+
+import static io.kvasir.compute.cpu.Lanes.F;
+import static io.kvasir.compute.cpu.Lanes.L;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+
+/// Rows of floats in tiles, as [PanelTile] reads them: `[tiles, vectors, rows of a tile, L]` in
+/// native memory whose start is a cache line's. The `columns % L` last elements are left out.
+///
+/// Memory grows to the largest need and stays. Tiles may be packed by different threads.
+final class PackedRows {
+  private static final int VECTOR = L * Float.BYTES;
+  private static final long CACHE_LINE = 64;
+
+  private MemorySegment memory = MemorySegment.NULL;
+
+  /// Makes room for `rows` rows; what was there is lost.
+  MemorySegment reserve(int rows, int columns) {
+    long bytes = (long) rows * (columns / L) * VECTOR;
+    if (memory.byteSize() < bytes) {
+      memory = Arena.ofAuto().allocate(bytes, CACHE_LINE);
+    }
+    return memory;
+  }
+
+  MemorySegment memory() {
+    return memory;
+  }
+
+  /// Packs row `row` of a tile of `rows` that starts at byte `tileAt`.
+  void put(float[] from, int at, int columns, long tileAt, int row, int rows) {
+    int vectors = columns / L;
+    for (int v = 0; v < vectors; v++) {
+      FloatVector.fromArray(F, from, at + v * L)
+          .intoMemorySegment(
+              memory, tileAt + ((long) v * rows + row) * VECTOR, ByteOrder.nativeOrder());
+    }
+  }
+
+  /// Bytes of a tile.
+  static long tileBytes(int rows, int columns) {
+    return (long) rows * (columns / L) * VECTOR;
+  }
+}
