@@ -47,7 +47,8 @@ class ArchitectureTest {
         .layer("compute")
         .definedBy("io.kvasir.compute", "io.kvasir.compute.quant..")
         .layer("backends")
-        .definedBy("io.kvasir.compute.cpu..", "io.kvasir.compute.cuda..")
+        .definedBy(
+            "io.kvasir.compute.cpu..", "io.kvasir.compute.cuda..", "io.kvasir.compute.onednn..")
         .layer("model")
         .definedBy("io.kvasir.model..")
         .layer("engine")

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.onednn.OneDnnMatrices;
 import io.kvasir.engine.Engine;
 import io.kvasir.engine.EngineConfig;
 import io.kvasir.engine.Request;
@@ -16,14 +17,18 @@ import io.kvasir.kvcache.tier.HostTier;
 import io.kvasir.kvcache.tier.TierFactory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// What a coded cache forgets does not depend on how it is used: the default model gives the same
@@ -38,6 +43,8 @@ final class LossyLawsTest {
   private static final int SHARED = 150;
 
   @TempDir Path folder;
+
+  private Supplier<Backend> backends = () -> new CpuBackend(2);
 
   private record Answer(List<Integer> tokens, List<Integer> scoreBits) {}
 
@@ -91,8 +98,8 @@ final class LossyLawsTest {
     return answers;
   }
 
-  private static List<Answer> oneByOne(EngineConfig config) throws InterruptedException {
-    try (Backend backend = new CpuBackend(2);
+  private List<Answer> oneByOne(EngineConfig config) throws InterruptedException {
+    try (Backend backend = backends.get();
         Engine engine = Engine.open(MODEL, backend, config)) {
       return oneByOne(engine);
     }
@@ -111,11 +118,32 @@ final class LossyLawsTest {
   @ParameterizedTest
   @ValueSource(strings = {"int8", "int4", "k8v4+s64t64", "k4v2", "lm3", "kivi4", "q4_0"})
   void answers_howeverTheCacheIsUsed_haveTheSameBits(String recipe) throws Exception {
+    checkLaws(recipe);
+  }
+
+  @ParameterizedTest
+  @EnumSource(OneDnnMatrices.Format.class)
+  void answers_matricesByOneDnn_haveTheSameBits(OneDnnMatrices.Format format) throws Exception {
+    String home = System.getProperty("user.home");
+    String caches = System.getenv().getOrDefault("XDG_CACHE_HOME", home + "/.cache");
+    Path installed = Path.of(caches, "kvasir", "onednn");
+    Assumptions.assumeTrue(
+        Files.exists(installed), "[no-onednn] scripts/onednn.sh installs the library");
+    backends =
+        () -> {
+          OneDnnMatrices.Opening opening = OneDnnMatrices.open(installed, format, 2, 1L << 30);
+          assertThat(opening).isInstanceOf(OneDnnMatrices.Opened.class);
+          return new CpuBackend(2, ((OneDnnMatrices.Opened) opening).provider());
+        };
+    checkLaws("f16");
+  }
+
+  private void checkLaws(String recipe) throws Exception {
     EngineConfig config = config(recipe);
     List<Answer> cold = oneByOne(config.withoutSharing());
     assertThat(oneByOne(config.withoutSharing().withStepTokens(37))).as("chunks").isEqualTo(cold);
     assertThat(oneByOne(config.withoutSharing().withBlockTokens(128))).as("blocks").isEqualTo(cold);
-    try (Backend backend = new CpuBackend(2);
+    try (Backend backend = backends.get();
         Engine engine = Engine.open(MODEL, backend, config.withCacheBytes(64 << 20))) {
       assertThat(oneByOne(engine)).as("prefixes found").isEqualTo(cold);
       long hits = engine.cacheStats().counters().hitTokens();
@@ -127,10 +155,10 @@ final class LossyLawsTest {
   }
 
   /// Room for fewer sequences than want to run, and what does not fit goes to host memory.
-  private static void checkInLittleRoom(EngineConfig config, List<Answer> cold)
+  private void checkInLittleRoom(EngineConfig config, List<Answer> cold)
       throws InterruptedException {
     TierFactory host = (fingerprint, blockBytes) -> new HostTier(blockBytes, 64L << 20, true);
-    try (Backend backend = new CpuBackend(2);
+    try (Backend backend = backends.get();
         Engine sized = Engine.open(MODEL, backend, config)) {
       long bytes = sized.layout().blocksFor(500, 128) * sized.layout().blockBytes();
       EngineConfig little = config.withCacheBytes(bytes).withStepTokens(128);
@@ -148,7 +176,7 @@ final class LossyLawsTest {
       throws InterruptedException {
     EngineConfig stored = config.withTiers(List.of(disk()));
     assertThat(oneByOne(stored)).as("before a restart").isEqualTo(cold);
-    try (Backend backend = new CpuBackend(2);
+    try (Backend backend = backends.get();
         Engine engine = Engine.open(MODEL, backend, stored)) {
       TokenStream stream = engine.submit(request(4));
       assertThat(read(stream)).as("after a restart").isEqualTo(cold.get(4));

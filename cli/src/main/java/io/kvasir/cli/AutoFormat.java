@@ -48,7 +48,7 @@ final class AutoFormat {
     } catch (IllegalArgumentException e) {
       throw new UsageException("--kv-format: " + e.getMessage());
     }
-    try (Backend backend = options.openBackend()) {
+    try (Backend backend = options.openBackend(surroundings)) {
       KeyProfiles profiles = surroundings.keyProfiles();
       Path file =
           profiles.file(

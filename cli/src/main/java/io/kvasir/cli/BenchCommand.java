@@ -90,7 +90,7 @@ final class BenchCommand implements Callable<Integer> {
     if (!json) {
       surroundings.out().println(BenchResult.HEAD);
     }
-    try (Backend backend = engine.openBackend();
+    try (Backend backend = engine.openBackend(surroundings);
         ProgressLine line = new ProgressLine(surroundings)) {
       BenchResult.Subject subject = subject(summary, backend, cases);
       for (KvRecipe format : formats) {

@@ -2,7 +2,6 @@ package io.kvasir.cli;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
-import io.kvasir.compute.cpu.CpuBackend;
 import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
@@ -59,12 +58,13 @@ final class EngineOptions {
           "Keep nothing between steps and recompute all, to measure what the cache gains.")
   private boolean noKvCache;
 
+  @Mixin private MatrixOptions matrices = new MatrixOptions();
   @Mixin private CacheOptions cache = new CacheOptions();
 
   /// The chosen backend, to be closed by the caller.
-  Backend openBackend() {
+  Backend openBackend(Surroundings surroundings) {
     if (device.equals("cpu")) {
-      return new CpuBackend(threads());
+      return matrices.backend(threads(), surroundings);
     }
     if (device.equals("reference")) {
       return new ReferenceBackend();

@@ -159,7 +159,7 @@ final class EvalCommand implements Callable<Integer> {
     recipes.addFirst(floor);
     Source source = new Source(location.path(), ModelTokenizer.open(location));
     EvalReport report = new EvalReport();
-    try (Backend backend = engine.openBackend();
+    try (Backend backend = engine.openBackend(surroundings);
         ProgressLine line = new ProgressLine(surroundings)) {
       report.fact("model", new Json.Str(name(location.path())));
       report.fact("device", new Json.Str(backend.name()));

@@ -87,7 +87,7 @@ final class LogitsCommand implements Callable<Integer> {
     Transformer.Rows rows =
         new Transformer.Rows(
             Math.min(chunk, ids.length), Math.min(LOGIT_ROWS, Math.min(chunk, ids.length)));
-    try (Backend backend = engine.openBackend();
+    try (Backend backend = engine.openBackend(surroundings);
         Model opened = Model.open(path, backend, rows, engine.context())) {
       check(opened, ids, capacity);
       KvLayout layout = opened.config().kvLayout(blockTokens, format);

@@ -49,7 +49,7 @@ final class OpenModel implements AutoCloseable {
     options.resolveAuto(location, surroundings);
     EngineConfig config =
         more.apply(options.engineConfig().withKeyProfiles(surroundings.keyProfiles()));
-    Backend backend = options.openBackend();
+    Backend backend = options.openBackend(surroundings);
     Engine engine = null;
     try {
       Tokenizer tokenizer = ModelTokenizer.open(location);

@@ -78,7 +78,7 @@ final class TrainPrunerCommand implements Callable<Integer> {
     LinearScorer scorer;
     List<int[]> texts = texts();
     try (ProgressLine line = new ProgressLine(surroundings);
-        Backend backend = engine.openBackend();
+        Backend backend = engine.openBackend(surroundings);
         Model opened = Model.open(source, backend, new Transformer.Rows(PASS_ROWS, 1), 0)) {
       scorer =
           ScorerTraining.train(

@@ -139,6 +139,18 @@ class ModelCommandsTest {
   }
 
   @Test
+  void matmul_unknownOrNotInstalled_saysWhatToDo() {
+    Outcome unknown = Shell.run("run", "-p", "Hi", "--matmul", "mkl");
+    assertThat(unknown.exitCode()).isEqualTo(2);
+    assertThat(unknown.err()).contains("'mkl'", "onednn-bf16");
+    Outcome missing = Shell.run("run", "-p", "Hi", "--matmul", "onednn-f32:" + folder);
+    assertThat(missing.exitCode()).isEqualTo(1);
+    assertThat(missing.err()).contains(folder.toString(), "scripts/onednn.sh");
+    Outcome alone = Shell.run("run", "-p", "Hi", "--matmul-memory", "1GiB");
+    assertThat(alone.err()).contains("--matmul-memory belongs to");
+  }
+
+  @Test
   void bench_depthBeyondTheContext_isMeasuredAtTheDeepestPlace() {
     String table = succeed("bench", "-p", "8", "-n", "0", "-d", "64", "-r", "1", "--context", "40");
 

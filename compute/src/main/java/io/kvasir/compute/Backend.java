@@ -10,6 +10,13 @@ public interface Backend extends Ops, AttentionBackend, AutoCloseable {
   /// The name used on the command line: `cpu`, `reference`.
   String name();
 
+  /// What this backend's rounding depends on. Keys and values that were stored under another one
+  /// are not used, so that an answer does not depend on which machine or library filled a shared
+  /// cache.
+  default String arithmetic() {
+    return name();
+  }
+
   /// One line for the start of a program: instruction set, threads, what is missing.
   String description();
 

@@ -72,7 +72,7 @@ public final class Engine implements AutoCloseable {
 
   private final Model model;
   private final Path path;
-  private final String backendName;
+  private final String arithmetic;
   private final KvProfile profile;
   private final KvCache cache;
   private final int contextTokens;
@@ -95,7 +95,7 @@ public final class Engine implements AutoCloseable {
   private Engine(Path path, Model model, Backend backend, EngineConfig config) {
     this.model = model;
     this.path = path;
-    this.backendName = backend.name();
+    this.arithmetic = backend.arithmetic();
     this.contextTokens = model.config().contextLength();
     KvLayout layout = model.config().kvLayout(config.blockTokens(), config.kvFormat());
     this.profile = config.keyProfiles().of(model, backend, layout);
@@ -150,7 +150,7 @@ public final class Engine implements AutoCloseable {
     List<Tier> tiers = new ArrayList<>();
     String known;
     try {
-      known = ModelFingerprint.of(path, model.config(), layout, profile, backendName);
+      known = ModelFingerprint.of(path, model.config(), layout, profile, arithmetic);
       fingerprint = known;
       for (TierFactory factory : config.tiers()) {
         tiers.add(factory.open(known, layout.blockBytes()));
@@ -369,7 +369,7 @@ public final class Engine implements AutoCloseable {
   private String fingerprint() {
     String known = fingerprint;
     if (known == null) {
-      known = ModelFingerprint.of(path, model.config(), cache.layout(), profile, backendName);
+      known = ModelFingerprint.of(path, model.config(), cache.layout(), profile, arithmetic);
       fingerprint = known;
     }
     return known;

@@ -37,7 +37,7 @@ public record KeyProfiles(@Nullable Path folder, boolean measured, Consumer<Stri
     if (!measured) {
       return zero(layout);
     }
-    Path file = file(model.path(), model.config(), backend.name(), ".keys");
+    Path file = file(model.path(), model.config(), backend.arithmetic(), ".keys");
     KvProfile stored = file == null ? null : ProfileFile.read(file, shape(layout));
     if (stored != null) {
       return stored;

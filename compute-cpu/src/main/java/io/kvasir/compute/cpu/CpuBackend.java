@@ -10,6 +10,7 @@ import io.kvasir.compute.HeadLinear;
 import io.kvasir.compute.HostBuffer;
 import io.kvasir.compute.HostWeight;
 import io.kvasir.compute.Linear;
+import io.kvasir.compute.MatrixProvider;
 import io.kvasir.compute.MixtureOfExperts;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.Rope;
@@ -34,6 +35,7 @@ import org.jspecify.annotations.Nullable;
 /// seen before) a call allocates nothing.
 public final class CpuBackend implements Backend {
   private final KernelPool pool;
+  private final @Nullable MatrixProvider provider;
   private final Products products;
   private final CpuAttention attention;
   private final Elementwise elementwise;
@@ -47,11 +49,21 @@ public final class CpuBackend implements Backend {
   /// @param threads threads that compute, the caller's included
   /// @throws IllegalArgumentException where that is less than one
   public CpuBackend(int threads) {
+    this(threads, null);
+  }
+
+  /// @param threads threads that compute, the caller's included
+  /// @param provider what multiplies the matrices that it takes, closed with the backend; null for
+  ///   the kernels here
+  /// @throws IllegalArgumentException where that is less than one thread
+  public CpuBackend(int threads, @Nullable MatrixProvider provider) {
     if (threads < 1) {
       throw new IllegalArgumentException("a backend needs at least one thread: " + threads);
     }
     PerformanceCliff.checkVectors();
-    pool = new KernelPool(threads);
+    this.provider = provider;
+    // A provider has threads of its own, which need the cores as soon as a region ends.
+    pool = new KernelPool(threads, provider == null);
     Workspace[] workspaces = new Workspace[threads];
     for (int i = 0; i < threads; i++) {
       workspaces[i] = new Workspace();
@@ -67,12 +79,19 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
+  public String arithmetic() {
+    String own = name() + ' ' + Lanes.bits();
+    return provider == null ? own : own + ' ' + provider.description();
+  }
+
+  @Override
   public String description() {
-    return "cpu: %d-bit vectors, %d threads, %d cores%s"
+    return "cpu: %d-bit vectors, %d threads, %d cores%s%s"
         .formatted(
             Lanes.bits(),
             pool.threads(),
             Runtime.getRuntime().availableProcessors(),
+            provider == null ? "" : ", matrices by " + provider.description(),
             PerformanceCliff.checkCompiler() ? ", optimizing compiler off" : "");
   }
 
@@ -84,7 +103,9 @@ public final class CpuBackend implements Backend {
   @Override
   public Weight weight(Tensor tensor) {
     PerformanceCliff.checkWeight(tensor.type());
-    return HostWeight.of(tensor);
+    HostWeight host = HostWeight.of(tensor);
+    MatrixProvider.Packed packed = provider == null ? null : provider.packed(tensor);
+    return packed == null ? host : new ProvidedWeight(host, packed);
   }
 
   @Override
@@ -105,7 +126,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void embed(Weight table, int[] ids, int rows, Buffer out) {
-    Tensor tensor = ((HostWeight) table).tensor();
+    Tensor tensor = tensorOf(table);
     for (int r = 0; r < rows; r++) {
       tensor.decodeRow(ids[r], host(out).values(), r * out.columns());
     }
@@ -113,7 +134,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void addEmbedding(Weight table, int[] ids, int rows, Buffer x) {
-    Tensor tensor = ((HostWeight) table).tensor();
+    Tensor tensor = tensorOf(table);
     float[] row = inner(table.columns());
     for (int r = 0; r < rows; r++) {
       tensor.decodeRow(ids[r], row, 0);
@@ -154,7 +175,34 @@ public final class CpuBackend implements Backend {
     fill(product, linear, rows);
     from(product, in, 0);
     to(product, out, 0);
-    products.multiply(product);
+    multiply(linear.weight(), product);
+  }
+
+  private void multiply(Weight weight, Product p) {
+    if (weight instanceof ProvidedWeight provided) {
+      ProvidedProducts.multiply(provided.packed(), p);
+    } else {
+      products.multiply(p);
+    }
+  }
+
+  private void multiplyGated(FeedForward ffn, @Nullable Product gate, Product up) {
+    boolean isProvided =
+        ffn.up().weight() instanceof ProvidedWeight
+            || ffn.gate() != null && ffn.gate().weight() instanceof ProvidedWeight;
+    if (!isProvided) {
+      products.multiplyGated(gate, up, ffn.activation());
+      return;
+    }
+    multiply(ffn.up().weight(), up);
+    HostBuffer ups = ProvidedProducts.rowsOf(up);
+    if (ffn.gate() == null || gate == null) {
+      elementwise.activate(ffn.activation(), ups, null, ups, up.rows);
+    } else {
+      multiply(ffn.gate().weight(), gate);
+      HostBuffer gates = ProvidedProducts.rowsOf(gate);
+      elementwise.activate(ffn.activation(), gates, ups, ups, up.rows);
+    }
   }
 
   @Override
@@ -163,7 +211,7 @@ public final class CpuBackend implements Backend {
       fill(product, linear.weights().get(h), null, rows);
       from(product, in, h * linear.inputStride() + linear.inputOffset());
       to(product, out, h * linear.outputStride() + linear.outputOffset());
-      products.multiply(product);
+      multiply(linear.weights().get(h), product);
     }
   }
 
@@ -207,13 +255,13 @@ public final class CpuBackend implements Backend {
       gate.outAt = 0;
       gate.outStride = ffn.innerSize();
     }
-    products.multiplyGated(gate, product, ffn.activation());
+    multiplyGated(ffn, gate, product);
     fill(product, ffn.down(), rows);
     product.x = up;
     product.xAt = 0;
     product.xStride = ffn.innerSize();
     to(product, out, 0);
-    products.multiply(product);
+    multiply(ffn.down().weight(), product);
   }
 
   @Override
@@ -323,6 +371,9 @@ public final class CpuBackend implements Backend {
   @Override
   public void close() {
     pool.close();
+    if (provider != null) {
+      provider.close();
+    }
   }
 
   private float[] inner(int size) {
@@ -332,12 +383,18 @@ public final class CpuBackend implements Backend {
     return inner;
   }
 
+  private static Tensor tensorOf(Weight weight) {
+    return weight instanceof ProvidedWeight provided
+        ? provided.host().tensor()
+        : ((HostWeight) weight).tensor();
+  }
+
   private static void fill(Product p, Linear linear, int rows) {
     fill(p, linear.weight(), linear.bias(), rows);
   }
 
   private static void fill(Product p, Weight weight, @Nullable Buffer bias, int rows) {
-    Tensor tensor = ((HostWeight) weight).tensor();
+    Tensor tensor = tensorOf(weight);
     p.weights = tensor.data();
     p.type = tensor.type();
     p.columns = weight.columns();

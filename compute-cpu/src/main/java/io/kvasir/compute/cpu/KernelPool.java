@@ -39,9 +39,16 @@ final class KernelPool implements AutoCloseable {
   private volatile Region region = NOTHING;
   private volatile boolean closed;
   private volatile @Nullable Throwable failure;
+  private final long spinNanos;
   private long generation;
 
   KernelPool(int threads) {
+    this(threads, true);
+  }
+
+  /// @param spins whether idle workers wait for a short while before they park
+  KernelPool(int threads, boolean spins) {
+    spinNanos = spins ? SPIN_NANOS : 0;
     workers = new Worker[threads - 1];
     for (int i = 0; i < workers.length; i++) {
       workers[i] = new Worker(i + 1);
@@ -165,7 +172,7 @@ final class KernelPool implements AutoCloseable {
     }
 
     private void awaitChange(long seen) {
-      long deadline = System.nanoTime() + SPIN_NANOS;
+      long deadline = System.nanoTime() + spinNanos;
       do {
         for (int i = 0; i < SPINS_PER_CLOCK; i++) {
           if (claim.get() >>> GENERATION_SHIFT != seen || closed) {

@@ -1,0 +1,82 @@
+package io.kvasir.cli;
+
+import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.onednn.OneDnnMatrices;
+import io.kvasir.model.plan.Sizes;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/// Options that say what multiplies matrices on the processor.
+final class MatrixOptions {
+  private static final String ONEDNN = "onednn-";
+
+  @Option(
+      names = "--matmul",
+      paramLabel = "NAME[:DIR]",
+      description =
+          "vector, the kernels in Java on the weights where they lie (default), or onednn-bf16 or "
+              + "onednn-f32, a library that scripts/onednn.sh gets, with copies of the weights: "
+              + "faster prompts, slower decoding.")
+  private String matmul = "vector";
+
+  @Option(
+      names = "--matmul-memory",
+      paramLabel = "SIZE",
+      description = "Most memory for such copies. Default: half of what is free.")
+  private @Nullable String memory;
+
+  /// The processor with what was chosen.
+  CpuBackend backend(int threads, Surroundings surroundings) {
+    if (matmul.equals("vector")) {
+      if (memory != null) {
+        throw new UsageException("--matmul-memory belongs to --matmul onednn-bf16 or onednn-f32");
+      }
+      return new CpuBackend(threads);
+    }
+    int colon = matmul.indexOf(':');
+    String name = colon < 0 ? matmul : matmul.substring(0, colon);
+    OneDnnMatrices.Opening opening =
+        OneDnnMatrices.open(folder(colon, surroundings), format(name), threads, budget());
+    return switch (opening) {
+      case OneDnnMatrices.Opened opened -> new CpuBackend(threads, opened.provider());
+      case OneDnnMatrices.Unavailable unavailable ->
+          throw new FailureException("cannot use --matmul " + name + ": " + unavailable.reason());
+    };
+  }
+
+  private static OneDnnMatrices.Format format(String name) {
+    for (OneDnnMatrices.Format format : OneDnnMatrices.Format.values()) {
+      if (name.equals(ONEDNN + format.name().toLowerCase(Locale.ROOT))) {
+        return format;
+      }
+    }
+    throw new UsageException(
+        "there is no --matmul '" + name + "'; choose vector, onednn-bf16 or onednn-f32");
+  }
+
+  private Path folder(int colon, Surroundings surroundings) {
+    if (colon >= 0) {
+      try {
+        return Path.of(matmul.substring(colon + 1));
+      } catch (InvalidPathException e) {
+        throw new UsageException("--matmul: '" + matmul.substring(colon + 1) + "' is no folder");
+      }
+    }
+    Path caches = surroundings.cacheFolder();
+    return caches == null ? Path.of("onednn") : caches.resolve("onednn");
+  }
+
+  private long budget() {
+    if (memory == null) {
+      return AvailableMemory.bytes() / 2;
+    }
+    try {
+      return Sizes.parseBytes(memory);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("--matmul-memory: " + e.getMessage());
+    }
+  }
+}
