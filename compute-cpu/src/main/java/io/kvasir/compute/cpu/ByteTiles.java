@@ -52,6 +52,27 @@ final class ByteTiles implements TileFormat {
   }
 
   @Override
+  public boolean hasProducts(int dim) {
+    return !floats && L >= 8 && dim % TILE == 0;
+  }
+
+  @Override
+  public void score(TilePlace place, FewQueries queries) {
+    queries.room(groups(place.dim));
+    readScales(place, queries.scales, 0);
+    ByteProducts.score(place, queries, keyGroup(place.dim));
+  }
+
+  @Override
+  public void add(TilePlace place, FewQueries queries) {
+    int groups = groups(place.dim);
+    queries.room(groups);
+    readScales(place, queries.scales, 0);
+    queries.fold(place.tiles, groups);
+    ByteProducts.add(place, queries, keyGroup(place.dim));
+  }
+
+  @Override
   public void readKeys(TilePlace place) {
     readScales(place, place.scales, place.scaleAt);
     long from = place.plane + (long) place.slot * place.dim;

@@ -32,7 +32,6 @@ final class CodeUnpacker {
   private final float zero;
   private final Words low;
   private final Words high;
-  private int[] order = {};
 
   /// How a group of 32 codes of a row lies in words of four bytes: the shift of each, and whether
   /// it is in the second word.
@@ -55,75 +54,6 @@ final class CodeUnpacker {
     this.zero = zero;
     low = new Words(codes.lowBits());
     high = new Words(codes.highBits());
-  }
-
-  /// Whether [#scaledKeys] and [#scaledValues] can be used.
-  boolean scales(int dim) {
-    return codes.bits() == 4 && dim % GROUP == 0;
-  }
-
-  /// Tiles of keys of 4 bits, each number multiplied by the scale of its token and group.
-  ///
-  /// @param scales `[tiles][groups][16]`
-  void scaledKeys(TilePlace place, float[] scales) {
-    MemorySegment memory = place.memory;
-    float[] numbers = place.numbers;
-    int at = place.at;
-    int bytes = HALF * TILE;
-    int count = place.tiles * TILE * place.dim / 2;
-    long from = place.plane + (long) place.slot * place.dim / 2;
-    float minus = -zero;
-    // One flat loop: the compiler makes poor code of short ones.
-    for (int i = 0; i < count; i += L) {
-      IntVector q =
-          (IntVector) ByteVector.fromMemorySegment(B, memory, from + i, LE).castShape(I, 0);
-      FloatVector scale = FloatVector.fromArray(F, scales, i / bytes * TILE + i % TILE);
-      // The zero is a power of two: the product is exact, so the fused step rounds once.
-      FloatVector bias = scale.mul(minus);
-      int to = at + i / bytes * bytes + i;
-      ((FloatVector) q.and(15).convert(VectorOperators.I2F, 0))
-          .fma(scale, bias)
-          .intoArray(numbers, to);
-      ((FloatVector) q.lanewise(VectorOperators.LSHR, 4).and(15).convert(VectorOperators.I2F, 0))
-          .fma(scale, bias)
-          .intoArray(numbers, to + bytes);
-    }
-  }
-
-  /// Rows of values of 4 bits; see [#scaledKeys].
-  void scaledValues(TilePlace place, float[] scales) {
-    MemorySegment memory = place.memory;
-    float[] numbers = place.numbers;
-    int at = place.at;
-    int count = place.tiles * TILE * place.dim / 2;
-    long from = place.plane + (long) place.slot * place.dim / 2;
-    int[] order = order(place.dim / GROUP);
-    float minus = -zero;
-    for (int i = 0; i < count; i += L) {
-      IntVector q =
-          (IntVector) ByteVector.fromMemorySegment(B, memory, from + i, LE).castShape(I, 0);
-      FloatVector scale = FloatVector.broadcast(F, scales[order[i / HALF]]);
-      FloatVector bias = scale.mul(minus);
-      int to = at + i / HALF * HALF + i;
-      ((FloatVector) q.and(15).convert(VectorOperators.I2F, 0))
-          .fma(scale, bias)
-          .intoArray(numbers, to);
-      ((FloatVector) q.lanewise(VectorOperators.LSHR, 4).and(15).convert(VectorOperators.I2F, 0))
-          .fma(scale, bias)
-          .intoArray(numbers, to + HALF);
-    }
-  }
-
-  /// Where the scale of each group of each row of two tiles is, row after row.
-  private int[] order(int groups) {
-    if (order.length != 2 * TILE * groups) {
-      order = new int[2 * TILE * groups];
-      for (int i = 0; i < order.length; i++) {
-        int t = i / groups;
-        order[i] = t / TILE * groups * TILE + i % groups * TILE + t % TILE;
-      }
-    }
-    return order;
   }
 
   /// Tiles of keys.
@@ -155,25 +85,22 @@ final class CodeUnpacker {
   }
 
   /// Runs of `bytes` bytes, whose lower halves become as many numbers and whose upper halves the
-  /// numbers behind those.
+  /// numbers behind those. One flat loop: the compiler makes poor code of short ones.
   ///
-  /// @param bytes a multiple of 16
+  /// @param bytes a power of two, 16 or more
   private void nibbles(
       MemorySegment memory, long from, int runs, int bytes, float[] numbers, int to) {
     FloatVector bias = FloatVector.broadcast(F, zero);
-    for (int run = 0; run < runs; run++) {
-      long source = from + (long) run * bytes;
-      int target = to + 2 * run * bytes;
-      for (int i = 0; i < bytes; i += L) {
-        IntVector q =
-            (IntVector) ByteVector.fromMemorySegment(B, memory, source + i, LE).castShape(I, 0);
-        ((FloatVector) q.and(15).convert(VectorOperators.I2F, 0))
-            .sub(bias)
-            .intoArray(numbers, target + i);
-        ((FloatVector) q.lanewise(VectorOperators.LSHR, 4).and(15).convert(VectorOperators.I2F, 0))
-            .sub(bias)
-            .intoArray(numbers, target + bytes + i);
-      }
+    for (int i = 0; i < runs * bytes; i += L) {
+      IntVector q =
+          (IntVector) ByteVector.fromMemorySegment(B, memory, from + i, LE).castShape(I, 0);
+      int target = to + (i & -bytes) + i;
+      ((FloatVector) q.and(15).convert(VectorOperators.I2F, 0))
+          .sub(bias)
+          .intoArray(numbers, target);
+      ((FloatVector) q.lanewise(VectorOperators.LSHR, 4).and(15).convert(VectorOperators.I2F, 0))
+          .sub(bias)
+          .intoArray(numbers, target + bytes);
     }
   }
 
@@ -219,13 +146,13 @@ final class CodeUnpacker {
     if (width == 4 && whole == dim) {
       // Rows follow each other without a gap: one loop over all of them.
       long from = lowPlane + (long) CodePlanes.rowBytes(4, dim) * place.slot;
-      nibbleRows(place.memory, from, tokens * dim / GROUP, place.numbers, place.at);
+      nibbles(place.memory, from, tokens * dim / GROUP, HALF, place.numbers, place.at);
     }
     for (int t = 0; t < tokens; t++) {
       int to = place.at + t * dim;
       long row = lowPlane + (long) CodePlanes.rowBytes(width, dim) * (place.slot + t);
       if (width == 4 && whole < dim) {
-        nibbleRows(place.memory, row, whole / GROUP, place.numbers, to);
+        nibbles(place.memory, row, whole / GROUP, HALF, place.numbers, to);
       } else if (width == 2) {
         words(place.memory, row, whole, low, 2, 1, place.numbers, to);
       }
@@ -237,25 +164,6 @@ final class CodeUnpacker {
         int code = field(place, t, lowPlane, width, c);
         code |= bits == 0 ? 0 : field(place, t, highPlane, bits, c) << width;
         place.numbers[to + c] = code - zero;
-      }
-    }
-  }
-
-  /// Groups of 16 bytes; see [#nibbles].
-  private void nibbleRows(MemorySegment memory, long from, int groups, float[] numbers, int to) {
-    FloatVector bias = FloatVector.broadcast(F, zero);
-    for (int g = 0; g < groups; g++) {
-      for (int i = 0; i < HALF; i += L) {
-        IntVector q =
-            (IntVector)
-                ByteVector.fromMemorySegment(B, memory, from + (long) g * HALF + i, LE)
-                    .castShape(I, 0);
-        ((FloatVector) q.and(15).convert(VectorOperators.I2F, 0))
-            .sub(bias)
-            .intoArray(numbers, to + g * GROUP + i);
-        ((FloatVector) q.lanewise(VectorOperators.LSHR, 4).and(15).convert(VectorOperators.I2F, 0))
-            .sub(bias)
-            .intoArray(numbers, to + g * GROUP + HALF + i);
       }
     }
   }

@@ -22,6 +22,13 @@ final class CpuAttention {
 
   private static final int UNITS_PER_THREAD = 4;
   private static final int SERIAL_ROWS = 8;
+  private static final int PARTS_PER_THREAD = 4;
+
+  /// Most floats of partial results where units could do without them.
+  private static final int MOST_FLOATS = 4 << 20;
+
+  /// Most bytes of keys and values that a part reads.
+  private static final int PART_BYTES = 256 << 10;
 
   private final KernelPool pool;
   private final PartitionKernel[] kernels;
@@ -37,7 +44,13 @@ final class CpuAttention {
 
   private AttentionUnit[] units = new AttentionUnit[0];
   private int unitCount;
-  private int[] unitOfItem = {};
+
+  /// Of each part: its first unit, how many units of neighbouring heads it takes, its partition.
+  private int[] partUnit = {};
+
+  private int[] partHeads = {};
+  private int[] partIndex = {};
+  private int partCount;
   private int itemCount;
   private float[] partials = {};
   private int partialSize;
@@ -90,11 +103,11 @@ final class CpuAttention {
     }
     shared.attend(call);
     listUnits(call);
-    if (unitCount >= UNITS_PER_THREAD * pool.threads() || itemCount == unitCount) {
+    if (itemCount == unitCount || !isWorthParts(call)) {
       pool.run(wholeUnits, unitCount);
     } else {
-      listItems(call);
-      pool.run(partitions, itemCount);
+      listParts(call);
+      pool.run(partitions, partCount);
       pool.run(merges, unitCount);
     }
   }
@@ -156,22 +169,66 @@ final class CpuAttention {
     return units[unitCount++];
   }
 
-  private void listItems(AttentionCall call) {
-    AttentionSpec spec = call.spec();
-    if (unitOfItem.length < itemCount) {
-      unitOfItem = new int[2 * itemCount];
-    }
+  /// Where there are enough units for all threads, parts are only better for few queries, which are
+  /// bound by memory and read longer runs of it that way.
+  private boolean isWorthParts(AttentionCall call) {
     int queries = 0;
     for (int u = 0; u < unitCount; u++) {
-      AttentionUnit unit = units[u];
-      Arrays.fill(unitOfItem, unit.firstItem, unit.firstItem + unit.partitions(), u);
-      queries = Math.max(queries, unit.rows * spec.groupSize());
+      queries = Math.max(queries, units[u].rows * call.spec().groupSize());
     }
-    partialSize = queries * (spec.valueDim() + 2);
+    partialSize = queries * (call.spec().valueDim() + 2);
+    return unitCount < UNITS_PER_THREAD * pool.threads()
+        || PartitionKernel.isFew(queries) && (long) itemCount * partialSize <= MOST_FLOATS;
+  }
+
+  private void listParts(AttentionCall call) {
+    if (partUnit.length < itemCount) {
+      partUnit = new int[2 * itemCount];
+      partHeads = new int[2 * itemCount];
+      partIndex = new int[2 * itemCount];
+    }
+    int most = mostHeads(call);
+    partCount = 0;
+    int u = 0;
+    while (u < unitCount) {
+      int heads = 1;
+      while (heads < most && u + heads < unitCount && isBeside(units[u], units[u + heads], heads)) {
+        heads++;
+      }
+      for (int p = 0; p < units[u].partitions(); p++) {
+        partUnit[partCount] = u;
+        partHeads[partCount] = heads;
+        partIndex[partCount++] = p;
+      }
+      u += heads;
+    }
     int size = Math.multiplyExact(itemCount, partialSize);
     if (partials.length < size) {
       partials = new float[(int) Math.min(Integer.MAX_VALUE - 8, size + size / 2L)];
     }
+  }
+
+  /// Heads of a part: their rows of a partition stand beside each other in its blocks and should be
+  /// a long run of memory, which stays in the cache of a core and leaves enough parts for all
+  /// threads.
+  private int mostHeads(AttentionCall call) {
+    int blockTokens = call.layout().blockTokens();
+    long bytes = call.group().kv().headBytes(blockTokens) * PartitionKernel.TOKENS / blockTokens;
+    int heads = (int) Math.max(1, Math.min(call.spec().kvHeads(), PART_BYTES / bytes));
+    while (heads > 1 && itemCount / heads < PARTS_PER_THREAD * pool.threads()) {
+      heads /= 2;
+    }
+    return heads;
+  }
+
+  /// Whether a unit is that of the same rows, `heads` kv heads further, and reads the same blocks.
+  private static boolean isBeside(AttentionUnit unit, AttentionUnit next, int heads) {
+    return next.sequence == unit.sequence
+        && next.head == unit.head + heads
+        && next.firstRow == unit.firstRow
+        && next.rows == unit.rows
+        && unit.keptPartitions + next.keptPartitions == 0
+        && next.partitions() == unit.partitions();
   }
 
   private void runUnit(int part, int worker) {
@@ -183,7 +240,7 @@ final class CpuAttention {
     state.clear(call, unit);
     shared.merge(call, unit, state);
     for (int p = 0; p < unit.partitions(); p++) {
-      kernel.run(call, unit, p);
+      kernel.run(call, unit, p, 1);
       for (int q = 0; q < unit.rows * call.spec().groupSize(); q++) {
         state.merge(q, kernel.max[q], kernel.sum[q], kernel.acc, q * dim, dim);
       }
@@ -192,17 +249,20 @@ final class CpuAttention {
   }
 
   /// A partial result is `max[queries] sum[queries] acc[queries, valueDim]`.
-  private void runPartition(int item, int worker) {
+  private void runPartition(int part, int worker) {
     AttentionCall call = current;
-    AttentionUnit unit = units[unitOfItem[item]];
     PartitionKernel kernel = kernels[worker];
-    kernel.run(call, unit, item - unit.firstItem);
-    int queries = unit.rows * call.spec().groupSize();
-    int at = item * partialSize;
-    System.arraycopy(kernel.max, 0, partials, at, queries);
-    System.arraycopy(kernel.sum, 0, partials, at + queries, queries);
-    int size = queries * call.spec().valueDim();
-    System.arraycopy(kernel.acc, 0, partials, at + 2 * queries, size);
+    int index = partIndex[part];
+    for (int i = 0; i < partHeads[part]; i++) {
+      AttentionUnit unit = units[partUnit[part] + i];
+      kernel.run(call, unit, index, i == 0 ? partHeads[part] : 0);
+      int queries = unit.rows * call.spec().groupSize();
+      int at = (unit.firstItem + index) * partialSize;
+      System.arraycopy(kernel.max, 0, partials, at, queries);
+      System.arraycopy(kernel.sum, 0, partials, at + queries, queries);
+      int size = queries * call.spec().valueDim();
+      System.arraycopy(kernel.acc, 0, partials, at + 2 * queries, size);
+    }
   }
 
   private void mergeUnit(int part, int worker) {

@@ -8,8 +8,6 @@ import io.kvasir.kvcache.format.KvBasis;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.PlaneKind;
 import io.kvasir.kvcache.tier.HostStorage;
-import java.util.HashMap;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// Brings new rows into their layer's basis and writes them to all places that keep them: codes,
@@ -19,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 final class KvStore {
   private final TilePlace place = new TilePlace();
   private final Rotation rotation = new Rotation();
-  private final Map<KvFormat, TileFormat> formats = new HashMap<>();
+  private final TileFormats formats = new TileFormats();
   private float[] entered = {};
   private float[] tile = {};
 
@@ -79,20 +77,11 @@ final class KvStore {
   /// Encodes the entered row into a group's block.
   private void put(AttentionCall call, BlockTable table, LayerGroup group, int position, int head) {
     find(call, table, group, position, head);
-    tiles(format(group)).write(place, entered, 0);
+    formats.of(format(group)).write(place, entered, 0);
   }
 
   private KvFormat format(LayerGroup group) {
     return place.kind == PlaneKind.VALUES ? group.kv().valueFormat() : group.kv().keyFormat();
-  }
-
-  private TileFormat tiles(KvFormat format) {
-    TileFormat known = formats.get(format);
-    if (known == null) {
-      known = TileFormat.of(format);
-      formats.put(format, known);
-    }
-    return known;
   }
 
   private void find(

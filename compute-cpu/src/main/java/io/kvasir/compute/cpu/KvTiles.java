@@ -10,8 +10,6 @@ import io.kvasir.kvcache.format.PlaneKind;
 import io.kvasir.kvcache.tier.HostStorage;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -28,7 +26,7 @@ final class KvTiles {
   private static final int LINE = 64;
 
   private final TilePlace place = new TilePlace();
-  private final Map<KvFormat, TileFormat> formats = new HashMap<>();
+  private final TileFormats formats = new TileFormats();
   private @Nullable AttentionCall call;
   private @Nullable BlockTable table;
   private @Nullable PrunedTokens kept;
@@ -41,29 +39,30 @@ final class KvTiles {
   /// Keeps the compiler from leaving a sweep out.
   int touched;
 
-  private TileFormat keys = of(KvFormat.F16);
-  private TileFormat values = keys;
-  private final TileFormat exact = keys;
+  private final TileFormat exact = formats.of(KvFormat.F16);
+  private TileFormat keys = exact;
+  private TileFormat values = exact;
 
-  TileFormat of(KvFormat format) {
-    TileFormat known = formats.get(format);
-    if (known == null) {
-      known = TileFormat.of(format);
-      formats.put(format, known);
-    }
-    return known;
-  }
+  /// The format of what [#find] found last.
+  private TileFormat found = exact;
+
+  /// Kv heads whose rows are brought to the cache together with those of this one; 0 where they are
+  /// there already.
+  private int sweptHeads;
 
   /// Turns to what a unit reads.
   ///
   /// @param pruned where positions that follow number the rows that pruning kept, or null
-  void open(AttentionCall of, AttentionUnit unit, @Nullable PrunedTokens pruned) {
+  /// @param heads kv heads from the unit's on that read the same blocks next; 0 where another did
+  ///   just before
+  void open(AttentionCall of, AttentionUnit unit, @Nullable PrunedTokens pruned, int heads) {
     call = of;
     table = of.batch().table(unit.sequence);
     kept = pruned;
     head = unit.head;
-    keys = of(of.keyFormat());
-    values = of(of.valueFormat());
+    sweptHeads = heads;
+    keys = formats.of(of.keyFormat());
+    values = formats.of(of.valueFormat());
     place.blockTokens = of.layout().blockTokens();
     int position = of.batch().positions()[unit.firstRow];
     sinksTo = of.sinksGroup() == null || pruned != null ? 0 : of.exact().sinks();
@@ -72,6 +71,45 @@ final class KvTiles {
         of.tailGroup() == null || pruned != null
             ? Integer.MAX_VALUE
             : of.exact().exactFrom(position);
+  }
+
+  /// Whether the keys from a position on can be computed on without unpacking them.
+  boolean hasKeyProducts(int position) {
+    return (isExact(position) ? exact : keys).hasProducts(of().spec().keyDim());
+  }
+
+  /// The same of values.
+  boolean hasValueProducts(int position) {
+    return (isExact(position) ? exact : values).hasProducts(of().spec().valueDim());
+  }
+
+  /// Turns to keys from a position on, for [#score].
+  ///
+  /// @param count tiles, at most four
+  /// @return how many of them follow each other
+  int findKeys(int position, int count) {
+    place.kind = PlaneKind.KEYS;
+    place.dim = of().spec().keyDim();
+    find(position, count, false);
+    return place.tiles;
+  }
+
+  /// The same of values, for [#add].
+  int findValues(int position, int count) {
+    place.kind = PlaneKind.VALUES;
+    place.dim = of().spec().valueDim();
+    find(position, count, true);
+    return place.tiles;
+  }
+
+  /// Products of few queries with the keys that were found.
+  void score(FewQueries queries) {
+    found.score(place, queries);
+  }
+
+  /// Weighted sums of the values that were found.
+  void add(FewQueries queries) {
+    found.add(place, queries);
   }
 
   /// Unpacks `count` tiles of keys from a position on, into `numbers` from 0 on.
@@ -145,6 +183,7 @@ final class KvTiles {
     int block;
     long offset;
     LayerGroup group = of.group();
+    found = isExact(position) ? exact : valuePlane ? values : keys;
     if (kept != null) {
       int layer = of.spec().cacheLayer();
       block = kept.block(layer, head, index);
@@ -161,19 +200,19 @@ final class KvTiles {
     }
     place.memory = storage.segment(block);
     place.plane = storage.offset(block) + offset;
-    if (!valuePlane && (block != swept || place.plane != sweptPlane)) {
+    if (sweptHeads > 0 && !valuePlane && (block != swept || place.plane != sweptPlane)) {
       swept = block;
       sweptPlane = place.plane;
       sweep(place.memory, place.plane, group);
     }
   }
 
-  /// Reads a byte of each cache line of the head's planes in a block, keys and values. Memory
-  /// answers many requests at a time, but unpacking asks for few: this brings a block to the cache
-  /// in half the time.
+  /// Reads a byte of each cache line of the head's planes in a block, keys and values, and of those
+  /// of the heads behind it. Memory answers many requests at a time, but computing asks for few:
+  /// this brings a block to the cache in half the time, and longer runs quicker than short ones.
   private void sweep(MemorySegment memory, long from, LayerGroup group) {
     LayerKv kv = group.kv();
-    long to = Math.min(memory.byteSize(), from + kv.headBytes(place.blockTokens));
+    long to = Math.min(memory.byteSize(), from + sweptHeads * kv.headBytes(place.blockTokens));
     int lines = (int) (to - from + LINE - 1) / LINE;
     int sum = 0;
     for (int i = 0; i < lines; i++) {

@@ -37,6 +37,12 @@ final class PartitionKernel {
   private static final int PAIR = 2 * TILE;
   private static final int SIDE = 4;
 
+  /// Scores of a query: what a kernel writes behind those of a partition is in the way of nobody.
+  private static final int ROW = TOKENS + FewQueries.TOKENS;
+
+  /// Up to so many queries compute on codes, each time anew; more share what is unpacked once.
+  private static final int FEW = 8;
+
   /// Largest score, sum of weights and weighted sum of values of each query after [#run].
   float[] max = {};
 
@@ -48,12 +54,16 @@ final class PartitionKernel {
   private final DotTile dots = new DotTile();
   private final ValueTile valueTile = new ValueTile();
   private final Softmax softmax = new Softmax();
+  private final FewQueries few = new FewQueries();
 
   /// The first position of the partition, or the number of the first kept row.
   private int start;
 
   /// Whose rows the partition has, where they are not positions.
   private @Nullable PrunedTokens kept;
+
+  /// Whether all queries see the same, and are few enough to compute on codes.
+  private boolean isFew;
 
   private float[] numbers = {};
   private float[] scales = {};
@@ -65,7 +75,9 @@ final class PartitionKernel {
   /// Computes [#max], [#sum] and [#acc] `[queries, valueDim]` of the unit over one partition.
   ///
   /// @param index of the unit's partitions
-  void run(AttentionCall call, AttentionUnit unit, int index) {
+  /// @param heads kv heads from the unit's on that are computed next over the same partition; 0
+  ///   where it was computed for another head just before
+  void run(AttentionCall call, AttentionUnit unit, int index, int heads) {
     AttentionSpec spec = call.spec();
     int queries = unit.rows * spec.groupSize();
     grow(spec, queries);
@@ -78,7 +90,8 @@ final class PartitionKernel {
       last = Math.max(last, to[q]);
     }
     first = first / TILE * TILE;
-    tiles.open(call, unit, kept);
+    isFew = isFew(queries) && from[0] == from[queries - 1] && to[0] == to[queries - 1];
+    tiles.open(call, unit, kept, heads);
     if (call.valuesInKeys()) {
       scoreRows(call, unit, first, last);
     } else {
@@ -94,6 +107,11 @@ final class PartitionKernel {
     }
   }
 
+  /// Whether queries are so few that codes are not worth unpacking.
+  static boolean isFew(int queries) {
+    return queries <= FEW;
+  }
+
   private void grow(AttentionSpec spec, int queries) {
     int size = PAIR * Math.max(spec.keyDim(), spec.valueDim());
     if (numbers.length < size) {
@@ -106,10 +124,14 @@ final class PartitionKernel {
       sum = new float[queries];
       from = new int[queries];
       to = new int[queries];
-      scores = new float[queries * TOKENS];
     }
-    if (acc.length < queries * spec.valueDim()) {
-      acc = new float[queries * spec.valueDim()];
+    // Room for whole fours.
+    int rows = (queries + SIDE - 1) / SIDE * SIDE;
+    if (scores.length < rows * ROW) {
+      scores = new float[rows * ROW];
+    }
+    if (acc.length < rows * spec.valueDim()) {
+      acc = new float[rows * spec.valueDim()];
     }
   }
 
@@ -156,6 +178,10 @@ final class PartitionKernel {
     s.scores = scores;
     int t = first;
     while (t < last) {
+      if (isFew && tiles.hasKeyProducts(start + t)) {
+        t += TILE * scoreCodes(call, unit, t, last);
+        continue;
+      }
       int count = tilesAt(t, last);
       s.group = tiles.readKeys(start + t, count, numbers, scales);
       for (int q = 0; q < queries; q += SIDE) {
@@ -163,12 +189,56 @@ final class PartitionKernel {
           // The last query is computed again where four are not left.
           int query = Math.min(q + i, queries - 1);
           s.xAt[i] = queryAt(call, unit, query);
-          s.out[i] = query * TOKENS + t;
+          s.out[i] = query * ROW + t;
         }
         s.run(count);
       }
       t += count * TILE;
     }
+  }
+
+  /// The products of few queries with the keys from `t` on, as far as 64 tokens reach.
+  ///
+  /// @return tiles
+  private int scoreCodes(AttentionCall call, AttentionUnit unit, int t, int last) {
+    int queries = unit.rows * call.spec().groupSize();
+    int count = tiles.findKeys(start + t, codesAt(t, last));
+    few.x = call.queries();
+    few.scores = scores;
+    for (int q = 0; q < queries; q += SIDE) {
+      few.count = Math.min(SIDE, queries - q);
+      for (int i = 0; i < SIDE; i++) {
+        few.xAt[i] = queryAt(call, unit, Math.min(q + i, queries - 1));
+        few.out[i] = (q + i) * ROW + t;
+      }
+      tiles.score(few);
+    }
+    return count;
+  }
+
+  private int addCodes(AttentionCall call, int queries, int t, int last) {
+    int count = tiles.findValues(start + t, codesAt(t, last));
+    int dim = call.spec().valueDim();
+    few.scores = scores;
+    few.acc = acc;
+    few.from = Math.max(0, from[0] - t);
+    few.to = Math.min(count * TILE, to[0] - t);
+    for (int q = 0; q < queries; q += SIDE) {
+      few.count = Math.min(SIDE, queries - q);
+      for (int i = 0; i < SIDE; i++) {
+        few.out[i] = (q + i) * ROW + t;
+        few.accAt[i] = (q + i) * dim;
+      }
+      tiles.add(few);
+    }
+    return count;
+  }
+
+  /// Tiles from `t` on that few queries compute on at once: up to a multiple of 64, so that they
+  /// are on the same side of what is exact.
+  private static int codesAt(int t, int last) {
+    int end = Math.min(last, (t / FewQueries.TOKENS + 1) * FewQueries.TOKENS);
+    return (end - t + TILE - 1) / TILE;
   }
 
   /// The same over latent rows, which are rows of values too and so not turned into columns.
@@ -186,7 +256,7 @@ final class PartitionKernel {
           dots.weightRows(0, dim, j, count - 1);
           dots.multiply(numbers, call.queries(), dim);
           for (int i = 0; i < Math.min(DotTile.SIDE, queries - q); i++) {
-            System.arraycopy(dots.sums, i * DotTile.SIDE, scores, (q + i) * TOKENS + t + j, 4);
+            System.arraycopy(dots.sums, i * DotTile.SIDE, scores, (q + i) * ROW + t + j, 4);
           }
         }
       }
@@ -203,7 +273,7 @@ final class PartitionKernel {
     AttentionSpec spec = call.spec();
     int r = query % spec.groupSize();
     int row = unit.firstRow + query / spec.groupSize();
-    int base = query * TOKENS;
+    int base = query * ROW;
     int low = base + from[query];
     int high = base + to[query];
     if (low >= high) {
@@ -237,7 +307,7 @@ final class PartitionKernel {
     int position = call.batch().positions()[unit.firstRow + query / call.spec().groupSize()];
     for (int i = from[query]; i < to[query]; i++) {
       int at = rows == null ? start + i : rows.position(layer, unit.head, start + i);
-      scores[query * TOKENS + i] += slope * (at - position);
+      scores[query * ROW + i] += slope * (at - position);
     }
   }
 
@@ -250,6 +320,10 @@ final class PartitionKernel {
     v.acc = acc;
     int t = first;
     while (t < last) {
+      if (isFew && tiles.hasValueProducts(start + t)) {
+        t += TILE * addCodes(call, queries, t, last);
+        continue;
+      }
       int count = tilesAt(t, last);
       v.group = tiles.readValues(start + t, count, numbers, scales);
       addQueries(v, queries, t, Math.min(count * TILE, last - t));
@@ -276,7 +350,7 @@ final class PartitionKernel {
     while (q < queries) {
       int side = q + SIDE <= queries && seesAll(q, t, count) ? SIDE : 1;
       for (int i = 0; i < side; i++) {
-        v.weightAt[i] = v.group == 0 ? (q + i) * TOKENS + t : fold(v, i, (q + i) * TOKENS + t);
+        v.weightAt[i] = v.group == 0 ? (q + i) * ROW + t : fold(v, i, (q + i) * ROW + t);
       }
       v.weights = v.group == 0 ? scores : folded;
       v.groupStride = v.group == 0 ? 0 : PAIR;

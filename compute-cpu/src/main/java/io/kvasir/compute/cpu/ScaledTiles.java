@@ -12,7 +12,6 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
-import org.jspecify.annotations.Nullable;
 
 /// Formats of 2 to 6 bits with a scale for each token, or for each token and group of 32 channels:
 /// integers around zero, or levels of a table. The scales are folded into scores and weights.
@@ -24,21 +23,35 @@ final class ScaledTiles implements TileFormat {
   private final CodePlanes codes;
   private final CodeUnpacker unpacker;
   private final int group;
-  private final int @Nullable [] levels;
+
+  /// Bits of the number that each code stands for, where they are 4 or fewer.
+  private final int[] levels;
+
+  /// Whether numbers have to be looked up.
+  private final boolean hasTable;
+
   private float[] rowScales = {};
 
-  private ScaledTiles(
-      KvFormat format, CodePlanes codes, int zero, int group, int @Nullable [] levels) {
+  private ScaledTiles(KvFormat format, CodePlanes codes, int group, int[] levels) {
     this.format = format;
     this.codes = codes;
     this.group = group;
     this.levels = levels;
-    unpacker = new CodeUnpacker(codes, zero);
+    hasTable = group == 0;
+    unpacker = new CodeUnpacker(codes, hasTable ? 0 : zero(codes));
+  }
+
+  private static int zero(CodePlanes codes) {
+    return 1 << codes.bits() - 1;
   }
 
   /// Integers with a scale for each group.
   static ScaledTiles grouped(KvFormat format, CodePlanes codes) {
-    return new ScaledTiles(format, codes, 1 << codes.bits() - 1, CodePlanes.GROUP, null);
+    int[] levels = new int[16];
+    for (int code = 0; code < 16; code++) {
+      levels[code] = Float.floatToRawIntBits(code - zero(codes));
+    }
+    return new ScaledTiles(format, codes, CodePlanes.GROUP, levels);
   }
 
   /// Levels with a factor for each row.
@@ -47,31 +60,76 @@ final class ScaledTiles implements TileFormat {
     for (int code = 0; code < 1 << format.bits(); code++) {
       levels[code] = Float.floatToRawIntBits(format.level(code));
     }
-    return new ScaledTiles(format, format.codes(), 0, 0, levels);
+    return new ScaledTiles(format, format.codes(), 0, levels);
   }
 
   private int group(int dim) {
     return group == 0 ? dim : group;
   }
 
-  /// Where four bits have a scale for each group, multiplying while unpacking costs nothing.
-  private boolean isWhole(int dim) {
-    return group != 0 && unpacker.scales(dim);
+  @Override
+  public boolean hasProducts(int dim) {
+    return codes.bits() == 4 && NibbleProducts.canUse(dim);
   }
 
   @Override
   public int keyGroup(int dim) {
-    return isWhole(dim) ? 0 : group(dim);
+    return hasProducts(dim) ? NibbleProducts.SUM : group(dim);
   }
 
   @Override
   public int valueGroup(int dim) {
-    return keyGroup(dim);
+    return group(dim);
   }
 
-  /// Room for the scales of two tiles.
-  private float[] ownScales(int dim) {
-    int size = 2 * TILE * ((dim + group - 1) / group);
+  @Override
+  public void score(TilePlace place, FewQueries queries) {
+    queries.room(place.dim / CodePlanes.GROUP);
+    spreadScales(place, queries.scales, 0, CodePlanes.GROUP);
+    NibbleProducts.score(place, queries, levels);
+  }
+
+  @Override
+  public void add(TilePlace place, FewQueries queries) {
+    int groups = place.dim / CodePlanes.GROUP;
+    queries.room(groups);
+    spreadScales(place, queries.scales, 0, CodePlanes.GROUP);
+    queries.fold(place.tiles, groups);
+    NibbleProducts.add(place, queries, levels);
+  }
+
+  @Override
+  public void readKeys(TilePlace place) {
+    spreadScales(place, place.scales, place.scaleAt, keyGroup(place.dim));
+    unpacker.keys(place);
+    look(place, place.tiles * TILE * place.dim);
+  }
+
+  @Override
+  public void readValues(TilePlace place) {
+    readScales(place, place.scales, place.scaleAt);
+    unpacker.values(place);
+    look(place, place.tiles * TILE * place.dim);
+  }
+
+  /// Reads scales and repeats each for all parts of `part` channels that it is the scale of.
+  private void spreadScales(TilePlace place, float[] scales, int scaleAt, int part) {
+    int size = group(place.dim);
+    if (part == size) {
+      readScales(place, scales, scaleAt);
+      return;
+    }
+    int groups = (place.dim + size - 1) / size;
+    float[] own = ownScales(place.tiles * groups * TILE);
+    readScales(place, own, 0);
+    int parts = place.dim / part;
+    for (int i = 0; i < place.tiles * parts; i++) {
+      int from = (i / parts * groups + i % parts * part / size) * TILE;
+      System.arraycopy(own, from, scales, scaleAt + i * TILE, TILE);
+    }
+  }
+
+  private float[] ownScales(int size) {
     if (rowScales.length < size) {
       rowScales = new float[size];
     }
@@ -79,39 +137,10 @@ final class ScaledTiles implements TileFormat {
   }
 
   @Override
-  public void readKeys(TilePlace place) {
-    if (isWhole(place.dim)) {
-      float[] scales = ownScales(place.dim);
-      readScales(place, scales, 0);
-      unpacker.scaledKeys(place, scales);
-      return;
-    }
-    readScales(place, place.scales, place.scaleAt);
-    unpacker.keys(place);
-    look(place, place.tiles * TILE * place.dim);
-  }
-
-  @Override
-  public void readValues(TilePlace place) {
-    if (isWhole(place.dim)) {
-      float[] scales = ownScales(place.dim);
-      readScales(place, scales, 0);
-      unpacker.scaledValues(place, scales);
-      return;
-    }
-    readScales(place, place.scales, place.scaleAt);
-    unpacker.values(place);
-    look(place, place.tiles * TILE * place.dim);
-  }
-
-  @Override
   public void readRows(TilePlace place) {
     int size = group(place.dim);
     int groups = (place.dim + size - 1) / size;
-    if (rowScales.length < groups * TILE) {
-      rowScales = new float[groups * TILE];
-    }
-    float[] scales = rowScales;
+    float[] scales = ownScales(groups * TILE);
     readScales(place, scales, 0);
     unpacker.values(place);
     look(place, TILE * place.dim);
@@ -132,10 +161,10 @@ final class ScaledTiles implements TileFormat {
 
   /// Puts levels in the place of codes; a table of 16 is one vector or two.
   private void look(TilePlace place, int count) {
-    int[] table = levels;
-    if (table == null) {
+    if (!hasTable) {
       return;
     }
+    int[] table = levels;
     float[] numbers = place.numbers;
     IntVector first = IntVector.fromArray(I, table, 0);
     IntVector second = IntVector.fromArray(I, table, 16 - L);

@@ -100,7 +100,7 @@ final class SharedPrefixes {
     AttentionCall call = current;
     AttentionUnit unit = units[unitOfItem[item]];
     PartitionKernel kernel = kernels[worker];
-    kernel.run(call, unit, item - unit.firstItem);
+    kernel.run(call, unit, item - unit.firstItem, 1);
     int queries = unit.rows * call.spec().groupSize();
     int at = unit.firstFloat + (item - unit.firstItem) * partialSize(call, unit);
     System.arraycopy(kernel.max, 0, partials, at, queries);

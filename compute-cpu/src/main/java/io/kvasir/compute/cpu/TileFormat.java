@@ -36,6 +36,24 @@ interface TileFormat {
     return 0;
   }
 
+  /// Whether rows of `dim` channels can be computed on as codes, without unpacking them, with the
+  /// same bits as over the unpacked numbers.
+  default boolean hasProducts(int dim) {
+    return false;
+  }
+
+  /// Writes the products of few queries with up to four tiles of keys to their scores; what is
+  /// behind those of fewer tiles, up to 64, is destroyed.
+  default void score(TilePlace place, FewQueries queries) {
+    throw new UnsupportedOperationException("codes have to be unpacked first");
+  }
+
+  /// Adds rows of up to four tiles of values, multiplied by the weights of few queries, to their
+  /// sums.
+  default void add(TilePlace place, FewQueries queries) {
+    throw new UnsupportedOperationException("codes have to be unpacked first");
+  }
+
   /// Unpacks the tiles of keys at a place.
   void readKeys(TilePlace place);
 

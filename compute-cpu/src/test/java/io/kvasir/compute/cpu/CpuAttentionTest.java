@@ -5,11 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvFormat;
-import io.kvasir.kvcache.format.PlaneKind;
-import io.kvasir.kvcache.format.RowBasis;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -44,11 +43,17 @@ class CpuAttentionTest {
       cases.add(new AttentionCase(8, 2, 32, 32, false, 300, 0, true, format));
     }
     for (KvFormat format : KvFormat.ALL) {
-      if (format.rowBasis() == RowBasis.PLAIN && format.tileTokens(PlaneKind.KEYS) == 1) {
+      if (Set.of(KvFormat.F32, KvFormat.F16, KvFormat.BF16).contains(format)) {
         continue;
       }
       cases.add(exact(AttentionCase.of(8, 2, 64, format)));
       cases.add(exact(AttentionCase.of(7, 1, 80, format)));
+    }
+    for (String name : List.of("int8", "q8_0", "int4", "lm4")) {
+      KvFormat format = KvFormat.named(name);
+      for (int ratio : new int[] {1, 2, 7, 8}) {
+        cases.add(AttentionCase.of(ratio, 1, ratio == 2 ? 128 : 96, format));
+      }
     }
     for (KvFormat format : List.of(KvFormat.INT8, KvFormat.INT4)) {
       cases.add(exact(new AttentionCase(2, 1, 128, 96, false, 0, 0, false, format)));
