@@ -4,7 +4,6 @@ import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -14,9 +13,6 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /// BF16 weights, which are the upper halves of f32 numbers; 2 bytes moved per weight.
-///
-/// Decoding is one shift, so memory is the limit, and the group's own lines are touched in one
-/// sweep before it is computed: measured 1.6 times as fast as touching along the way.
 final class Bf16RowKernel implements RowKernel {
   private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   private static final VectorSpecies<Short> S =
@@ -29,23 +25,18 @@ final class Bf16RowKernel implements RowKernel {
   }
 
   @Override
-  public void group(Product p, int row, int first, int last, float[] lanes) {
+  public void group(Product p, int row, int first, int stride, int last, float[] lanes, int to) {
     MemorySegment w = p.weights;
     float[] x = p.x;
     int xAt = p.xAt + row * p.xStride;
     long w0 = first * p.rowBytes;
-    long w1 = Math.min(first + 1, last) * p.rowBytes;
-    long w2 = Math.min(first + 2, last) * p.rowBytes;
-    long w3 = Math.min(first + 3, last) * p.rowBytes;
+    long w1 = Math.min(first + stride, last) * p.rowBytes;
+    long w2 = Math.min(first + 2 * stride, last) * p.rowBytes;
+    long w3 = Math.min(first + 3 * stride, last) * p.rowBytes;
     FloatVector a0 = FloatVector.zero(F);
     FloatVector a1 = a0;
     FloatVector a2 = a0;
     FloatVector a3 = a0;
-    int touched = 0;
-    int sweep = (int) Math.min(4 * p.rowBytes, w.byteSize() - w0);
-    for (int i = 0; i < sweep; i += 64) {
-      touched += w.get(ValueLayout.JAVA_BYTE, w0 + i);
-    }
     int end = F.loopBound(p.columns);
     for (int k = 0; k < end; k += L) {
       long at = 2L * k;
@@ -59,10 +50,9 @@ final class Bf16RowKernel implements RowKernel {
       a2 = b2.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().fma(v, a2);
       a3 = b3.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().fma(v, a3);
     }
-    lanes[4 * L] = touched;
-    a0.intoArray(lanes, 0);
-    a1.intoArray(lanes, L);
-    a2.intoArray(lanes, 2 * L);
-    a3.intoArray(lanes, 3 * L);
+    a0.intoArray(lanes, to);
+    a1.intoArray(lanes, to + L);
+    a2.intoArray(lanes, to + 2 * L);
+    a3.intoArray(lanes, to + 3 * L);
   }
 }

@@ -4,7 +4,6 @@ import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -35,27 +34,22 @@ final class F16RowKernel implements RowKernel {
   }
 
   @Override
-  public void group(Product p, int row, int first, int last, float[] lanes) {
+  public void group(Product p, int row, int first, int stride, int last, float[] lanes, int to) {
     MemorySegment w = p.weights;
     float[] x = p.x;
     int xAt = p.xAt + row * p.xStride;
     long w0 = first * p.rowBytes;
-    long w1 = Math.min(first + 1, last) * p.rowBytes;
-    long w2 = Math.min(first + 2, last) * p.rowBytes;
-    long w3 = Math.min(first + 3, last) * p.rowBytes;
-    long next = Math.clamp(w0 + 4 * p.rowBytes, 0, w.byteSize() - 4 * p.rowBytes);
+    long w1 = Math.min(first + stride, last) * p.rowBytes;
+    long w2 = Math.min(first + 2 * stride, last) * p.rowBytes;
+    long w3 = Math.min(first + 3 * stride, last) * p.rowBytes;
     FloatVector a0 = FloatVector.zero(F);
     FloatVector a1 = a0;
     FloatVector a2 = a0;
     FloatVector a3 = a0;
-    int touched = 0;
     int end = F.loopBound(p.columns);
     for (int k = 0; k < end; k += L) {
       long at = 2L * k;
       FloatVector v = FloatVector.fromArray(F, x, xAt + k);
-      for (int i = 0; i < 8 * L; i += 64) {
-        touched += w.get(ValueLayout.JAVA_BYTE, next + 4 * at + i);
-      }
       IntVector h0 = (IntVector) ShortVector.fromMemorySegment(S, w, w0 + at, LE).castShape(I, 0);
       IntVector h1 = (IntVector) ShortVector.fromMemorySegment(S, w, w1 + at, LE).castShape(I, 0);
       IntVector h2 = (IntVector) ShortVector.fromMemorySegment(S, w, w2 + at, LE).castShape(I, 0);
@@ -81,10 +75,9 @@ final class F16RowKernel implements RowKernel {
       a2 = f2.fma(v, a2);
       a3 = f3.fma(v, a3);
     }
-    lanes[4 * L] = touched;
-    a0.intoArray(lanes, 0);
-    a1.intoArray(lanes, L);
-    a2.intoArray(lanes, 2 * L);
-    a3.intoArray(lanes, 3 * L);
+    a0.intoArray(lanes, to);
+    a1.intoArray(lanes, to + L);
+    a2.intoArray(lanes, to + 2 * L);
+    a3.intoArray(lanes, to + 3 * L);
   }
 }

@@ -82,15 +82,7 @@ final class Products {
       blocks(p, from, to, space);
       return;
     }
-    if (p.rows == 1) {
-      kernel.multiply(p, 0, from, to, space.lanes);
-      return;
-    }
-    for (int o = from; o < to; o += kernel.groupSize()) {
-      for (int r = 0; r < p.rows; r++) {
-        kernel.multiply(p, r, o, Math.min(to, o + kernel.groupSize()), space.lanes);
-      }
-    }
+    kernel.multiply(p, from, to, space.lanes);
   }
 
   private static void blocks(Product p, int from, int to, Workspace space) {

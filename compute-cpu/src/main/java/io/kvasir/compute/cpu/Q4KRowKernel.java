@@ -9,6 +9,8 @@ import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
@@ -33,10 +35,9 @@ final class Q4KRowKernel implements RowKernel {
   private static final int BYTES = 144;
 
   /// Where the kernel keeps scales in the scratch memory.
-  private static final int AT = 4 * L + 16;
+  private static final int AT = OWN;
 
-  private static final VectorSpecies<Integer> I4 = IntVector.SPECIES_128;
-  private static final IntVector BYTES_OF = IntVector.zero(I4).addIndex(8);
+  private static final VectorMask<Float> MINIMUMS = Lanes.upper(8);
   private static final FloatVector CODES = FloatVector.zero(F).addIndex(1);
 
   @Override
@@ -45,108 +46,120 @@ final class Q4KRowKernel implements RowKernel {
   }
 
   @Override
-  public void group(Product p, int row, int first, int last, float[] lanes) {
+  public void group(Product p, int row, int first, int stride, int last, float[] lanes, int to) {
     MemorySegment w = p.weights;
     float[] x = p.x;
     int xAt = p.xAt + row * p.xStride;
     long w0 = first * p.rowBytes;
-    long w1 = Math.min(first + 1, last) * p.rowBytes;
-    long next = Math.clamp(w0 + 2 * p.rowBytes, 0, w.byteSize() - 2 * p.rowBytes);
+    long w1 = Math.min(first + stride, last) * p.rowBytes;
+    int blocks = p.columns / BLOCK;
+    if (L != 16) {
+      narrow(w, w0, x, xAt, blocks, lanes, to);
+      narrow(w, w1, x, xAt, blocks, lanes, to + L);
+      return;
+    }
     FloatVector a0 = FloatVector.zero(F);
     FloatVector a1 = a0;
-    int touched = 0;
-    int blocks = p.columns / BLOCK;
     for (int b = 0; b < blocks; b++) {
       long at = (long) b * BYTES;
-      float s0 = Float.float16ToFloat(w.get(HALF, w0 + at));
-      float s1 = Float.float16ToFloat(w.get(HALF, w1 + at));
-      float n0 = -Float.float16ToFloat(w.get(HALF, w0 + at + 2));
-      float n1 = -Float.float16ToFloat(w.get(HALF, w1 + at + 2));
-      unpack(w, w0 + at + 4, s0, n0, lanes, AT);
-      unpack(w, w1 + at + 4, s1, n1, lanes, AT + 16);
-      touched += w.get(ValueLayout.JAVA_BYTE, next + 2 * at + 256);
-      if (L == 16) {
-        for (int j = 0; j < 4; j++) {
-          touched += w.get(ValueLayout.JAVA_BYTE, next + 2 * at + 64L * j);
-          int k = xAt + b * BLOCK + 64 * j;
-          FloatVector d0 = FloatVector.broadcast(F, lanes[AT + 2 * j]);
-          FloatVector d1 = FloatVector.broadcast(F, lanes[AT + 16 + 2 * j]);
-          FloatVector m0 = FloatVector.broadcast(F, lanes[AT + 8 + 2 * j]);
-          FloatVector m1 = FloatVector.broadcast(F, lanes[AT + 24 + 2 * j]);
-          IntVector t0 = CODES.fma(d0, m0).reinterpretAsInts();
-          IntVector t1 = CODES.fma(d1, m1).reinterpretAsInts();
-          d0 = FloatVector.broadcast(F, lanes[AT + 1 + 2 * j]);
-          d1 = FloatVector.broadcast(F, lanes[AT + 17 + 2 * j]);
-          m0 = FloatVector.broadcast(F, lanes[AT + 9 + 2 * j]);
-          m1 = FloatVector.broadcast(F, lanes[AT + 25 + 2 * j]);
-          IntVector u0 = CODES.fma(d0, m0).reinterpretAsInts();
-          IntVector u1 = CODES.fma(d1, m1).reinterpretAsInts();
-          long q = at + 16 + 32L * j;
-          IntVector q0 = (IntVector) ByteVector.fromMemorySegment(B, w, w0 + q, LE).castShape(I, 0);
-          IntVector q1 = (IntVector) ByteVector.fromMemorySegment(B, w, w1 + q, LE).castShape(I, 0);
-          IntVector r0 =
-              (IntVector) ByteVector.fromMemorySegment(B, w, w0 + q + 16, LE).castShape(I, 0);
-          IntVector r1 =
-              (IntVector) ByteVector.fromMemorySegment(B, w, w1 + q + 16, LE).castShape(I, 0);
-          FloatVector v = FloatVector.fromArray(F, x, k);
-          a0 = q0.selectFrom(t0).reinterpretAsFloats().fma(v, a0);
-          a1 = q1.selectFrom(t1).reinterpretAsFloats().fma(v, a1);
-          v = FloatVector.fromArray(F, x, k + 16);
-          a0 = r0.selectFrom(t0).reinterpretAsFloats().fma(v, a0);
-          a1 = r1.selectFrom(t1).reinterpretAsFloats().fma(v, a1);
-          v = FloatVector.fromArray(F, x, k + 32);
-          q0 = q0.lanewise(VectorOperators.LSHR, 4);
-          q1 = q1.lanewise(VectorOperators.LSHR, 4);
-          a0 = q0.selectFrom(u0).reinterpretAsFloats().fma(v, a0);
-          a1 = q1.selectFrom(u1).reinterpretAsFloats().fma(v, a1);
-          v = FloatVector.fromArray(F, x, k + 48);
-          r0 = r0.lanewise(VectorOperators.LSHR, 4);
-          r1 = r1.lanewise(VectorOperators.LSHR, 4);
-          a0 = r0.selectFrom(u0).reinterpretAsFloats().fma(v, a0);
-          a1 = r1.selectFrom(u1).reinterpretAsFloats().fma(v, a1);
-        }
-        continue;
+      unpack(w, w0 + at, lanes, AT);
+      unpack(w, w1 + at, lanes, AT + 16);
+      for (int j = 0; j < 4; j++) {
+        int k = xAt + b * BLOCK + 64 * j;
+        long q = at + 16 + 32L * j;
+        int c = AT + 2 * j;
+        FloatVector v0 = FloatVector.fromArray(F, x, k);
+        FloatVector v1 = FloatVector.fromArray(F, x, k + 16);
+        FloatVector v2 = FloatVector.fromArray(F, x, k + 32);
+        FloatVector v3 = FloatVector.fromArray(F, x, k + 48);
+        IntVector t =
+            CODES
+                .fma(FloatVector.broadcast(F, lanes[c]), FloatVector.broadcast(F, lanes[c + 8]))
+                .reinterpretAsInts();
+        IntVector u =
+            CODES
+                .fma(FloatVector.broadcast(F, lanes[c + 1]), FloatVector.broadcast(F, lanes[c + 9]))
+                .reinterpretAsInts();
+        IntVector q0 = (IntVector) ByteVector.fromMemorySegment(B, w, w0 + q, LE).castShape(I, 0);
+        IntVector q1 =
+            (IntVector) ByteVector.fromMemorySegment(B, w, w0 + q + 16, LE).castShape(I, 0);
+        a0 = q0.selectFrom(t).reinterpretAsFloats().fma(v0, a0);
+        a0 = q1.selectFrom(t).reinterpretAsFloats().fma(v1, a0);
+        q0 = q0.lanewise(VectorOperators.LSHR, 4);
+        q1 = q1.lanewise(VectorOperators.LSHR, 4);
+        a0 = q0.selectFrom(u).reinterpretAsFloats().fma(v2, a0);
+        a0 = q1.selectFrom(u).reinterpretAsFloats().fma(v3, a0);
+        t =
+            CODES
+                .fma(
+                    FloatVector.broadcast(F, lanes[c + 16]),
+                    FloatVector.broadcast(F, lanes[c + 24]))
+                .reinterpretAsInts();
+        u =
+            CODES
+                .fma(
+                    FloatVector.broadcast(F, lanes[c + 17]),
+                    FloatVector.broadcast(F, lanes[c + 25]))
+                .reinterpretAsInts();
+        q0 = (IntVector) ByteVector.fromMemorySegment(B, w, w1 + q, LE).castShape(I, 0);
+        q1 = (IntVector) ByteVector.fromMemorySegment(B, w, w1 + q + 16, LE).castShape(I, 0);
+        a1 = q0.selectFrom(t).reinterpretAsFloats().fma(v0, a1);
+        a1 = q1.selectFrom(t).reinterpretAsFloats().fma(v1, a1);
+        q0 = q0.lanewise(VectorOperators.LSHR, 4);
+        q1 = q1.lanewise(VectorOperators.LSHR, 4);
+        a1 = q0.selectFrom(u).reinterpretAsFloats().fma(v2, a1);
+        a1 = q1.selectFrom(u).reinterpretAsFloats().fma(v3, a1);
       }
+    }
+    a0.intoArray(lanes, to);
+    a1.intoArray(lanes, to + L);
+  }
+
+  /// One row with fewer lanes: codes are converted.
+  private static void narrow(
+      MemorySegment w, long rowAt, float[] x, int xAt, int blocks, float[] lanes, int to) {
+    FloatVector a = FloatVector.zero(F);
+    for (int b = 0; b < blocks; b++) {
+      long at = rowAt + (long) b * BYTES;
+      unpack(w, at, lanes, AT);
       for (int j = 0; j < 8; j++) {
-        touched += w.get(ValueLayout.JAVA_BYTE, next + 2 * at + 32L * j);
-        FloatVector d0 = FloatVector.broadcast(F, lanes[AT + j]);
-        FloatVector d1 = FloatVector.broadcast(F, lanes[AT + 16 + j]);
-        FloatVector m0 = FloatVector.broadcast(F, lanes[AT + 8 + j]);
-        FloatVector m1 = FloatVector.broadcast(F, lanes[AT + 24 + j]);
+        FloatVector d = FloatVector.broadcast(F, lanes[AT + j]);
+        FloatVector m = FloatVector.broadcast(F, lanes[AT + 8 + j]);
         for (int i = 0; i < 32; i += L) {
           FloatVector v = FloatVector.fromArray(F, x, xAt + b * BLOCK + 32 * j + i);
-          long q = at + 16 + 32L * (j >> 1) + i;
-          IntVector q0 = (IntVector) ByteVector.fromMemorySegment(B, w, w0 + q, LE).castShape(I, 0);
-          IntVector q1 = (IntVector) ByteVector.fromMemorySegment(B, w, w1 + q, LE).castShape(I, 0);
-          q0 = q0.lanewise(VectorOperators.LSHR, 4 * (j & 1));
-          q1 = q1.lanewise(VectorOperators.LSHR, 4 * (j & 1));
-          FloatVector f0 = (FloatVector) q0.and(15).convert(VectorOperators.I2F, 0);
-          FloatVector f1 = (FloatVector) q1.and(15).convert(VectorOperators.I2F, 0);
-          a0 = f0.fma(d0, m0).fma(v, a0);
-          a1 = f1.fma(d1, m1).fma(v, a1);
+          long codes = at + 16 + 32L * (j >> 1) + i;
+          IntVector q = (IntVector) ByteVector.fromMemorySegment(B, w, codes, LE).castShape(I, 0);
+          q = q.lanewise(VectorOperators.LSHR, 4 * (j & 1)).and(15);
+          a = ((FloatVector) q.convert(VectorOperators.I2F, 0)).fma(d, m).fma(v, a);
         }
       }
     }
-    lanes[4 * L] = touched;
-    a0.intoArray(lanes, 0);
-    a1.intoArray(lanes, L);
+    a.intoArray(lanes, to);
   }
 
-  /// Writes the scales `d sc` and the minimums `-dmin mn` of the 12 bytes at `at`, eight each.
-  private static void unpack(MemorySegment w, long at, float d, float m, float[] target, int to) {
-    int high = w.get(INT, at + 8);
-    long scales = scales(w.get(INT, at), high);
-    long minimums = minimums(w.get(INT, at + 4), high);
-    IntVector s0 = IntVector.broadcast(I4, (int) scales).lanewise(VectorOperators.LSHR, BYTES_OF);
-    IntVector s1 =
-        IntVector.broadcast(I4, (int) (scales >>> 32)).lanewise(VectorOperators.LSHR, BYTES_OF);
-    IntVector m0 = IntVector.broadcast(I4, (int) minimums).lanewise(VectorOperators.LSHR, BYTES_OF);
-    IntVector m1 =
-        IntVector.broadcast(I4, (int) (minimums >>> 32)).lanewise(VectorOperators.LSHR, BYTES_OF);
-    ((FloatVector) s0.and(63).convert(VectorOperators.I2F, 0)).mul(d).intoArray(target, to);
-    ((FloatVector) s1.and(63).convert(VectorOperators.I2F, 0)).mul(d).intoArray(target, to + 4);
-    ((FloatVector) m0.and(63).convert(VectorOperators.I2F, 0)).mul(m).intoArray(target, to + 8);
-    ((FloatVector) m1.and(63).convert(VectorOperators.I2F, 0)).mul(m).intoArray(target, to + 12);
+  /// Writes the scales `d sc` and the minimums `-dmin mn` of the block at `at`, eight each.
+  private static void unpack(MemorySegment w, long at, float[] target, int to) {
+    float d = Float.float16ToFloat(w.get(HALF, at));
+    float m = -Float.float16ToFloat(w.get(HALF, at + 2));
+    int high = w.get(INT, at + 12);
+    long scales = scales(w.get(INT, at + 4), high);
+    long minimums = minimums(w.get(INT, at + 8), high);
+    if (L == 16) {
+      IntVector both =
+          (IntVector)
+              LongVector.broadcast(LongVector.SPECIES_128, scales)
+                  .withLane(1, minimums)
+                  .reinterpretAsBytes()
+                  .castShape(I, 0);
+      ((FloatVector) both.convert(VectorOperators.I2F, 0))
+          .mul(FloatVector.broadcast(F, d).blend(m, MINIMUMS))
+          .intoArray(target, to);
+      return;
+    }
+    for (int i = 0; i < 8; i++) {
+      target[to + i] = d * (scales >>> 8 * i & 63);
+      target[to + 8 + i] = m * (minimums >>> 8 * i & 63);
+    }
   }
 
   /// The eight 6-bit scales as bytes: four in the low bits of `low`'s bytes, four whose low halves

@@ -30,7 +30,7 @@ final class Q6KRowKernel implements RowKernel {
   private static final int BYTES = 210;
 
   /// Where the kernel keeps scales in the scratch memory.
-  private static final int AT = 4 * L + 16;
+  private static final int AT = OWN;
 
   @Override
   public int groupSize() {
@@ -38,16 +38,14 @@ final class Q6KRowKernel implements RowKernel {
   }
 
   @Override
-  public void group(Product p, int row, int first, int last, float[] lanes) {
+  public void group(Product p, int row, int first, int stride, int last, float[] lanes, int to) {
     MemorySegment w = p.weights;
     float[] x = p.x;
     int xAt = p.xAt + row * p.xStride;
     long w0 = first * p.rowBytes;
-    long w1 = Math.min(first + 1, last) * p.rowBytes;
-    long next = Math.clamp(w0 + 2 * p.rowBytes, 0, w.byteSize() - 2 * p.rowBytes);
+    long w1 = Math.min(first + stride, last) * p.rowBytes;
     FloatVector a0 = FloatVector.zero(F);
     FloatVector a1 = a0;
-    int touched = 0;
     int blocks = p.columns / BLOCK;
     for (int b = 0; b < blocks; b++) {
       long at = (long) b * BYTES;
@@ -64,9 +62,6 @@ final class Q6KRowKernel implements RowKernel {
         c1.mul(-32 * d1).intoArray(lanes, AT + 48 + i);
       }
       for (int half = 0; half < 2; half++) {
-        for (int t = 0; t < 4; t++) {
-          touched += w.get(ValueLayout.JAVA_BYTE, next + 2 * at + 210L * half + 54L * t);
-        }
         if (L == 16) {
           long qh = at + 128 + 32L * half;
           IntVector g0 =
@@ -163,8 +158,7 @@ final class Q6KRowKernel implements RowKernel {
         }
       }
     }
-    lanes[4 * L] = touched;
-    a0.intoArray(lanes, 0);
-    a1.intoArray(lanes, L);
+    a0.intoArray(lanes, to);
+    a1.intoArray(lanes, to + L);
   }
 }

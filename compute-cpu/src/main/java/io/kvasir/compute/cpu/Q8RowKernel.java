@@ -30,25 +30,21 @@ final class Q8RowKernel implements RowKernel {
   }
 
   @Override
-  public void group(Product p, int row, int first, int last, float[] lanes) {
+  public void group(Product p, int row, int first, int stride, int last, float[] lanes, int to) {
     MemorySegment w = p.weights;
     float[] x = p.x;
     int xAt = p.xAt + row * p.xStride;
     long w0 = first * p.rowBytes;
-    long w1 = Math.min(first + 1, last) * p.rowBytes;
-    long w2 = Math.min(first + 2, last) * p.rowBytes;
-    long w3 = Math.min(first + 3, last) * p.rowBytes;
-    long next = Math.clamp(w0 + 4 * p.rowBytes, 0, w.byteSize() - 4 * p.rowBytes);
+    long w1 = Math.min(first + stride, last) * p.rowBytes;
+    long w2 = Math.min(first + 2 * stride, last) * p.rowBytes;
+    long w3 = Math.min(first + 3 * stride, last) * p.rowBytes;
     FloatVector a0 = FloatVector.zero(F);
     FloatVector a1 = a0;
     FloatVector a2 = a0;
     FloatVector a3 = a0;
-    int touched = 0;
     int blocks = p.columns / BLOCK;
     for (int b = 0; b < blocks; b++) {
       long at = (long) b * BYTES;
-      touched += w.get(ValueLayout.JAVA_BYTE, next + 4 * at);
-      touched += w.get(ValueLayout.JAVA_BYTE, next + 4 * at + 2 * BYTES);
       float d0 = Float.float16ToFloat(w.get(HALF, w0 + at));
       float d1 = Float.float16ToFloat(w.get(HALF, w1 + at));
       float d2 = Float.float16ToFloat(w.get(HALF, w2 + at));
@@ -70,10 +66,9 @@ final class Q8RowKernel implements RowKernel {
         a3 = q3.mul(d3).fma(v, a3);
       }
     }
-    lanes[4 * L] = touched;
-    a0.intoArray(lanes, 0);
-    a1.intoArray(lanes, L);
-    a2.intoArray(lanes, 2 * L);
-    a3.intoArray(lanes, 3 * L);
+    a0.intoArray(lanes, to);
+    a1.intoArray(lanes, to + L);
+    a2.intoArray(lanes, to + 2 * L);
+    a3.intoArray(lanes, to + 3 * L);
   }
 }
