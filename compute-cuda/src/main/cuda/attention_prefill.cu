@@ -15,9 +15,10 @@
 // after row and become two halves of 64 channels in the 128-byte layout. Nothing is transposed.
 //
 // What a row at position p sees, by `mode`: 0: j <= p; 1: j < p / 64 * 64 - tail (codes before an
-// exact tail); 2: p / 64 * 64 - tail <= j <= p (the tail). In each, j > p - window where window > 0.
-// With several passes over a row (codes, then tail) each writes partial results to slot
-// row * passes + pass, which attention_merge.cu adds up; ml null: out [rows, H, D] f32 at once.
+// exact tail, all where tail < 0); 2: p / 64 * 64 - tail <= j <= p (the tail); 3: j < exactSinks (exact
+// first positions). In each, j > p - window where window > 0, and in 1 and 2 j >= exactSinks. With
+// several passes over a row each writes partial results to slot firstSlot[row] + pass, which
+// attention_merge.cu adds up; ml null: out [rows, H, D] f32 at once.
 //
 // Q and P are rounded to the cache's 16-bit type; sums are f32. Positions outside an item's rows are
 // never read as values. Shapes: D 64 or 128. Operations: 4 D for each row, head and position seen.
@@ -27,44 +28,9 @@
 // 352, where the softmax is half of the time. Short prompts leave multiprocessors without items:
 // 8 x 1024 rows 237.
 // targets: 90a
-#include "attention_wgmma.cuh"
+#include "attention_prefill.cuh"
 
 namespace kvasir {
-
-/// Consecutive rows of one sequence; 8 ints on the host.
-struct PrefillItem {
-  int row;       // first, of q
-  int rows;      // 1 .. 128
-  int position;  // of the first row; in modes 1 and 2 a multiple of 64
-  int table;     // index in `tables` of the block that holds position 0
-  int unused0, unused1, unused2, unused3;
-};
-
-struct PrefillCall {
-  const float* __restrict__ q;       // [rows, H, D] in the layer's basis
-  const float* __restrict__ centre;  // [rows, H] or null
-  const float* __restrict__ sinks;   // [H] or null; read where ml is null
-  const unsigned char* __restrict__ pool;
-  long long blockBytes;
-  long long keyOffset;
-  long long headBytes;
-  long long valueOffset;
-  const int* __restrict__ tables;
-  const PrefillItem* __restrict__ items;
-  const int* __restrict__ itemCount;
-  float* __restrict__ out;
-  float2* __restrict__ ml;
-  float scale;
-  float softcap;
-  int tilesPerBlock;
-  int heads;
-  int kvHeads;
-  int window;
-  int mode;
-  int tail;
-  int passes;
-  int pass;
-};
 
 #ifdef KVASIR_WGMMA
 
@@ -87,9 +53,11 @@ struct PrefillShared {
 struct Sight {
   int from, to;
   __device__ __forceinline__ Sight(const PrefillCall& call, int position) {
-    int grid = max(position / 64 * 64 - call.tail, 0);
-    from = call.mode == 2 ? grid : 0;
+    int grid = call.tail < 0 ? position + 1 : max(position / 64 * 64 - call.tail, 0);
+    from = call.mode == 0 || call.mode == 3 ? 0 : call.exactSinks;
+    from = call.mode == 2 ? max(grid, from) : from;
     to = call.mode == 1 ? grid : position + 1;
+    to = call.mode == 3 ? min(to, call.exactSinks) : to;
     if (call.window > 0) {
       from = max(from, position + 1 - call.window);
     }
@@ -104,7 +72,7 @@ __device__ __forceinline__ void produce(const PrefillCall& call, const PrefillIt
   using S = PrefillShared<D>;
   constexpr int CHUNKS = D * 2;  // of 16 bytes in 16 positions
   int thread = threadIdx.x;
-  const int* table = call.tables + item.table;
+  int start = call.mode == 2 ? item.tailTable : call.mode == 3 ? item.sinkTable : item.table;
   const unsigned char* planes = call.pool + call.keyOffset + kvHead * call.headBytes;
   int block = firstTile / call.tilesPerBlock;
   int within = firstTile - block * call.tilesPerBlock;
@@ -118,8 +86,8 @@ __device__ __forceinline__ void produce(const PrefillCall& call, const PrefillIt
 #pragma unroll
     for (int n = 0; n < COLUMNS / 16; n++) {
       bool there = tile + n < endTile;
-      tiles[n] = there ? planes + __ldg(table + block) * call.blockBytes + within * (32 * D)
-                       : nullptr;
+      int id = there ? call.tables == nullptr ? start + block : __ldg(call.tables + start + block) : 0;
+      tiles[n] = there ? planes + id * call.blockBytes + within * (32 * D) : nullptr;
       if (++within == call.tilesPerBlock) {
         within = 0;
         block++;
@@ -359,7 +327,11 @@ __device__ __forceinline__ void consume(const PrefillCall& call, const PrefillIt
     if (of >= item.rows) {
       continue;
     }
-    long long at = ((long long)(item.row + of) * call.passes + call.pass) * call.heads + head;
+    int slot = item.row + of;
+    if (call.ml != nullptr) {
+      slot = call.firstSlot[slot] + call.pass;
+    }
+    long long at = (long long)slot * call.heads + head;
     float unit = 1;
     if (call.ml == nullptr) {
       if (call.sinks != nullptr) {

@@ -41,7 +41,7 @@ static std::vector<kvasir::PrefillItem> items(const Case& c, int perRow) {
       // Items end on the grid of 64, where exact rows begin.
       int position = c.starts[s] + at;
       int count = std::min(c.counts[s] - at, 128 - position % 64);
-      list.push_back({row + at, count, position, (int)s * perRow, 0, 0, 0, 0});
+      list.push_back({row + at, count, position, (int)s * perRow, (int)s * perRow, 0, 0, 0});
       at += count;
     }
     row += c.counts[s];
@@ -129,8 +129,8 @@ static void check(const Entry& e, const Case& c, uint64_t seed) {
   CUDA(cudaFuncSetAttribute(e.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, e.shared));
   for (int pass = 0; pass < passes; pass++) {
     kvasir::PrefillCall call{dQ.p, c.centre ? dCentre.p : nullptr, c.sinks ? dSinks.p : nullptr, dPool.p, blockBytes, offset, headBytes, keyBytes,
-                             dTable.p, dItems.p, dCount.p, passes == 1 ? dOut.p : dAcc.p, passes == 1 ? nullptr : dMl.p, scale, c.softcap, c.S / 16,
-                             c.heads, c.kvHeads, c.window, passes == 1 ? 0 : pass + 1, passes == 1 ? 0 : c.tail, passes, pass};
+                             dTable.p, dItems.p, dCount.p, dFirst.p, passes == 1 ? dOut.p : dAcc.p, passes == 1 ? nullptr : dMl.p, scale, c.softcap, c.S / 16,
+                             c.heads, c.kvHeads, c.window, passes == 1 ? 0 : pass + 1, passes == 1 ? -1 : c.tail, 0, pass};
     e.kernel<<<dim3(c.heads, list.size() + 2), 384, e.shared>>>(call);
     CUDA(cudaGetLastError());
   }
@@ -187,7 +187,7 @@ static void timing(double peak) {
       Device<int> dTable(table), dCount(std::vector<int>{(int)list.size()});
       Device<kvasir::PrefillItem> dItems(list);
       CUDA(cudaFuncSetAttribute(e.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, e.shared));
-      kvasir::PrefillCall call{dQ.p, nullptr, nullptr, pool.p, blockBytes, 0, headBytes, keyBytes, dTable.p, dItems.p, dCount.p, dOut.p, nullptr, 0.088f, 0, S / 16, H, G, 0, 0, 0, 1, 0};
+      kvasir::PrefillCall call{dQ.p, nullptr, nullptr, pool.p, blockBytes, 0, headBytes, keyBytes, dTable.p, dItems.p, dCount.p, nullptr, dOut.p, nullptr, 0.088f, 0, S / 16, H, G, 0, 0, -1, 0, 0};
       double s = seconds([&] { e.kernel<<<dim3(H, list.size()), 384, e.shared>>>(call); }, 9);
       double pairs = 0;
       for (int i = 0; i < load[2]; i++) pairs += load[1] + i + 1;
