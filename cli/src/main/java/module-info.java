@@ -5,6 +5,7 @@ import org.jspecify.annotations.NullMarked;
 module io.kvasir.cli {
   requires io.kvasir.engine;
   requires io.kvasir.compute.cpu;
+  requires io.kvasir.compute.cuda;
   requires io.kvasir.compute.onednn;
   requires io.kvasir.kvcache.resp;
   requires io.kvasir.model;

@@ -10,6 +10,10 @@
 
 #define KERNEL extern "C" __global__ void
 
+#ifdef __CUDACC__
+#define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
+#endif
+
 constexpr int WARP = 32;
 
 #ifdef __CUDACC__

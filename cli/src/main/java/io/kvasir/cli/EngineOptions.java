@@ -2,6 +2,8 @@ package io.kvasir.cli;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
+import io.kvasir.compute.cuda.CudaBackend;
+import io.kvasir.compute.cuda.CudaDriver;
 import io.kvasir.engine.EngineConfig;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
@@ -23,7 +25,9 @@ final class EngineOptions {
   @Option(
       names = "--device",
       paramLabel = "DEVICE",
-      description = "cpu, or cuda[:N] for a GPU. Default: cpu.")
+      description =
+          "cpu, cuda[:N] for NVIDIA GPU N, counted from 0, or auto: the first GPU where it can be "
+              + "used, else the processor. Default: cpu.")
   private String device = "cpu";
 
   @Option(
@@ -69,12 +73,26 @@ final class EngineOptions {
     if (device.equals("reference")) {
       return new ReferenceBackend();
     }
-    if (device.matches("cuda(:\\d+)?")) {
-      throw new FailureException(
-          "there is no GPU support in this build for --device " + device + "; use --device cpu");
+    if (device.equals("auto")) {
+      return openGpu(0) instanceof CudaBackend.Ready ready
+          ? ready.backend()
+          : matrices.backend(threads(), surroundings);
     }
-    throw new UsageException(
-        "there is no device '" + device + "'; choose cpu, or cuda or cuda:N for a GPU");
+    if (!device.matches("cuda(:\\d{1,4})?")) {
+      throw new UsageException(
+          "there is no device '" + device + "'; choose cpu, cuda or cuda:N for a GPU, or auto");
+    }
+    int ordinal = device.equals("cuda") ? 0 : Integer.parseInt(device.substring(5));
+    return switch (openGpu(ordinal)) {
+      case CudaBackend.Ready ready -> ready.backend();
+      case CudaBackend.Unavailable unavailable ->
+          throw new FailureException(
+              "cannot use --device " + device + ": " + unavailable.reason() + "; use --device cpu");
+    };
+  }
+
+  private static CudaBackend.Opening openGpu(int ordinal) {
+    return CudaBackend.open(System.getProperty("kvasir.cuda.library", CudaDriver.LIBRARY), ordinal);
   }
 
   int threads() {

@@ -131,6 +131,19 @@ class ErrorsTest {
   }
 
   @Test
+  void cudaWithoutADriver_saysSoAndWhatToDo() {
+    System.setProperty("kvasir.cuda.library", "libcuda-that-is-not-here.so.1");
+    try {
+      String[] device = {"logits", "--ids", "1", "--out", out("x"), "--device", "cuda"};
+      assertOneSentence(Shell.run(device), 1, "cuda", "no NVIDIA driver", "--device cpu");
+      device[device.length - 1] = "auto";
+      assertThat(Shell.run(device).code()).isZero();
+    } finally {
+      System.clearProperty("kvasir.cuda.library");
+    }
+  }
+
+  @Test
   void deviceOrFormatThatIsNone_isNamedWithTheChoice() {
     String[] device = {"logits", "--ids", "1", "--out", out("x"), "--device", "tpu"};
     assertOneSentence(Shell.run(device), 2, "'tpu'", "cpu");

@@ -1,0 +1,338 @@
+package io.kvasir.acceptance;
+
+import io.kvasir.compute.AttentionMetadata;
+import io.kvasir.compute.Backend;
+import io.kvasir.compute.Buffer;
+import io.kvasir.compute.Tensor;
+import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.cuda.CudaBackend;
+import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.KvCache;
+import io.kvasir.kvcache.KvCacheConfig;
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.Reservation;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
+import io.kvasir.kvcache.format.PlaneKind;
+import io.kvasir.model.Model;
+import io.kvasir.model.Transformer;
+import io.kvasir.model.file.SafetensorsFile;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
+
+/// What is checked on a machine with a GPU in one go, without a build and without a test framework:
+/// `scripts/gpu/check.sh` runs it there, [GoldenCudaTest] with an emulated driver. Prints a line
+/// for each finding and ends with the number of those that failed.
+final class GpuCheck {
+  private static final double TOLERANCE = 1e-3;
+
+  /// Recurrent layers have no keys and values to page.
+  private static final Set<String> RECURRENT =
+      Set.of("mamba2", "falcon_h1", "lfm2", "qwen3_next", "qwen3_5");
+
+  /// Tokens of the prompt that formats are checked with.
+  private static final int TOKENS = 200;
+
+  private final Supplier<Backend> cuda;
+  private final StringBuilder failures = new StringBuilder();
+  private int failed;
+  private int passed;
+
+  GpuCheck(Supplier<Backend> cuda) {
+    this.cuda = cuda;
+  }
+
+  /// `GpuCheck LIBRARY REFERENCE_FOLDER MODEL PART...` with parts golden, cases, formats, greedy,
+  /// speed.
+  public static void main(String[] arguments) throws IOException {
+    GpuCheck check = new GpuCheck(() -> open(arguments[0]));
+    List<String> parts = List.of(arguments).subList(3, arguments.length);
+    if (parts.contains("golden")) {
+      check.golden(Path.of(arguments[1]));
+    }
+    if (parts.contains("cases")) {
+      check.golden(Path.of("acceptance/src/test/cases"));
+    }
+    if (parts.contains("speed")) {
+      check.speed(Path.of(arguments[2]));
+    }
+    if (parts.contains("formats")) {
+      check.formats(Path.of(arguments[2]));
+    }
+    if (parts.contains("greedy")) {
+      check.greedy(Path.of(arguments[2]), 20, 48);
+    }
+    System.out.println(check.failures);
+    System.out.printf("%d passed, %d failed%n", check.passed, check.failed);
+    System.exit(check.failed == 0 ? 0 : 1);
+  }
+
+  static Backend open(String library) {
+    return switch (CudaBackend.open(library, 0)) {
+      case CudaBackend.Ready ready -> ready.backend();
+      case CudaBackend.Unavailable unavailable ->
+          throw new IllegalStateException(unavailable.reason());
+    };
+  }
+
+  private void note(boolean good, String line) {
+    System.out.println((good ? "ok   " : "FAIL ") + line);
+    if (good) {
+      passed++;
+    } else {
+      failed++;
+      failures.append("FAIL ").append(line).append('\n');
+    }
+  }
+
+  /// Logits, hidden rows and greedy continuations of the published implementations.
+  void golden(Path reference) throws IOException {
+    List<Path> cases;
+    try (Stream<Path> folders = Files.list(reference)) {
+      cases =
+          folders
+              .filter(p -> Files.exists(p.resolve("golden.safetensors")))
+              .filter(p -> !RECURRENT.contains(p.getFileName().toString()))
+              .sorted()
+              .toList();
+    }
+    for (Path folder : cases) {
+      try {
+        golden(folder, folder.getFileName().toString());
+      } catch (RuntimeException e) {
+        note(false, folder.getFileName() + ": " + e);
+      }
+    }
+  }
+
+  private void golden(Path folder, String name) {
+    long start = System.nanoTime();
+    try (Backend backend = cuda.get();
+        SafetensorsFile golden = SafetensorsFile.open(folder.resolve("golden.safetensors"));
+        Model model = Model.open(folder, backend, new Transformer.Rows(64, 1), 0)) {
+      int[] ids = ints(golden.get("input_ids"));
+      int[] greedy = ints(golden.get("greedy_ids"));
+      int total = ids.length + greedy.length;
+      try (Forward forward = new Forward(model, backend, 16, KvFormat.F32, total)) {
+        forward.run(ids, 64);
+        double hidden = 0;
+        for (int layer = 0; layer < forward.hidden.length; layer++) {
+          Tensor expected = golden.find("hidden." + layer);
+          if (expected != null) {
+            hidden = Math.max(hidden, difference(expected, forward.hidden[layer]));
+          }
+        }
+        double logits = difference(golden.get("logits"), forward.logits);
+        int same = 0;
+        for (int expected : greedy) {
+          same += forward.greedy() == expected ? 1 : 0;
+          forward.step(new int[] {expected});
+        }
+        boolean good = logits <= TOLERANCE && hidden <= TOLERANCE && same == greedy.length;
+        note(
+            good,
+            "%-28s logits %.1e hidden %.1e greedy %d/%d %d ms"
+                .formatted(
+                    name,
+                    logits,
+                    hidden,
+                    same,
+                    greedy.length,
+                    (System.nanoTime() - start) / 1_000_000));
+      }
+    }
+  }
+
+  private static int[] ints(Tensor tensor) {
+    MemorySegment data = tensor.data();
+    int[] values = new int[(int) tensor.elements()];
+    boolean wide = tensor.type().blockBytes() == 8;
+    for (int i = 0; i < values.length; i++) {
+      values[i] =
+          wide
+              ? (int) data.get(ValueLayout.JAVA_LONG_UNALIGNED, 8L * i)
+              : data.get(ValueLayout.JAVA_INT_UNALIGNED, 4L * i);
+    }
+    return values;
+  }
+
+  /// The largest absolute difference; NaN counts as infinite.
+  static double difference(Tensor expected, float[][] actual) {
+    float[] values = expected.toFloats();
+    int columns = (int) expected.columns();
+    double worst = 0;
+    for (int i = 0; i < values.length; i++) {
+      double d = Math.abs(values[i] - actual[i / columns][i % columns]);
+      worst = Double.isNaN(d) ? Double.POSITIVE_INFINITY : Math.max(worst, d);
+    }
+    return worst;
+  }
+
+  /// Each cache format: logits near those of the processor with the same format, and the same bits
+  /// in chunks and in one piece.
+  void formats(Path path) {
+    for (KvFormat format : KvFormat.ALL) {
+      if (format.tileTokens(PlaneKind.KEYS) > 1) {
+        continue; // needs exact rows beside, which Forward's layout has none of
+      }
+      try {
+        float[][] expected = logits(new CpuBackend(2), path, format, 64);
+        float[][] whole = logits(cuda.get(), path, format, TOKENS);
+        float[][] parts = logits(cuda.get(), path, format, 37);
+        double away = 0;
+        boolean same = true;
+        for (int r = 0; r < TOKENS; r++) {
+          for (int i = 0; i < expected[r].length; i++) {
+            double d = Math.abs(expected[r][i] - whole[r][i]);
+            away = Math.max(away, Double.isNaN(d) ? Double.POSITIVE_INFINITY : d);
+            same &= whole[r][i] == parts[r][i];
+          }
+        }
+        note(
+            away < 0.2 && same,
+            "format %-8s against the processor %.1e, chunks %s"
+                .formatted(format.name(), away, same ? "bit-equal" : "DIFFER"));
+      } catch (RuntimeException e) {
+        note(false, "format " + format.name() + ": " + e);
+      }
+    }
+  }
+
+  private static float[][] logits(Backend backend, Path path, KvFormat format, int chunk) {
+    try (backend;
+        Model model = Model.open(path, backend, new Transformer.Rows(256, 1), 0);
+        Forward forward = new Forward(model, backend, 64, format, TOKENS)) {
+      forward.run(prompt(model.transformer().vocabularySize(), TOKENS), chunk);
+      return forward.logits;
+    }
+  }
+
+  private static int[] prompt(int vocabulary, int length) {
+    int[] ids = new int[length];
+    for (int i = 0; i < length; i++) {
+      ids[i] = 5 + (int) ((i * 2654435L + i / 7 * 31) % (vocabulary - 5));
+    }
+    return ids;
+  }
+
+  /// The same greedy continuations as on the processor.
+  void greedy(Path path, int prompts, int tokens) {
+    List<int[]> expected = greedy(new CpuBackend(2), path, prompts, tokens);
+    long start = System.nanoTime();
+    List<int[]> actual = greedy(cuda.get(), path, prompts, tokens);
+    double seconds = (System.nanoTime() - start) / 1e9;
+    for (int p = 0; p < prompts; p++) {
+      int at = Arrays.mismatch(expected.get(p), actual.get(p));
+      note(at < 0, "greedy prompt %d %s".formatted(p, at < 0 ? "same" : "differs at token " + at));
+    }
+    System.out.printf("greedy: %.1f tokens/s, loading included%n", prompts * tokens / seconds);
+  }
+
+  private static List<int[]> greedy(Backend backend, Path path, int prompts, int tokens) {
+    List<int[]> all = new ArrayList<>();
+    try (backend;
+        Model model = Model.open(path, backend, new Transformer.Rows(64, 1), 0)) {
+      for (int p = 0; p < prompts; p++) {
+        int[] ids = prompt(model.transformer().vocabularySize(), 20 + 7 * p);
+        try (Forward forward = new Forward(model, backend, 64, KvFormat.F16, ids.length + tokens)) {
+          forward.run(ids, 64);
+          int[] chosen = new int[tokens];
+          for (int i = 0; i < tokens; i++) {
+            chosen[i] = forward.greedy();
+            forward.step(new int[] {chosen[i]});
+          }
+          all.add(chosen);
+        }
+      }
+    }
+    return all;
+  }
+
+  /// Tokens a second of prompts and of decoding, alone and in company.
+  void speed(Path path) {
+    for (int sequences : new int[] {1, 16, 64}) {
+      try (Backend backend = cuda.get();
+          Model model = Model.open(path, backend, new Transformer.Rows(512, 64), 0)) {
+        speed(backend, model, sequences);
+      }
+    }
+  }
+
+  private static void speed(Backend backend, Model model, int sequences) {
+    KvLayout layout = model.config().kvLayout(64, KvRecipe.of(KvFormat.F16));
+    int prompt = 512;
+    int steps = 64;
+    int blocks = sequences * (int) layout.blocksFor(prompt + 2L * steps, prompt) + 16;
+    try (KvCache cache =
+        new KvCache(
+            new KvCacheConfig(layout, blocks), backend.storage(layout.blockBytes(), blocks))) {
+      AttentionMetadata batch = new AttentionMetadata(layout, cache.storage());
+      List<BlockTable> tables = new ArrayList<>();
+      int[] ids = prompt(model.transformer().vocabularySize(), prompt);
+      long start = System.nanoTime();
+      for (int s = 0; s < sequences; s++) {
+        tables.add(cache.open());
+        step(backend, model, cache, batch, List.of(tables.get(s)), ids, prompt);
+      }
+      double prefill = (System.nanoTime() - start) / 1e9;
+      int[] next = new int[sequences];
+      Arrays.fill(next, 7);
+      for (int i = 0; i < 8; i++) {
+        step(backend, model, cache, batch, tables, next, 1);
+      }
+      start = System.nanoTime();
+      for (int i = 0; i < steps; i++) {
+        step(backend, model, cache, batch, tables, next, 1);
+      }
+      double decode = (System.nanoTime() - start) / 1e9;
+      System.out.printf(
+          "speed: %d sequences: prompt %.0f tokens/s, decoding %.0f tokens/s, %.2f ms a step%n",
+          sequences,
+          sequences * prompt / prefill,
+          sequences * steps / decode,
+          1000 * decode / steps);
+      for (BlockTable table : tables) {
+        cache.release(table);
+      }
+    }
+  }
+
+  private static void step(
+      Backend backend,
+      Model model,
+      KvCache cache,
+      AttentionMetadata batch,
+      List<BlockTable> tables,
+      int[] ids,
+      int rows) {
+    batch.clear();
+    for (BlockTable table : tables) {
+      if (!(cache.reserve(table, rows) instanceof Reservation.Granted)) {
+        throw new IllegalStateException("no room");
+      }
+      batch.add(table, rows);
+    }
+    model.transformer().forward(batch, ids, null);
+    int[] last = new int[tables.size()];
+    for (int s = 0; s < last.length; s++) {
+      last[s] = batch.firstRow(s + 1) - 1;
+    }
+    Buffer logits = model.transformer().logits(last, last.length);
+    float[] row = new float[logits.columns()];
+    for (int s = 0; s < last.length; s++) {
+      backend.read(logits, s, row, 0);
+    }
+    for (BlockTable table : tables) {
+      cache.commit(table, rows);
+    }
+  }
+}

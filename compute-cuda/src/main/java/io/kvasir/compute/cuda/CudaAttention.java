@@ -1,0 +1,164 @@
+package io.kvasir.compute.cuda;
+
+import io.kvasir.compute.AttentionMetadata;
+import io.kvasir.compute.AttentionSpec;
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.LayerKv;
+import io.kvasir.kvcache.PrunedTokens;
+import io.kvasir.kvcache.format.KvBasis;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
+
+/// Attention over the paged cache on the device: stores new rows, then lets queries attend.
+final class CudaAttention implements AutoCloseable {
+  private static final int THREADS = 128;
+  private static final int MOST_VALUE_ELEMENTS = 1024;
+
+  private final CudaContext context;
+  private final Staging staging;
+  private final Launch launch;
+  private final KvArguments arguments = new KvArguments();
+  private final StepTables tables;
+  private final DeviceArray prunedPlaces;
+  private final DeviceArray prunedRows;
+  private final IdentityHashMap<KvBasis, DeviceArray> centres = new IdentityHashMap<>();
+  private final long storing;
+  private final long attending;
+  private long[] places = {};
+  private long[] pruned = {};
+
+  CudaAttention(CudaContext context, CudaKernels kernels, Staging staging, Launch launch) {
+    this.context = context;
+    this.staging = staging;
+    this.launch = launch;
+    tables = new StepTables(context, staging);
+    prunedPlaces = new DeviceArray(context, staging, "places of kept rows");
+    prunedRows = new DeviceArray(context, staging, "kept rows");
+    storing = kernels.function("kv_store");
+    attending = kernels.function("kv_attend");
+  }
+
+  /// The buffers of one call, as device addresses; 0 for those that are not there.
+  record Operands(long q, long k, long v, long out) {}
+
+  void attend(AttentionMetadata batch, AttentionSpec spec, Operands operands) {
+    if (spec.valueDim() > MOST_VALUE_ELEMENTS) {
+      throw new IllegalArgumentException(
+          "value rows of %d elements are too long for the GPU kernels, which take %d"
+              .formatted(spec.valueDim(), MOST_VALUE_ELEMENTS));
+    }
+    CudaKvStorage storage = (CudaKvStorage) batch.storage();
+    KvLayout layout = batch.layout();
+    KvBasis basis = batch.basis(spec.cacheLayer());
+    LayerGroup codes = layout.groupOf(spec.cacheLayer());
+    tables.use(batch);
+    arguments.setKv(storage, layout, spec, tables, basis, centres(basis, spec));
+    if (operands.k() != 0) {
+      store(batch, spec, storage, operands);
+    }
+    arguments.setAttend(spec, codes, operands.q(), operands.out(), pruned(batch, spec, codes));
+    launch
+        .of(attending)
+        .structure(arguments.attend())
+        .shared(4 * Math.max(spec.keyDim(), spec.valueDim()))
+        .launch(batch.rows(), spec.heads(), 1, THREADS);
+  }
+
+  private void store(
+      AttentionMetadata batch, AttentionSpec spec, CudaKvStorage storage, Operands operands) {
+    LayerKv kv = batch.layout().groupOf(spec.cacheLayer()).kv();
+    boolean tilesKeys = TileEncoder.tilesKeys(kv);
+    boolean tilesValues = TileEncoder.tilesValues(kv);
+    launch
+        .of(storing)
+        .structure(arguments.kv())
+        .pointer(operands.k())
+        .pointer(operands.v())
+        .number((tilesKeys ? 1 : 0) | (tilesValues ? 2 : 0))
+        .shared(8 * Math.max(spec.keyDim(), spec.valueDim()))
+        .launch(batch.rows(), spec.kvHeads(), operands.v() == 0 ? 1 : 2, THREADS);
+    if (tilesKeys || tilesValues) {
+      TileEncoder.encode(batch, spec, storage);
+    }
+  }
+
+  private long centres(KvBasis basis, AttentionSpec spec) {
+    if (!basis.isCentred()) {
+      return 0;
+    }
+    DeviceArray known = centres.get(basis);
+    if (known == null) {
+      known = new DeviceArray(context, staging, "centres of keys");
+      float[] values = new float[spec.kvHeads() * spec.keyDim()];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = basis.centre(i / spec.keyDim(), i % spec.keyDim());
+      }
+      known.of(values, values.length);
+      centres.put(basis, known);
+    }
+    return known.room(0);
+  }
+
+  /// Sends what was kept of pruned sequences; see `AttendView` in `kv.cuh`.
+  private KvArguments.Pruned pruned(AttentionMetadata batch, AttentionSpec spec, LayerGroup codes) {
+    if (!codes.isFull() || !anyPruned(batch)) {
+      return KvArguments.Pruned.NONE;
+    }
+    int heads = spec.kvHeads();
+    int wanted = batch.sequences() * heads;
+    if (places.length < wanted) {
+      places = new long[wanted];
+    }
+    int size = 0;
+    for (int s = 0; s < batch.sequences(); s++) {
+      PrunedTokens tokens = batch.table(s).pruned();
+      for (int head = 0; head < heads; head++) {
+        places[s * heads + head] = tokens == null ? -1 : size;
+        size = tokens == null ? size : append(batch, spec.cacheLayer(), tokens, head, size);
+      }
+    }
+    return new KvArguments.Pruned(prunedPlaces.of(places, wanted), prunedRows.of(pruned, size));
+  }
+
+  private static boolean anyPruned(AttentionMetadata batch) {
+    for (int s = 0; s < batch.sequences(); s++) {
+      if (batch.table(s).pruned() != null) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private int append(AttentionMetadata batch, int layer, PrunedTokens tokens, int head, int from) {
+    int count = tokens.count(layer, head);
+    int blockTokens = batch.layout().blockTokens();
+    int pages = (count + blockTokens - 1) / blockTokens;
+    int at = from;
+    if (pruned.length < at + 2 + count + 2 * pages) {
+      pruned = Arrays.copyOf(pruned, 2 * (at + 2 + count + 2 * pages));
+    }
+    pruned[at++] = tokens.tokens();
+    pruned[at++] = count;
+    for (int i = 0; i < count; i++) {
+      pruned[at++] = tokens.position(layer, head, i);
+    }
+    for (int page = 0; page < pages; page++) {
+      long block = tokens.block(layer, head, page) * batch.storage().blockBytes();
+      pruned[at++] = block + tokens.keyOffset(layer, head, page);
+      pruned[at++] = block + tokens.valueOffset(layer, head, page);
+    }
+    return at;
+  }
+
+  @Override
+  public void close() {
+    arguments.close();
+    tables.close();
+    prunedPlaces.close();
+    prunedRows.close();
+    for (DeviceArray array : centres.values()) {
+      array.close();
+    }
+  }
+}

@@ -1,0 +1,112 @@
+package io.kvasir.compute.cuda;
+
+import io.kvasir.compute.Tensor;
+import io.kvasir.compute.quant.TensorType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.EnumSet;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+
+/// Uploads weights, each range of a file once, and keeps them in their number format where a kernel
+/// decodes it; other formats are expanded to f32.
+final class CudaWeights implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(CudaWeights.class.getName());
+
+  /// Formats that `weights.cuh` decodes.
+  private static final Set<TensorType> DECODED =
+      EnumSet.of(
+          TensorType.F32,
+          TensorType.F16,
+          TensorType.BF16,
+          TensorType.Q8_0,
+          TensorType.Q4_0,
+          TensorType.Q4_1,
+          TensorType.Q5_0,
+          TensorType.Q5_1,
+          TensorType.Q4_K,
+          TensorType.Q5_K,
+          TensorType.Q6_K,
+          TensorType.IQ4_NL,
+          TensorType.MXFP4);
+
+  private static final int EXPAND_ELEMENTS = 1 << 20;
+
+  private final CudaContext context;
+  private final Staging staging;
+  private final Map<Source, Long> uploaded = new HashMap<>();
+  private final Set<TensorType> expanded = EnumSet.noneOf(TensorType.class);
+  private long bytes;
+
+  CudaWeights(CudaContext context, Staging staging) {
+    this.context = context;
+    this.staging = staging;
+  }
+
+  /// What tells one range of bytes from another.
+  private record Source(Object owner, long address, long bytes, TensorType type) {}
+
+  CudaWeight upload(Tensor tensor) {
+    if (tensor.rows() > Integer.MAX_VALUE || tensor.columns() > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(tensor + " is too large for a matrix");
+    }
+    TensorType type = DECODED.contains(tensor.type()) ? tensor.type() : TensorType.F32;
+    long rowBytes = type.bytes(tensor.columns());
+    int rows = (int) tensor.rows();
+    int columns = (int) tensor.columns();
+    MemorySegment data = tensor.data();
+    Object owner = data.isNative() ? "" : data.heapBase().orElse(data);
+    Source source = new Source(owner, data.address(), data.byteSize(), tensor.type());
+    Long known = uploaded.get(source);
+    if (known == null) {
+      known = context.allocate(rowBytes * rows, "weights of '" + tensor.name() + "'");
+      uploaded.put(source, known);
+      bytes += rowBytes * rows;
+      if (type == tensor.type()) {
+        staging.upload(data, known);
+      } else {
+        expand(tensor, known);
+      }
+    }
+    return new CudaWeight(tensor.name(), type, rows, columns, known, rowBytes);
+  }
+
+  private void expand(Tensor tensor, long target) {
+    if (expanded.add(tensor.type())) {
+      LOG.log(
+          System.Logger.Level.WARNING,
+          "event=weights_expanded type={0} to=F32 reason=\"no GPU kernel decodes it\"",
+          tensor.type());
+    }
+    long rows = tensor.rows();
+    int columns = (int) tensor.columns();
+    int chunk = Math.max(1, EXPAND_ELEMENTS / columns);
+    float[] values = new float[chunk * columns];
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment copy = arena.allocate(4L * values.length, 64);
+      for (long row = 0; row < rows; row += chunk) {
+        int count = (int) Math.min(chunk, rows - row);
+        for (int i = 0; i < count; i++) {
+          tensor.decodeRow(row + i, values, i * columns);
+        }
+        MemorySegment.copy(values, 0, copy, ValueLayout.JAVA_FLOAT, 0, count * columns);
+        staging.upload(copy.asSlice(0, 4L * count * columns), target + 4L * row * columns);
+      }
+    }
+  }
+
+  /// Bytes on the device.
+  long bytes() {
+    return bytes;
+  }
+
+  @Override
+  public void close() {
+    for (long pointer : uploaded.values()) {
+      context.free(pointer);
+    }
+    uploaded.clear();
+  }
+}

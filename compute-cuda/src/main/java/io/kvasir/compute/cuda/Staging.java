@@ -1,0 +1,101 @@
+package io.kvasir.compute.cuda;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/// Pinned memory through which numbers of the Java heap go to the device and back.
+///
+/// Uploads are queued on the compute stream from a ring, so the caller goes on at once; when the
+/// ring is full it waits for the stream. Downloads wait. Used by the thread that computes.
+final class Staging implements AutoCloseable {
+  private static final int RING_BYTES = 8 << 20;
+  private static final int READ_BYTES = 4 << 20;
+
+  private final CudaContext context;
+  private final MemorySegment ring;
+  private final MemorySegment back;
+  private int at;
+
+  Staging(CudaContext context) {
+    this.context = context;
+    ring = context.pinned(RING_BYTES);
+    back = context.pinned(READ_BYTES);
+  }
+
+  /// Queues a copy of `values[from .. from + count - 1]` to the device.
+  void upload(float[] values, int from, int count, long target) {
+    for (int done = 0; done < count; ) {
+      int part = Math.min(count - done, RING_BYTES / 8);
+      int place = take(4 * part);
+      MemorySegment.copy(values, from + done, ring, ValueLayout.JAVA_FLOAT, place, part);
+      send(place, 4L * part, target + 4L * done);
+      done += part;
+    }
+  }
+
+  void upload(int[] values, int from, int count, long target) {
+    for (int done = 0; done < count; ) {
+      int part = Math.min(count - done, RING_BYTES / 8);
+      int place = take(4 * part);
+      MemorySegment.copy(values, from + done, ring, ValueLayout.JAVA_INT, place, part);
+      send(place, 4L * part, target + 4L * done);
+      done += part;
+    }
+  }
+
+  void upload(long[] values, int from, int count, long target) {
+    for (int done = 0; done < count; ) {
+      int part = Math.min(count - done, RING_BYTES / 16);
+      int place = take(8 * part);
+      MemorySegment.copy(values, from + done, ring, ValueLayout.JAVA_LONG, place, part);
+      send(place, 8L * part, target + 8L * done);
+      done += part;
+    }
+  }
+
+  private int take(int bytes) {
+    int aligned = bytes + 63 & -64;
+    if (at + aligned > RING_BYTES) {
+      context.synchronize(context.computeStream());
+      at = 0;
+    }
+    int place = at;
+    at += aligned;
+    return place;
+  }
+
+  private void send(int place, long bytes, long target) {
+    context.toDevice(target, ring.asSlice(place), bytes, context.computeStream());
+  }
+
+  /// Waits for all that is queued and copies `count` numbers from the device.
+  void download(long source, float[] target, int offset, int count) {
+    for (int done = 0; done < count; ) {
+      int part = Math.min(count - done, READ_BYTES / 4);
+      context.toHost(back, source + 4L * done, 4L * part, context.computeStream());
+      context.synchronize(context.computeStream());
+      MemorySegment.copy(back, ValueLayout.JAVA_FLOAT, 0, target, offset + done, part);
+      done += part;
+    }
+  }
+
+  /// Queues copies of memory of any kind to the device; done when this returns.
+  void upload(MemorySegment from, long target) {
+    long bytes = from.byteSize();
+    int half = RING_BYTES / 2;
+    context.synchronize(context.computeStream());
+    at = 0;
+    for (long done = 0; done < bytes; done += half) {
+      int part = (int) Math.min(bytes - done, half);
+      MemorySegment.copy(from, done, ring, 0, part);
+      send(0, part, target + done);
+      context.synchronize(context.computeStream());
+    }
+  }
+
+  @Override
+  public void close() {
+    context.releasePinned(ring);
+    context.releasePinned(back);
+  }
+}

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Builds the emulated driver: build.sh TARGET.so. Needs g++ of GCC 12 or newer on x86-64.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+kernels=$here/../../main/cuda
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+{
+  names=
+  for source in elementwise linear kv_store kv_attend; do
+    echo "#include \"$source.cu\""
+    names="$names $(sed -n 's/^KERNEL \([a-z0-9_]*\)(.*/\1/p' "$kernels/$source.cu")"
+  done
+  for type in 0 1 2 3 6 7 8 12 13 14 20 30 39; do
+    names="$names kv_linear_${type}_1 kv_linear_${type}_8"
+  done
+  for name in $names; do
+    echo "static void emulated_$name(void** p) { call($name, p); }"
+  done
+  echo 'static const std::vector<std::pair<std::string, void (*)(void**)>> KERNELS = {'
+  for name in $names; do
+    echo "  {\"$name\", emulated_$name},"
+  done
+  echo '};'
+} >"$work/kernels.inc"
+g++ -std=c++17 -O2 -ffp-contract=off -fno-strict-aliasing -w -shared -fPIC \
+  -I "$work" -I "$kernels" -I "$here" -o "$1" "$here/driver.cpp"

@@ -1,0 +1,235 @@
+// A CUDA driver library without a GPU: memory is the host's, streams are empty, kernels run at once
+// on the calling thread. `kernels.inc` is made by build.sh: the kernels' sources and their names.
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "emulated.h"
+
+EmulatedIndex emulated_thread, blockIdx, blockDim, gridDim;
+alignas(64) char emulated_shared[1 << 20];
+
+namespace {
+constexpr size_t STACK = 256 << 10;
+
+struct Fiber {
+  void* stack;
+  void* top;
+  unsigned number;
+  bool done;
+};
+
+std::vector<Fiber> fibers;
+void* scheduler;
+size_t running;
+void (*entry)(void**);
+void** parameters;
+
+extern "C" void emulated_switch(void** save, void* load);
+asm(R"(
+.text
+.globl emulated_switch
+emulated_switch:
+  push %rbp
+  push %rbx
+  push %r12
+  push %r13
+  push %r14
+  push %r15
+  mov %rsp, (%rdi)
+  mov %rsi, %rsp
+  pop %r15
+  pop %r14
+  pop %r13
+  pop %r12
+  pop %rbx
+  pop %rbp
+  ret
+)");
+
+void yield() {
+  size_t me = running;
+  emulated_switch(&fibers[me].top, scheduler);
+  emulated_thread = {fibers[me].number, 0, 0};
+}
+
+extern "C" void emulated_start() {
+  emulated_thread = {fibers[running].number, 0, 0};
+  entry(parameters);
+  fibers[running].done = true;
+  yield();
+  abort();
+}
+
+// A barrier of some threads: who comes last lets all go on.
+struct Barrier {
+  int members = 0, arrived = 0;
+  long generation = 0;
+};
+Barrier block;
+std::vector<Barrier> warps;
+std::vector<float> exchanged;
+
+void wait(Barrier& b) {
+  long mine = b.generation;
+  if (++b.arrived >= b.members) {
+    b.arrived = 0;
+    b.generation++;
+    return;
+  }
+  while (b.generation == mine) {
+    yield();
+  }
+}
+
+void leave(Barrier& b) {
+  b.members--;
+  if (b.members > 0 && b.arrived >= b.members) {
+    b.arrived = 0;
+    b.generation++;
+  }
+}
+
+void run_block(unsigned threads) {
+  block = {(int)threads, 0, 0};
+  warps.assign((threads + 31) / 32, Barrier());
+  exchanged.assign(threads, 0);
+  while (fibers.size() < threads) {
+    fibers.push_back({aligned_alloc(64, STACK), nullptr, 0, false});
+  }
+  for (unsigned t = 0; t < threads; t++) {
+    warps[t / 32].members++;
+    void** top = (void**)((char*)fibers[t].stack + STACK) - 2;
+    *top = (void*)emulated_start;
+    for (int i = 0; i < 6; i++) {
+      *--top = nullptr;
+    }
+    fibers[t].top = top;
+    fibers[t].number = t;
+    fibers[t].done = false;
+  }
+  unsigned left = threads;
+  while (left > 0) {
+    for (unsigned t = 0; t < threads; t++) {
+      if (!fibers[t].done) {
+        running = t;
+        emulated_switch(&scheduler, fibers[t].top);
+        if (fibers[t].done) {
+          left--;
+          leave(block);
+          leave(warps[t / 32]);
+        }
+      }
+    }
+  }
+}
+
+template <class... A, size_t... I>
+void call(void (*kernel)(A...), void** p, std::index_sequence<I...>) {
+  kernel(*(std::remove_const_t<A>*)p[I]...);
+}
+
+template <class... A>
+void call(void (*kernel)(A...), void** p) {
+  call(kernel, p, std::index_sequence_for<A...>{});
+}
+}  // namespace
+
+void __syncthreads() {
+  wait(block);
+}
+
+float __shfl_xor_sync(unsigned, float value, int mask) {
+  unsigned me = threadIdx.x;
+  exchanged[me] = value;
+  wait(warps[me / 32]);
+  float other = exchanged[me ^ mask];
+  wait(warps[me / 32]);
+  return other;
+}
+
+#include "kernels.inc"
+
+namespace {
+long allocations;
+long failAfter = -1;
+}  // namespace
+
+extern "C" {
+int cuInit(unsigned) { return getenv("EMULATED_CUDA_INIT") ? atoi(getenv("EMULATED_CUDA_INIT")) : 0; }
+int cuDriverGetVersion(int* v) {
+  *v = getenv("EMULATED_CUDA_VERSION") ? atoi(getenv("EMULATED_CUDA_VERSION")) : 13000;
+  return 0;
+}
+int cuDeviceGetCount(int* n) { *n = 1; return 0; }
+int cuDeviceGet(int* d, int n) { *d = n; return 0; }
+int cuDeviceGetName(char* name, int size, int) { snprintf(name, size, "emulated"); return 0; }
+int cuDeviceGetAttribute(int* v, int a, int) { *v = a == 75 ? 8 : a == 16 ? 1 : 0; return 0; }
+int cuDeviceTotalMem_v2(size_t* n, int) { *n = 4ull << 30; return 0; }
+int cuDevicePrimaryCtxRetain(void** c, int) { *c = (void*)1; return 0; }
+int cuDevicePrimaryCtxRelease_v2(int) { return 0; }
+int cuCtxSetCurrent(void*) { return 0; }
+int cuGetErrorName(int e, const char** s) { *s = e == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR"; return 0; }
+int cuMemGetInfo_v2(size_t* f, size_t* t) { *f = 2ull << 30; *t = 4ull << 30; return 0; }
+int cuMemAlloc_v2(void** p, size_t n) {
+  allocations++;
+  if (n > (3ull << 30) || (failAfter >= 0 && failAfter-- == 0)) return 2;
+  *p = aligned_alloc(256, (n + 255) / 256 * 256);
+  memset(*p, 0xff, n);  // what nobody wrote reads as NaN
+  return 0;
+}
+int cuMemFree_v2(void* p) { free(p); return 0; }
+int cuMemHostAlloc(void** p, size_t n, unsigned) { *p = aligned_alloc(4096, (n + 4095) / 4096 * 4096); return 0; }
+int cuMemFreeHost(void* p) { free(p); return 0; }
+int cuMemcpyHtoDAsync_v2(void* d, const void* s, size_t n, void*) { memcpy(d, s, n); return 0; }
+int cuMemcpyDtoHAsync_v2(void* d, const void* s, size_t n, void*) { memcpy(d, s, n); return 0; }
+int cuMemcpyDtoDAsync_v2(void* d, const void* s, size_t n, void*) { memmove(d, s, n); return 0; }
+int cuMemsetD8Async(void* d, unsigned char v, size_t n, void*) { memset(d, v, n); return 0; }
+int cuStreamCreate(void** s, unsigned) { *s = (void*)1; return 0; }
+int cuStreamDestroy_v2(void*) { return 0; }
+int cuStreamSynchronize(void*) { return 0; }
+int cuStreamWaitEvent(void*, void*, unsigned) { return 0; }
+int cuEventCreate(void** e, unsigned) { *e = (void*)1; return 0; }
+int cuEventRecord(void*, void*) { return 0; }
+int cuEventSynchronize(void*) { return 0; }
+int cuEventElapsedTime(float* t, void*, void*) { *t = 0; return 0; }
+int cuEventDestroy_v2(void*) { return 0; }
+int cuModuleLoadData(void** m, const void*) { *m = (void*)1; return 0; }
+int cuModuleGetFunction(void** f, void*, const char* name) {
+  for (const auto& kernel : KERNELS) {
+    if (kernel.first == name) {
+      *f = (void*)kernel.second;
+      return 0;
+    }
+  }
+  return 500;
+}
+int cuModuleUnload(void*) { return 0; }
+int cuFuncSetAttribute(void*, int, int) { return 0; }
+int cuLaunchKernel(void* f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned, unsigned,
+                   unsigned shared, void*, void** p, void**) {
+  if (shared > sizeof emulated_shared || bx > 1024 || gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535) return 1;
+  entry = (void (*)(void**))f;
+  parameters = p;
+  gridDim = {gx, gy, gz};
+  blockDim = {bx, 1, 1};
+  for (unsigned z = 0; z < gz; z++) {
+    for (unsigned y = 0; y < gy; y++) {
+      for (unsigned x = 0; x < gx; x++) {
+        blockIdx = {x, y, z};
+        memset(emulated_shared, 0xff, shared);
+        run_block(bx);
+      }
+    }
+  }
+  return 0;
+}
+int cuStreamBeginCapture_v2(void*, int) { return 801; }
+int cuStreamEndCapture(void*, void**) { return 801; }
+int cuGraphInstantiateWithFlags(void**, void*, unsigned long long) { return 801; }
+int cuGraphLaunch(void*, void*) { return 801; }
+int cuGraphExecDestroy(void*) { return 0; }
+int cuGraphDestroy(void*) { return 0; }
+}

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Checks the GPU backend with what build.sh packed: check.sh FOLDER MODEL PART...
+# MODEL is the default model's file; parts: golden, cases, formats, greedy, speed.
+set -eu
+folder=$1
+model=$2
+shift 2
+run=${KVASIR_GPU_RUN:-/tmp/kvasir-gpu}
+mkdir -p "$run"
+[ -x "$run/jre/bin/java" ] || tar -xJf "$folder/jre.tar.xz" -C "$run"
+[ ! -d "$folder/classes" ] || { rm -rf "$run/classes"; cp -r "$folder/classes" "$run/classes"; }
+exec "$run/jre/bin/java" -Xmx8g -XX:+UseParallelGC -cp "$run/classes" \
+  --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
+  io.kvasir.acceptance.GpuCheck libcuda.so.1 "$folder/hf" "$model" "$@"
