@@ -10,8 +10,10 @@ target=$1
 shift
 modules=java.base,jdk.incubator.vector,java.logging,java.management,jdk.management
 rm -rf "$target"
-mkdir -p "$target/classes" "$target/hf"
+mkdir -p "$target/hf"
 work=$(mktemp -d)
+classes=$work/classes
+mkdir "$classes"
 trap 'rm -rf "$work"' EXIT
 "$JAVA_HOME/bin/jlink" --strip-debug --no-header-files --no-man-pages \
   --add-modules "$modules" --output "$work/jre"
@@ -19,14 +21,15 @@ rm -f "$work/jre/lib/classlist"
 # What the runtime does not compress, xz does better.
 tar -c -C "$work" jre | xz -6 -T0 >"$target/jre.tar.xz"
 for module in kvcache compute compute-cpu compute-cuda model engine; do
-  cp -r "$home/$module/target/classes/." "$target/classes"
+  cp -r "$home/$module/target/classes/." "$classes"
 done
-rm -f "$target/classes/module-info.class"
-mkdir -p "$target/classes/io/kvasir/acceptance"
+rm -f "$classes/module-info.class"
+mkdir -p "$classes/io/kvasir/acceptance"
 for class in GpuCheck Forward GoldenLogitsTest ReferenceData; do
   cp "$home/acceptance/target/test-classes/io/kvasir/acceptance/$class"*.class \
-    "$target/classes/io/kvasir/acceptance"
+    "$classes/io/kvasir/acceptance"
 done
+"$JAVA_HOME/bin/jar" --create --file "$target/program.jar" -C "$classes" .
 cp "$home/scripts/gpu/check.sh" "$target"
 for case in "$@"; do
   mkdir -p "$target/hf/$(basename "$case")"

@@ -8,7 +8,7 @@ shift 2
 run=${KVASIR_GPU_RUN:-/tmp/kvasir-gpu}
 mkdir -p "$run"
 [ -x "$run/jre/bin/java" ] || tar -xJf "$folder/jre.tar.xz" -C "$run"
-[ ! -d "$folder/classes" ] || { rm -rf "$run/classes"; cp -r "$folder/classes" "$run/classes"; }
-exec "$run/jre/bin/java" -Xmx8g -XX:+UseParallelGC -cp "$run/classes" \
+[ ! -f "$folder/program.jar" ] || cp "$folder/program.jar" "$run"
+exec "$run/jre/bin/java" -Xmx8g -XX:+UseParallelGC -cp "$run/program.jar" \
   --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
   io.kvasir.acceptance.GpuCheck libcuda.so.1 "$folder/hf" "$model" "$@"
