@@ -1,10 +1,10 @@
 // Brings what ./kvasir bench --json and speed.mjs print to one form, and makes a table of it.
 //   node speed-table.mjs own WEIGHTS < BENCH.json      a line for each result
-//   node speed-table.mjs theirs WEIGHTS < LINES
+//   node speed-table.mjs theirs WEIGHTS ENGINE < LINES
 //   node speed-table.mjs table < LINES                 medians, and how many times the best of llama.cpp's caches
 import fs from "node:fs";
 
-const [what, weights] = process.argv.slice(2);
+const [what, weights, engine] = process.argv.slice(2);
 const input = fs.readFileSync(0, "utf8");
 const put = line => console.log(JSON.stringify(line));
 
@@ -16,7 +16,7 @@ if (what === "own") {
   for (const line of input.trim().split("\n").filter(Boolean)) {
     const r = JSON.parse(line);
     for (const test of ["prompt", "answer"])
-      put({engine: "llama.cpp", weights, cache: r.format.toLowerCase(), depth: r.depth, test, rate: r[test]});
+      put({engine, weights, cache: r.format.toLowerCase(), depth: r.depth, test, rate: r[test]});
   }
 } else {
   const groups = new Map();
