@@ -3,6 +3,7 @@ package io.kvasir.bench;
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.compute.HostBuffer;
+import io.kvasir.compute.PageSkips;
 import io.kvasir.compute.cpu.CpuBackend;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
@@ -59,6 +60,10 @@ public class AttentionBenchmark {
   /// 1 is a decode step, more a chunk of a prompt.
   @Param({"1", "64"})
   int rows;
+
+  /// Share of pages that the rows leave out; 0 reads everything.
+  @Param({"0"})
+  double skip;
 
   @Param({"32"})
   int heads;
@@ -118,7 +123,9 @@ public class AttentionBenchmark {
     cache.reserve(table, depth);
     BlockFill.random(storage, format);
     cache.commit(table, depth - rows);
-    batch.add(table, rows);
+    List<PageSkips.Range> skipped =
+        skip == 0 ? List.of() : List.of(new PageSkips.Range(0, Integer.MAX_VALUE, skip));
+    batch.add(table, rows, skip == 0 ? null : new PageSkips(skipped));
     bytes = (double) depth * layout.payloadBytesPerToken();
   }
 

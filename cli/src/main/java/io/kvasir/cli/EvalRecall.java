@@ -24,7 +24,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /// The part of `kvasir eval` that asks for facts: one engine per cache format.
@@ -86,7 +85,7 @@ final class EvalRecall {
       for (PruneChoice choice : prunings) {
         for (PruneOptions options : choice.all() ? List.<PruneOptions>of() : choice.options()) {
           try {
-            PruneCheck.check(path, config.withKvFormat(recipe), options, longest);
+            PruneCheck.check(path, backend, config.withKvFormat(recipe), options, longest);
           } catch (IllegalArgumentException e) {
             throw new FailureException(
                 recipe.name() + " " + options.text() + ": " + e.getMessage(), e);
@@ -111,7 +110,7 @@ final class EvalRecall {
         RecallScore score =
             run.measure(
                 contexts,
-                UnaryOperator.identity(),
+                PruneOptions.NONE,
                 text -> progress.accept("recall, " + recipe.name() + ": " + text));
         full = full == null && recipe.equals(raw) ? score : full;
         report.addRecall(new RecallRow(recipe.name(), "", 1, score, full));
@@ -140,11 +139,9 @@ final class EvalRecall {
     String name = recipe.name() + " " + options.text();
     try {
       RecallScore score =
-          run.measure(
-              contexts,
-              request -> request.withPrune(options),
-              text -> progress.accept("recall, " + name + ": " + text));
-      return new RecallRow(recipe.name(), options.text(), 1 - options.ratio(), score, full);
+          run.measure(contexts, options, text -> progress.accept("recall, " + name + ": " + text));
+      double kept = options.drops() ? 1 - options.ratio() : 1;
+      return new RecallRow(recipe.name(), options.text(), kept, score, full);
     } catch (IllegalArgumentException | EvalException e) {
       boolean refused =
           e instanceof IllegalArgumentException

@@ -11,7 +11,8 @@ final class PruneOption {
       paramLabel = "POLICY:RATIO",
       description = {
         "Drop a part of the prompt's tokens from the cache once it is computed, for example",
-        "kvzip:0.5 for half of them. The system message, the first and the newest tokens stay."
+        "kvzip:0.5 for half of them. The system message, the first and the newest tokens stay.",
+        "quest:0.75 drops nothing: answers read a quarter of what is between first and newest."
       })
   private @Nullable String prune;
 

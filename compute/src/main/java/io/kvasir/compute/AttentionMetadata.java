@@ -21,6 +21,7 @@ public final class AttentionMetadata {
   private final KvBasis[] bases;
   private @Nullable AttentionObserver observer;
   private @Nullable BlockTable[] tables = new BlockTable[4];
+  private @Nullable PageSkips[] skips = new PageSkips[4];
   private int[] firstRow = new int[5];
   private int[] positions = new int[16];
   private int[] sequenceOfRow = new int[16];
@@ -70,6 +71,7 @@ public final class AttentionMetadata {
   /// Forgets all sequences.
   public void clear() {
     Arrays.fill(tables, 0, sequences, null);
+    Arrays.fill(skips, 0, sequences, null);
     sequences = 0;
     step++;
   }
@@ -83,12 +85,20 @@ public final class AttentionMetadata {
   ///
   /// @throws IllegalArgumentException where the table has not reserved them
   public void add(BlockTable table, int rows) {
+    add(table, rows, null);
+  }
+
+  /// Adds a sequence of which some rows leave pages out.
+  ///
+  /// @param pages which rows do; null for none
+  public void add(BlockTable table, int rows, @Nullable PageSkips pages) {
     int start = table.length();
     if (rows <= 0 || start + rows > table.reserved()) {
       throw new IllegalArgumentException("cannot compute " + rows + " rows of " + table);
     }
     if (sequences + 1 >= firstRow.length) {
       tables = Arrays.copyOf(tables, 2 * sequences);
+      skips = Arrays.copyOf(skips, 2 * sequences);
       firstRow = Arrays.copyOf(firstRow, 2 * sequences + 1);
     }
     int first = firstRow[sequences];
@@ -102,6 +112,7 @@ public final class AttentionMetadata {
       sequenceOfRow[first + i] = sequences;
     }
     tables[sequences] = table;
+    skips[sequences] = pages;
     sequences++;
     firstRow[sequences] = first + rows;
   }
@@ -121,6 +132,20 @@ public final class AttentionMetadata {
       throw new IndexOutOfBoundsException("no sequence " + sequence + " of " + sequences);
     }
     return table;
+  }
+
+  /// Which rows of a sequence leave pages out, or null.
+  public @Nullable PageSkips skips(int sequence) {
+    return skips[sequence];
+  }
+
+  /// How many pages a row leaves out in a layer; 0 where it reads everything that it sees.
+  ///
+  /// @param layer number in the layout
+  public int skippedPages(int layer, int row) {
+    PageSkips pages = skips[sequenceOfRow[row]];
+    boolean whole = table(sequenceOfRow[row]).pruned() == null && layout.groupOf(layer).isFull();
+    return pages == null || !whole ? 0 : pages.skipped(positions[row]);
   }
 
   public int firstRow(int sequence) {

@@ -35,6 +35,11 @@ public interface Backend extends Ops, AttentionBackend, AutoCloseable {
   /// Copies row `row` into `target` from `offset` on.
   void read(Buffer source, int row, float[] target, int offset);
 
+  /// Whether rows can leave out pages of what is before them; see [PageSkips].
+  default boolean skipsPages() {
+    return false;
+  }
+
   @Override
   void close();
 }

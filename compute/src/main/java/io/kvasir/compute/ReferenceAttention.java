@@ -29,14 +29,15 @@ final class ReferenceAttention {
       for (int h = 0; h < spec.heads(); h++) {
         float sink = sinks == null ? Float.NEGATIVE_INFINITY : sinks[h];
         float slope = slopes == null ? 0 : slopes[h];
-        attendHead(rows, new Query(q, r, h, sink, slope), out);
+        attendHead(rows, new Query(q, r, h, sink, slope, slopes), out);
       }
     }
   }
 
   // Scratch rows, never compared or shown.
   @SuppressWarnings("ArrayRecordComponent")
-  private record Query(float[] q, int row, int head, float sink, float slope) {}
+  private record Query(
+      float[] q, int row, int head, float sink, float slope, float @Nullable [] slopes) {}
 
   private void attendHead(ReferenceRows rows, Query query, float[] out) {
     AttentionMetadata batch = rows.batch();
@@ -44,6 +45,10 @@ final class ReferenceAttention {
     int last = batch.positions()[query.row()];
     int kvHead = query.head() / spec.groupSize();
     rows.open(batch.table(batch.sequenceOfRow(query.row())), kvHead, last);
+    int[] pages = ReferencePages.read(rows, query.q(), query.row(), kvHead, query.slopes());
+    if (pages != null) {
+      rows.keepPages(pages);
+    }
     KvBasis basis = batch.basis(spec.cacheLayer());
     float centre = turn(basis, spec, query);
     int count = rows.count();

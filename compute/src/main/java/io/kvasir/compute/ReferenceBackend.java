@@ -318,6 +318,11 @@ public final class ReferenceBackend implements Backend {
   }
 
   @Override
+  public boolean skipsPages() {
+    return true;
+  }
+
+  @Override
   public void close() {}
 
   private static float[] vector(@Nullable Buffer buffer) {

@@ -150,6 +150,24 @@ final class ReferenceRows {
     keptRows[count++] = keptRow;
   }
 
+  /// Leaves out the rows of pages other than `pages`, which ascend.
+  void keepPages(int[] pages) {
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+      if (Arrays.binarySearch(pages, positions[i] / PageSkips.PAGE) >= 0) {
+        positions[kept] = positions[i];
+        keptRows[kept++] = keptRows[i];
+      }
+    }
+    count = kept;
+  }
+
+  /// Reads the codes of a key, whether there is an exact copy beside them or not.
+  void readCodes(BlockTable of, int kvHead, int position, float[] row) {
+    KvPlane plane = plane(codes, of, position, kvHead, true);
+    format(codes, true).decode(plane, position % layout.blockTokens(), row, 0);
+  }
+
   /// Rows that the query reads.
   int count() {
     return count;

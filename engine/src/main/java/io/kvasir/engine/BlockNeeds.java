@@ -71,7 +71,7 @@ final class BlockNeeds {
   /// that stay, of which each head may begin a block, and for a second reading.
   private long whilePruned(Request request, long tokens) {
     PruneOptions options = request.prune();
-    if (options.isNone()) {
+    if (!options.drops()) {
       return 0;
     }
     boolean repeats = options.pruner().needs().given() == PruneNeeds.Given.REPEAT;

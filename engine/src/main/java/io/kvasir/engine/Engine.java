@@ -139,7 +139,8 @@ public final class Engine implements AutoCloseable {
 
   private Pruning pruning(Model model, Backend backend, EngineConfig config, KvProfile profile) {
     LinearScorer scorer = PruneWeights.of(config, path, model.config(), cache.layout());
-    PruneLimits limits = new PruneLimits(contextTokens, config.useCache(), scorer != null);
+    PruneLimits limits =
+        new PruneLimits(contextTokens, config.useCache(), scorer != null, backend.skipsPages());
     return new Pruning(cache, model.transformer(), backend, metadata(profile), limits, scorer);
   }
 
@@ -354,7 +355,7 @@ public final class Engine implements AutoCloseable {
       throw new IOException(
           "the session holds nothing that could be saved, or the cache has no block free for it");
     }
-    if (table.pruned() != null) {
+    if (table.pruned() != null || table.sharedTo() < table.length()) {
       onCache((c, s) -> s.adopt(copy, table, null));
       throw new IOException("the session was pruned; only whole conversations can be saved");
     }

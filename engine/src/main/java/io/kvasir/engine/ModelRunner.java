@@ -55,7 +55,7 @@ final class ModelRunner {
       Sequence sequence = batch.sequence(i);
       int from = sequence.table().length();
       System.arraycopy(sequence.tokens(), from, tokens, metadata.rows(), batch.count(i));
-      metadata.add(sequence.table(), batch.count(i));
+      metadata.add(sequence.table(), batch.count(i), sequence.plan().skips());
       wantsMeans |= sequence.extras().wantsMean();
     }
     metadata.observe(observer.watch(batch) ? observer : null);

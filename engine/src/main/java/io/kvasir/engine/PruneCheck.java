@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.compute.Backend;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.prune.PruneOptions;
 import io.kvasir.model.ModelConfig;
@@ -13,11 +14,12 @@ public final class PruneCheck {
   /// Checks what [Engine#submit] would.
   ///
   /// @param model a GGUF file or a Hugging Face folder
+  /// @param backend where it would run
   /// @param config of the engine
   /// @param promptLength tokens of the longest prompt
   /// @throws IllegalArgumentException saying why not, in one sentence
   public static void check(
-      Path model, EngineConfig config, PruneOptions options, int promptLength) {
+      Path model, Backend backend, EngineConfig config, PruneOptions options, int promptLength) {
     ModelConfig shape = ModelSummary.read(model).config();
     KvLayout layout = shape.kvLayout(config.blockTokens(), config.kvFormat());
     int context =
@@ -25,7 +27,7 @@ public final class PruneCheck {
             ? Math.min(config.contextTokens(), shape.contextLength())
             : shape.contextLength();
     boolean scores = PruneWeights.of(config, model, shape, layout) != null;
-    new PruneLimits(context, config.useCache(), scores)
+    new PruneLimits(context, config.useCache(), scores, backend.skipsPages())
         .check(options, PrunedLayer.of(shape, layout), layout, promptLength);
   }
 }

@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.compute.PageSkips;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -8,19 +9,30 @@ import org.jspecify.annotations.Nullable;
 /// tokens goes on with what is left of them, and prunes them again alike where their cache has been
 /// lost. Immutable.
 ///
-/// @param tokens those before the last event
-/// @param events in order of position, at least one
+/// @param tokens those before the last event and before the end of the last range
+/// @param events in order of position
+/// @param skipped rows that left out pages, in order of position
 /// @param scores what was learned of these tokens' rows while they were computed, or null
 @SuppressWarnings("ArrayRecordComponent") // never handed out for writing
-record PruneHistory(int[] tokens, List<PruneEvent> events, @Nullable RowScores scores) {
+record PruneHistory(
+    int[] tokens,
+    List<PruneEvent> events,
+    List<PageSkips.Range> skipped,
+    @Nullable RowScores scores) {
 
   PruneHistory {
     events = List.copyOf(events);
+    skipped = List.copyOf(skipped);
   }
 
-  /// The length at which it was pruned last.
+  /// Where the last of it ends.
   int end() {
     return tokens.length;
+  }
+
+  /// The length at which tokens were dropped last; 0 for never.
+  int prunedEnd() {
+    return events.isEmpty() ? 0 : events.getLast().position();
   }
 
   /// Whether a prompt goes on behind it: begins with its tokens and has more.

@@ -12,7 +12,8 @@ import java.util.List;
 /// @param contextTokens most positions of a sequence
 /// @param useCache whether anything is kept between steps
 /// @param scores whether there are trained weights for kvzap
-record PruneLimits(int contextTokens, boolean useCache, boolean scores) {
+/// @param skips whether the backend can leave out pages
+record PruneLimits(int contextTokens, boolean useCache, boolean scores, boolean skips) {
 
   /// Positions that an event may remove; what layers keep exactly from the start stays.
   PruneScope scope(PruneEvent event, KvLayout layout) {
@@ -32,17 +33,19 @@ record PruneLimits(int contextTokens, boolean useCache, boolean scores) {
     if (!useCache) {
       throw new IllegalArgumentException("pruning needs the cache, which is turned off");
     }
-    PruneNeeds needs = options.pruner().needs();
-    boolean any = false;
-    for (PrunedLayer layer : layers) {
-      if (layer.prunable()) {
-        any = true;
-        check(options.policy(), needs, layer);
-      }
-    }
-    if (!any) {
+    if (layers.stream().noneMatch(PrunedLayer::prunable)) {
       throw new IllegalArgumentException(
           "all layers of this model see a window of the last tokens only; there is nothing to prune");
+    }
+    if (options.skipsPages()) {
+      checkPages(layers);
+      return;
+    }
+    PruneNeeds needs = options.pruner().needs();
+    for (PrunedLayer layer : layers) {
+      if (layer.prunable()) {
+        check(options.policy(), needs, layer);
+      }
     }
     layout.checkPrunable();
     if (needs.given() == PruneNeeds.Given.LINEAR && !scores) {
@@ -54,6 +57,17 @@ record PruneLimits(int contextTokens, boolean useCache, boolean scores) {
       throw new IllegalArgumentException(
           "kvzip reads the prompt again behind itself: %d tokens leave no room for that in a context of %d"
               .formatted(promptLength, contextTokens));
+    }
+  }
+
+  private void checkPages(List<PrunedLayer> layers) {
+    if (!skips) {
+      throw new IllegalArgumentException(
+          "quest is not there on this device; use the CPU, or another policy");
+    }
+    if (layers.stream().anyMatch(PrunedLayer::latent)) {
+      throw new IllegalArgumentException(
+          "quest cannot bound the latent rows of this model; use window, random or keydiff");
     }
   }
 

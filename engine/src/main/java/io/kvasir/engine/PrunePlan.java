@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.compute.PageSkips;
 import io.kvasir.kvcache.prune.PruneNeeds;
 import io.kvasir.kvcache.prune.PruneOptions;
 import io.kvasir.kvcache.prune.TokenPruner;
@@ -19,10 +20,14 @@ final class PrunePlan {
   static final int NEVER = Integer.MAX_VALUE;
 
   private final List<PruneEvent> past;
+  private final List<PageSkips.Range> ranges = new ArrayList<>();
+  private final @Nullable PageSkips skips;
+  private final int pastEnd;
   private final PruneOptions options;
   private final int promptLength;
   private final int interval;
   private int done;
+  private boolean behindPast;
   private @Nullable QueryRows queries;
   private @Nullable RowScores scores;
   private long removedRows;
@@ -31,25 +36,48 @@ final class PrunePlan {
   PrunePlan(@Nullable PruneHistory history, PruneOptions options, int promptLength) {
     this.past = history == null ? List.of() : history.events();
     this.scores =
-        history == null || history.scores() == null ? null : history.scores().copy(history.end());
+        history == null || history.scores() == null
+            ? null
+            : history.scores().copy(history.prunedEnd());
     this.options = options;
     this.promptLength = promptLength;
-    this.interval = options.isNone() ? 0 : options.pruner().interval();
+    this.interval = options.drops() ? options.pruner().interval() : 0;
+    this.pastEnd = history == null ? 0 : history.end();
+    ranges.addAll(history == null ? List.of() : history.skipped());
+    if (options.skipsPages()) {
+      ranges.add(new PageSkips.Range(promptLength, NEVER, options.ratio()));
+    }
+    this.skips = ranges.isEmpty() ? null : new PageSkips(ranges);
   }
 
-  /// Where the conversation was pruned last before this request.
+  /// Where what was dropped or left out before this request ends.
   int pastEnd() {
-    return past.isEmpty() ? 0 : past.getLast().position();
+    return pastEnd;
   }
 
   /// The table holds what the earlier turns left.
   void goOnBehindPast() {
     done = past.size();
+    behindPast = true;
+  }
+
+  /// Which rows leave out pages; null for none.
+  @Nullable PageSkips skips() {
+    return skips;
+  }
+
+  /// Where the rows end that are functions of the tokens alone, but for pruned ones.
+  int sharedTo() {
+    return ranges.isEmpty() ? NEVER : ranges.getFirst().from();
   }
 
   /// The table is new: everything is done again.
   void startOver() {
     done = 0;
+    behindPast = false;
+    if (skips != null) {
+      skips.forgetBounds();
+    }
     queries = null;
     scores = null;
     removedRows = 0;
@@ -60,7 +88,7 @@ final class PrunePlan {
       return past.get(index);
     }
     int own = index - past.size();
-    if (options.isNone() || own > 0 && interval == 0) {
+    if (!options.drops() || own > 0 && interval == 0) {
       return null;
     }
     return new PruneEvent(promptLength + own * interval, options);
@@ -99,10 +127,11 @@ final class PrunePlan {
   }
 
   /// How much of the sequence may come from a cache of unpruned prefixes: a row is always computed
-  /// before a pruning.
+  /// before a pruning, and one that leaves out pages is nowhere else.
   int reusable() {
     PruneEvent next = next();
-    return next == null ? NEVER : Math.min(next.position() - 1, observedFrom());
+    int whole = behindPast ? NEVER : sharedTo();
+    return next == null ? whole : Math.min(whole, Math.min(next.position() - 1, observedFrom()));
   }
 
   private static PruneNeeds needs(PruneEvent event) {
@@ -151,12 +180,21 @@ final class PrunePlan {
 
   /// Whether anything was or will be pruned.
   boolean isEmpty() {
-    return past.isEmpty() && options.isNone();
+    return past.isEmpty() && ranges.isEmpty() && options.isNone();
   }
 
-  /// What a next turn must know, or null where nothing was pruned.
-  @Nullable PruneHistory history(int[] tokens) {
-    if (done == 0) {
+  /// What a next turn must know, or null where nothing was pruned or left out.
+  ///
+  /// @param computed how many of the tokens have rows
+  @Nullable PruneHistory history(int[] tokens, int computed) {
+    List<PageSkips.Range> skipped = new ArrayList<>();
+    for (PageSkips.Range range : ranges) {
+      if (range.from() < computed) {
+        int to = Math.min(range.to(), computed);
+        skipped.add(new PageSkips.Range(range.from(), to, range.ratio()));
+      }
+    }
+    if (done == 0 && skipped.isEmpty()) {
       return null;
     }
     List<PruneEvent> events = new ArrayList<>();
@@ -166,8 +204,12 @@ final class PrunePlan {
         events.add(event);
       }
     }
-    int end = events.getLast().position();
+    int prunedEnd = events.isEmpty() ? 0 : events.getLast().position();
+    int end = Math.max(prunedEnd, skipped.isEmpty() ? 0 : skipped.getLast().to());
     return new PruneHistory(
-        Arrays.copyOf(tokens, end), events, scores == null ? null : scores.copy(end));
+        Arrays.copyOf(tokens, end),
+        events,
+        skipped,
+        scores == null ? null : scores.copy(prunedEnd));
   }
 }

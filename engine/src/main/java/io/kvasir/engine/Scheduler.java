@@ -6,9 +6,7 @@ import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.Reservation;
-import io.kvasir.kvcache.prune.PruneOptions;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -40,9 +38,9 @@ final class Scheduler {
   private final EngineConfig config;
   private final int contextTokens;
   private final int mostRunning;
-  private final Runnable wake;
   private final FairQueue queue;
   private final SessionTables sessions;
+  private final TableStarts starts;
   private final Victims victims;
   private final BlockNeeds needs;
   private final int fullGroup;
@@ -59,13 +57,13 @@ final class Scheduler {
 
   /// @param wake makes the engine take another step
   Scheduler(KvCache cache, EngineConfig config, int contextTokens, Runnable wake) {
-    this.wake = wake;
     this.cache = cache;
     this.config = config;
     this.contextTokens = contextTokens;
     this.mostRunning = Math.min(config.sequences(), config.stepTokens());
     this.queue = new FairQueue(config.tenantWeights());
     this.sessions = new SessionTables(cache);
+    this.starts = new TableStarts(cache, config.useCache() && config.sharePrefixes(), wake);
     this.fullGroup = fullGroup(cache.layout());
     this.victims = new Victims(running, queue, cache);
     this.needs = new BlockNeeds(cache.layout(), config.stepTokens(), contextTokens);
@@ -180,17 +178,10 @@ final class Scheduler {
       return false;
     }
     if (!sequence.hasStarted()) {
-      sequence.started(nowNanos, explain(sequence));
+      sequence.started(nowNanos, starts.explain(sequence));
     }
     batch.add(sequence, tokens);
     return true;
-  }
-
-  private PrefixMiss explain(Sequence sequence) {
-    Request request = sequence.request();
-    return looksUp(sequence) && request.session() == null
-        ? cache.explain(request.salt(), sequence.table(), request.prompt())
-        : PrefixMiss.NONE;
   }
 
   /// Takes the room of an idle session or else of a running sequence.
@@ -260,19 +251,11 @@ final class Scheduler {
   }
 
   private void goOn(Sequence sequence) {
-    sequence.plan().startOver();
-    int[] known = reusable(sequence.tokens(), sequence.length(), sequence.plan());
-    BlockTable table =
-        looksUp(sequence) ? cache.lookup(sequence.request().salt(), known) : cache.open();
+    BlockTable table = starts.again(sequence);
     recomputedTokens += sequence.length() - table.length();
     sequence.resume(table);
     join(sequence);
-    bringBack(sequence, known);
-  }
-
-  /// The tokens whose cached prefix a new table may use, and one more, which a lookup leaves out.
-  private static int[] reusable(int[] tokens, int length, PrunePlan plan) {
-    return Arrays.copyOf(tokens, (int) Math.min(length, plan.reusable() + 1L));
+    starts.bringBack(sequence, computeNanosPerToken);
   }
 
   private void join(Sequence sequence) {
@@ -287,14 +270,20 @@ final class Scheduler {
     lastWaitNanos = scheduledNanos - next.submittedNanos;
     Request request = next.request;
     Session session = request.session();
-    PrunePlan plan = plan(next);
+    RuntimeException refusal = TableStarts.refusal(next);
+    if (refusal != null) {
+      answer(next, FinishReason.ERROR, refusal, scheduledNanos);
+      return;
+    }
+    PrunePlan plan = TableStarts.plan(next);
     boolean fresh;
     Sequence sequence;
     BlockTable table = null;
     try {
       table = session == null ? null : sessions.acquire(session, request.prompt(), plan);
       fresh = table == null;
-      table = table == null ? freshTable(next, plan) : table;
+      table = table == null ? starts.fresh(next, plan) : table;
+      cache.shareUpTo(table, plan.sharedTo());
       sequence = new Sequence(next, queue.tenant(request.terms().tenant()), table, plan);
     } catch (RuntimeException | Error e) {
       if (table != null) {
@@ -309,33 +298,7 @@ final class Scheduler {
     // From here on the table is the sequence's, and whatever ends the sequence releases it.
     join(sequence);
     if (fresh) {
-      bringBack(sequence, reusable(request.prompt(), request.prompt().length, plan));
-    }
-  }
-
-  /// When a request's sequence is pruned. An embedding never is.
-  private static PrunePlan plan(Waiting next) {
-    Session session = next.request.session();
-    PruneHistory history = session == null ? null : session.history();
-    int[] prompt = next.request.prompt();
-    boolean goesOn = history != null && history.precedes(prompt);
-    PruneOptions options = next.embedding ? PruneOptions.NONE : next.request.prune();
-    return new PrunePlan(goesOn ? history : null, options, prompt.length);
-  }
-
-  private BlockTable freshTable(Waiting next, PrunePlan plan) {
-    boolean everyRow = next.embedding || next.request.output().promptScores();
-    int[] prompt = next.request.prompt();
-    return sharesPrefixes() && !everyRow
-        ? cache.lookup(next.request.salt(), reusable(prompt, prompt.length, plan))
-        : cache.open();
-  }
-
-  /// Lets a sequence wait for what lower tiers hold of its tokens.
-  private void bringBack(Sequence sequence, int[] tokens) {
-    if (looksUp(sequence)) {
-      long nanos = (long) computeNanosPerToken;
-      sequence.await(cache.promote(sequence.table(), tokens, nanos, wake));
+      starts.bringBack(sequence, computeNanosPerToken);
     }
   }
 
@@ -367,14 +330,6 @@ final class Scheduler {
   /// Blocks that a request takes at most at once.
   long need(Request request) {
     return needs.most(request);
-  }
-
-  private boolean looksUp(Sequence sequence) {
-    return sharesPrefixes() && !sequence.extras().wantsEveryRow();
-  }
-
-  private boolean sharesPrefixes() {
-    return config.useCache() && config.sharePrefixes();
   }
 
   private void expire(long nowNanos) {
@@ -589,7 +544,7 @@ final class Scheduler {
       }
     } else {
       sessions.keep(session, sequence.table(), sequence.computedTokens());
-      session.remember(sequence.plan().history(sequence.tokens()));
+      session.remember(sequence.plan().history(sequence.tokens(), sequence.table().length()));
     }
     sequence.stream().finish(outcome);
   }

@@ -118,6 +118,10 @@ final class SessionTables {
     }
     plan.goOnBehindPast();
     int least = plan.pastEnd();
+    if (least == 0) {
+      // Rows that left out pages belong to a past that the prompt does not go on with.
+      shared = Math.min(shared, held.sharedTo());
+    }
     shared = Math.min(shared, plan.reusable());
     boolean serves = shared >= least && (least > 0 || held.pruned() == null);
     if (serves) {

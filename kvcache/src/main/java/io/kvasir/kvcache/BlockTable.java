@@ -27,6 +27,7 @@ public final class BlockTable {
   private final int[] endBlock;
   private int length;
   private int reserved;
+  private int sharedTo = Integer.MAX_VALUE;
   private int tip;
   private int ordinal;
   private @Nullable Promotion promotion;
@@ -52,6 +53,16 @@ public final class BlockTable {
   /// Positions for which blocks are held, computed or about to be.
   public int reserved() {
     return reserved;
+  }
+
+  /// Where the positions end that others may find: what is computed behind is the table's own; see
+  /// [KvCache#shareUpTo].
+  public int sharedTo() {
+    return sharedTo;
+  }
+
+  void setSharedTo(int position) {
+    sharedTo = position;
   }
 
   /// What pruning left of the beginning, or null where nothing was pruned.

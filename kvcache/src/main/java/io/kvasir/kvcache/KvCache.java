@@ -253,6 +253,19 @@ public final class KvCache implements AutoCloseable {
     return reservation;
   }
 
+  /// What a table computes at positions from `length` on is no function of its tokens alone: nobody
+  /// else may find it, and lower tiers do not get it. Its forks are bound likewise.
+  ///
+  /// @throws IllegalArgumentException where more is computed already and may have been found
+  public void shareUpTo(BlockTable table, int length) {
+    checkLive(table);
+    if (length < Math.min(table.length(), table.sharedTo())) {
+      throw new IllegalArgumentException(
+          "cannot share up to %d of %d tokens that are shared".formatted(length, table.length()));
+    }
+    table.setSharedTo(Math.min(length, table.sharedTo()));
+  }
+
   /// Begins to bring back what lower tiers hold of a prompt behind what the table has.
   ///
   /// Until the promotion is settled the table may only be released. The table's blocks for the rest
@@ -326,6 +339,7 @@ public final class KvCache implements AutoCloseable {
       return new Forked.NoRoom(wanted, prefixes.availableBlocks());
     }
     BlockTable fork = add(source.tip());
+    fork.setSharedTo(source.sharedTo());
     if (pruned) {
       pruning.fork(source, fork);
     } else {

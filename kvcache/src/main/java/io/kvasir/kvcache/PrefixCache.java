@@ -228,9 +228,10 @@ final class PrefixCache {
   void seal(BlockTable table, int index, int[] sequence) {
     int tip = table.tip();
     int from = index * layout.blockTokens();
-    int twin = tree.isHidden(tip) ? NONE : tree.child(tip, sequence, from);
+    boolean hidden = tree.isHidden(tip) || from + layout.blockTokens() > table.sharedTo();
+    int twin = hidden ? NONE : tree.child(tip, sequence, from);
     if (twin == NONE) {
-      int node = tree.insert(tip, sequence, from);
+      int node = tree.insert(tip, sequence, from, hidden);
       for (int group = 0; group < isWindow.length; group++) {
         // A promoted sequence has nothing of what its windows have passed.
         if (index >= table.firstBlock(group) && keeps(group, index)) {

@@ -194,8 +194,8 @@ final class PrefixTree implements PrefixView {
   ///
   /// @param sequence holds the block's tokens from `from` on; unused where the node is hidden
   /// @return its number; it is hidden where `node` is
-  int insert(int node, int[] sequence, int from) {
-    boolean hidden = isHidden(node);
+  int insert(int node, int[] sequence, int from, boolean hide) {
+    boolean hidden = hide || isHidden(node);
     int added = take(hidden ? HIDDEN : INDEXED, node);
     depth[added] = depth[node] + 1;
     int newest = firstChild[node];

@@ -50,6 +50,11 @@ public final class CacheExercise {
 
     int length;
 
+    /// What positions from here on hold is a function of the sequence and its forks too.
+    int ownFrom = Integer.MAX_VALUE;
+
+    long own;
+
     Shadow(BlockTable table, String salt, long secret) {
       this.table = table;
       this.salt = salt;
@@ -61,7 +66,8 @@ public final class CacheExercise {
     void compute(int from, int to) {
       for (int i = from; i < to; i++) {
         long hash = i == 0 ? salt.hashCode() * 31L : contents[i - 1];
-        hash = (hash ^ secret * 0x9e3779b97f4a7c15L ^ tokens[i]) * 0xbf58476d1ce4e5b9L + 1;
+        long alone = i < ownFrom ? secret : own;
+        hash = (hash ^ alone * 0x9e3779b97f4a7c15L ^ tokens[i]) * 0xbf58476d1ce4e5b9L + 1;
         contents[i] = hash ^ hash >>> 29;
       }
     }
@@ -183,6 +189,8 @@ public final class CacheExercise {
       pin(pick());
     } else if (choice < 815) {
       prune(pick());
+    } else if (choice < 820) {
+      keepAlone(pick());
     } else if (choice < 828 && !pins.isEmpty()) {
       cache.unpin(pins.remove(random.nextInt(pins.size())));
     } else if (choice < 830) {
@@ -290,6 +298,8 @@ public final class CacheExercise {
       Shadow fork = new Shadow(table, shadow.salt, shadow.secret);
       fork.length = shadow.length;
       fork.pruned = shadow.pruned;
+      fork.ownFrom = shadow.ownFrom;
+      fork.own = shadow.own;
       fork.kept = shadow.kept;
       System.arraycopy(shadow.tokens, 0, fork.tokens, 0, shadow.length);
       System.arraycopy(shadow.contents, 0, fork.contents, 0, shadow.length);
@@ -311,6 +321,15 @@ public final class CacheExercise {
       demand(kept == length, "kept %d of %d behind the pruned", kept, length);
     }
     shadow.length = kept;
+  }
+
+  /// From some position on, computed or not yet, nobody else may find what the sequence holds.
+  private void keepAlone(Shadow shadow) {
+    if (shadow.ownFrom == Integer.MAX_VALUE) {
+      shadow.ownFrom = shadow.length + random.nextInt(3 * blockTokens);
+      shadow.own = secrets++;
+      cache.shareUpTo(shadow.table, shadow.ownFrom);
+    }
   }
 
   private void pin(Shadow shadow) {

@@ -1,7 +1,6 @@
 package io.kvasir.cli.eval;
 
 import io.kvasir.kvcache.prune.PruneOptions;
-import io.kvasir.kvcache.prune.TokenPruners;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -26,7 +25,7 @@ public record PruneChoice(List<PruneOptions> options, boolean all) {
         options.add(PruneOptions.parse(colon < 0 ? text : policy + ":" + ratio));
         continue;
       }
-      for (String name : TokenPruners.names()) {
+      for (String name : PruneOptions.policies()) {
         options.add(PruneOptions.parse(name + ":" + ratio));
       }
     }

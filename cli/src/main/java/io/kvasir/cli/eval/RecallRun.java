@@ -6,12 +6,12 @@ import io.kvasir.engine.Request;
 import io.kvasir.engine.SamplingOptions;
 import io.kvasir.engine.Session;
 import io.kvasir.engine.TokenStream;
+import io.kvasir.kvcache.prune.PruneOptions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
-import java.util.function.UnaryOperator;
 
 /// Tells an engine long texts with facts in them and asks for these afterwards.
 ///
@@ -36,9 +36,9 @@ public final class RecallRun {
 
   /// Asks for all facts.
   ///
-  /// @param reading what is done to requests that tell, such as pruning after them
+  /// @param prune what is dropped after each turn that tells, or left out while answering
   public RecallScore measure(
-      List<RecallContext> contexts, UnaryOperator<Request> reading, Consumer<String> progress)
+      List<RecallContext> contexts, PruneOptions prune, Consumer<String> progress)
       throws InterruptedException {
     RecallScore score = new RecallScore();
     for (RecallContext context : contexts) {
@@ -50,21 +50,27 @@ public final class RecallRun {
         for (int turn = 0; turn < context.turns().size(); turn++) {
           int[] told = prompts.told(context, turn);
           Request request = new Request(told, 1, SamplingOptions.GREEDY, Set.of(), session);
-          bytes = outcome(engine.submit(reading.apply(request))).cacheBytes();
+          bytes = outcome(engine.submit(request.withPrune(prune))).cacheBytes();
           tokens = told.length;
         }
         score.read(context, tokens, bytes);
         for (int from = 0; from < context.facts().size(); from += AT_ONCE) {
           int to = Math.min(context.facts().size(), from + AT_ONCE);
-          ask(context, session, context.facts().subList(from, to), score);
+          ask(context, session, context.facts().subList(from, to), prune, score);
         }
       }
     }
     return score;
   }
 
-  private void ask(RecallContext context, Session session, List<Fact> facts, RecallScore score)
+  private void ask(
+      RecallContext context,
+      Session session,
+      List<Fact> facts,
+      PruneOptions prune,
+      RecallScore score)
       throws InterruptedException {
+    PruneOptions asking = prune.skipsPages() ? prune : PruneOptions.NONE;
     List<Session> forks = new ArrayList<>();
     List<TokenStream> streams = new ArrayList<>();
     try {
@@ -72,8 +78,8 @@ public final class RecallRun {
         Session fork = session.fork();
         forks.add(fork);
         int[] asked = prompts.asked(context, fact);
-        streams.add(
-            engine.submit(new Request(asked, ANSWER_TOKENS, SamplingOptions.GREEDY, stops, fork)));
+        Request request = new Request(asked, ANSWER_TOKENS, SamplingOptions.GREEDY, stops, fork);
+        streams.add(engine.submit(request.withPrune(asking)));
       }
       for (int i = 0; i < facts.size(); i++) {
         score.answered(context, facts.get(i), prompts.text(tokens(streams.get(i))));

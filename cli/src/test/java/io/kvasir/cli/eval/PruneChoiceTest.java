@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.kvasir.kvcache.prune.PruneOptions;
-import io.kvasir.kvcache.prune.TokenPruners;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -22,7 +21,7 @@ class PruneChoiceTest {
     PruneChoice choice = PruneChoice.parse("all:0.5,0.875");
 
     assertThat(choice.all()).isTrue();
-    assertThat(choice.options()).hasSize(2 * TokenPruners.names().size());
+    assertThat(choice.options()).hasSize(2 * PruneOptions.policies().size());
     assertThat(choice.options().stream().map(PruneOptions::text))
         .contains("window:0.5", "random:0.5", "window:0.875", "random:0.875");
   }

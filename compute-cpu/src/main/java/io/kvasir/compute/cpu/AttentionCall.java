@@ -162,11 +162,24 @@ final class AttentionCall {
 
   /// How many of `rows` query rows from `row` on read the same rows exactly.
   int rowsThatReadAlike(int row, int rows) {
-    if (!exact().hasTail()) {
-      return rows;
+    int alike = rows;
+    if (exact().hasTail()) {
+      alike = Math.min(rows, ExactRows.GRID - batch().positions()[row] % ExactRows.GRID);
     }
-    int position = batch().positions()[row];
-    return Math.min(rows, ExactRows.GRID - position % ExactRows.GRID);
+    if (batch().skips(batch().sequenceOfRow(row)) == null) {
+      return alike;
+    }
+    // A row that chooses its pages reads like no other.
+    int count = 1;
+    while (skipped(row) == 0 && count < alike && skipped(row + count) == 0) {
+      count++;
+    }
+    return count;
+  }
+
+  /// Pages that a row leaves out.
+  int skipped(int row) {
+    return batch().skippedPages(spec().cacheLayer(), row);
   }
 
   /// Which rows are read exactly.

@@ -133,6 +133,10 @@ final class CascadePlan {
     if (one.pruned() != null || other.pruned() != null) {
       return false;
     }
+    // Each chooses the pages that it reads.
+    if (planned.skips(a) != null || planned.skips(b) != null) {
+      return false;
+    }
     // Exact rows are chosen by the position of the query, so those are each sequence's own.
     if (end > exact.exactFrom(one.length()) || end > exact.exactFrom(other.length())) {
       return false;

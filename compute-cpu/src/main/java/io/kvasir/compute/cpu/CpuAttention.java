@@ -2,6 +2,7 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
+import io.kvasir.compute.PageSkips;
 import io.kvasir.kvcache.PrunedTokens;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +36,7 @@ final class CpuAttention {
   private final AttentionState[] states;
   private final KvStore[] stores;
   private final SharedPrefixes shared;
+  private final PageChooser chooser;
   private final KernelPool.Region wholeUnits = this::runUnit;
   private final KernelPool.Region partitions = this::runPartition;
   private final KernelPool.Region merges = this::mergeUnit;
@@ -69,6 +71,7 @@ final class CpuAttention {
       stores[i] = new KvStore();
     }
     shared = new SharedPrefixes(pool, kernels);
+    chooser = new PageChooser(pool);
   }
 
   /// Encodes the batch's new key and value rows into their slots.
@@ -103,6 +106,7 @@ final class CpuAttention {
     }
     shared.attend(call);
     listUnits(call);
+    chooser.choose(call, units, unitCount);
     if (itemCount == unitCount || !isWorthParts(call)) {
       pool.run(wholeUnits, unitCount);
     } else {
@@ -144,6 +148,12 @@ final class CpuAttention {
 
   private void listPartitions(AttentionCall call, AttentionUnit unit) {
     int[] positions = call.batch().positions();
+    int skipped = call.skipped(unit.firstRow);
+    unit.pageCount = 0;
+    if (skipped > 0) {
+      listPages(unit, positions[unit.firstRow], skipped);
+      return;
+    }
     int first = call.firstLive(unit, positions[unit.firstRow]) / PartitionKernel.TOKENS;
     unit.fromPartition = Math.max(first, shared.plan().ownFrom(unit.sequence));
     unit.toPartition = positions[unit.firstRow + unit.rows - 1] / PartitionKernel.TOKENS + 1;
@@ -151,6 +161,17 @@ final class CpuAttention {
     int kept = pruned == null ? 0 : pruned.count(call.spec().cacheLayer(), unit.head);
     unit.keptPartitions = partitionsOf(kept);
     unit.sinkPartitions = pruned == null ? 0 : partitionsOf(call.sinksBefore(pruned));
+    unit.firstItem = itemCount;
+    itemCount += unit.partitions();
+  }
+
+  /// The partitions of a row that leaves pages out.
+  private void listPages(AttentionUnit unit, int position, int skipped) {
+    unit.pageCount = PageSkips.pages(position) - skipped;
+    unit.keptPartitions = 0;
+    unit.sinkPartitions = 0;
+    unit.fromPartition = 0;
+    unit.toPartition = partitionsOf(unit.rowsInPages(position));
     unit.firstItem = itemCount;
     itemCount += unit.partitions();
   }

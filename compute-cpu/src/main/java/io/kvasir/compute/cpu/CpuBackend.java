@@ -369,6 +369,11 @@ public final class CpuBackend implements Backend {
   }
 
   @Override
+  public boolean skipsPages() {
+    return true;
+  }
+
+  @Override
   public void close() {
     pool.close();
     if (provider != null) {

@@ -1,5 +1,6 @@
 package io.kvasir.compute.cpu;
 
+import io.kvasir.compute.PageSkips;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
@@ -33,6 +34,7 @@ final class KvTiles {
   private int head;
   private int sinksTo;
   private int tailFrom;
+  private @Nullable AttentionUnit unit;
   private int swept = -1;
   private long sweptPlane;
 
@@ -56,31 +58,57 @@ final class KvTiles {
   /// @param heads kv heads from the unit's on that read the same blocks next; 0 where another did
   ///   just before
   void open(AttentionCall of, AttentionUnit unit, @Nullable PrunedTokens pruned, int heads) {
-    call = of;
-    table = of.batch().table(unit.sequence);
+    openCodes(of, unit.sequence, unit.head);
+    this.unit = unit;
     kept = pruned;
-    head = unit.head;
-    sweptHeads = heads;
-    keys = formats.of(of.keyFormat());
-    values = formats.of(of.valueFormat());
-    place.blockTokens = of.layout().blockTokens();
+    // Of a block that a row reads a page of, the rest is not wanted.
+    sweptHeads = unit.pageCount > 0 ? 0 : heads;
     int position = of.batch().positions()[unit.firstRow];
     sinksTo = of.sinksGroup() == null || pruned != null ? 0 : of.exact().sinks();
-    swept = -1;
     tailFrom =
         of.tailGroup() == null || pruned != null
             ? Integer.MAX_VALUE
             : of.exact().exactFrom(position);
   }
 
-  /// Whether the keys from a position on can be computed on without unpacking them.
-  boolean hasKeyProducts(int position) {
-    return (isExact(position) ? exact : keys).hasProducts(of().spec().keyDim());
+  /// Turns to the codes of all positions of a sequence, whether there are exact copies beside them
+  /// or not.
+  void openCodes(AttentionCall of, int sequence, int kvHead) {
+    call = of;
+    table = of.batch().table(sequence);
+    kept = null;
+    unit = null;
+    head = kvHead;
+    sweptHeads = 1;
+    keys = formats.of(of.keyFormat());
+    values = formats.of(of.valueFormat());
+    place.blockTokens = of.layout().blockTokens();
+    sinksTo = 0;
+    tailFrom = Integer.MAX_VALUE;
+    swept = -1;
+  }
+
+  /// The position that a row of a unit has; of units that read some pages only, rows are numbered
+  /// through these.
+  static int positionOf(@Nullable AttentionUnit unit, int row) {
+    return unit == null || unit.pageCount == 0
+        ? row
+        : unit.pages[row / PageSkips.PAGE] * PageSkips.PAGE + row % PageSkips.PAGE;
+  }
+
+  /// Whether two rows are of the same format.
+  boolean areAlike(int row, int other) {
+    return isExact(row) == isExact(other);
+  }
+
+  /// Whether the keys from a row on can be computed on without unpacking them.
+  boolean hasKeyProducts(int row) {
+    return (isExact(row) ? exact : keys).hasProducts(of().spec().keyDim());
   }
 
   /// The same of values.
-  boolean hasValueProducts(int position) {
-    return (isExact(position) ? exact : values).hasProducts(of().spec().valueDim());
+  boolean hasValueProducts(int row) {
+    return (isExact(row) ? exact : values).hasProducts(of().spec().valueDim());
   }
 
   /// Turns to keys from a position on, for [#score].
@@ -169,21 +197,26 @@ final class KvTiles {
     return Objects.requireNonNull(call);
   }
 
-  private boolean isExact(int position) {
+  private boolean isExact(int row) {
+    int position = positionOf(unit, row);
     return position < sinksTo || position >= tailFrom;
   }
 
   /// Points at the plane and the slot of a position, and at as many tiles as follow in the block.
-  private void find(int position, int tiles, boolean valuePlane) {
+  private void find(int row, int tiles, boolean valuePlane) {
+    int position = positionOf(unit, row);
     int index = position / place.blockTokens;
     place.slot = position % place.blockTokens;
     place.tiles = Math.min(tiles, (place.blockTokens - place.slot) / TILE);
+    if (unit != null && unit.pageCount > 0) {
+      place.tiles = 1;
+    }
     AttentionCall of = of();
     HostStorage storage = of.storage();
     int block;
     long offset;
     LayerGroup group = of.group();
-    found = isExact(position) ? exact : valuePlane ? values : keys;
+    found = isExact(row) ? exact : valuePlane ? values : keys;
     if (kept != null) {
       int layer = of.spec().cacheLayer();
       block = kept.block(layer, head, index);

@@ -152,6 +152,12 @@ final class PartitionKernel {
       return;
     }
     start = (unit.fromPartition + next - unit.keptPartitions) * TOKENS;
+    if (unit.pageCount > 0) {
+      int position = call.batch().positions()[unit.firstRow];
+      Arrays.fill(from, 0, group, 0);
+      Arrays.fill(to, 0, group, Math.min(TOKENS, unit.rowsInPages(position) - start));
+      return;
+    }
     for (int i = 0; i < unit.rows; i++) {
       int position = call.batch().positions()[unit.firstRow + i];
       int low = Math.max(0, call.firstLive(unit, position) - start);
@@ -161,10 +167,11 @@ final class PartitionKernel {
     }
   }
 
-  /// Tiles from `t` on that are read at once: two that start at a multiple of 32, else one, so that
-  /// both are on the same side of what is exact.
-  private static int tilesAt(int t, int last) {
-    return t % PAIR == 0 && t + TILE < last ? 2 : 1;
+  /// Tiles from `t` on that are read at once: two that start at a multiple of 32 and are both on the
+  /// same side of what is exact, else one.
+  private int tilesAt(int t, int last) {
+    boolean pair = t % PAIR == 0 && t + TILE < last;
+    return pair && tiles.areAlike(start + t, start + t + TILE) ? 2 : 1;
   }
 
   /// `scores[q, j] = q . k[j]`.
@@ -306,7 +313,10 @@ final class PartitionKernel {
     int layer = call.spec().cacheLayer();
     int position = call.batch().positions()[unit.firstRow + query / call.spec().groupSize()];
     for (int i = from[query]; i < to[query]; i++) {
-      int at = rows == null ? start + i : rows.position(layer, unit.head, start + i);
+      int at =
+          rows == null
+              ? KvTiles.positionOf(unit, start + i)
+              : rows.position(layer, unit.head, start + i);
       scores[query * ROW + i] += slope * (at - position);
     }
   }

@@ -4,6 +4,7 @@ import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.HostBuffer;
+import io.kvasir.compute.PageSkips;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KeptTokens;
 import io.kvasir.kvcache.KvCache;
@@ -97,7 +98,19 @@ record AttentionCase(
   }
 
   /// The rows of one sequence.
-  record Rows(int length, float[] q, float[] k, float[] v) {}
+  ///
+  /// @param skips which of them leave pages out, or null
+  record Rows(int length, float[] q, float[] k, float[] v, @Nullable PageSkips skips) {
+    Rows(int length, float[] q, float[] k, float[] v) {
+      this(length, q, k, v, null);
+    }
+
+    /// The same of which the rows from `from` on leave out a share of pages.
+    Rows skipping(int from, double ratio) {
+      PageSkips.Range range = new PageSkips.Range(from, Integer.MAX_VALUE, ratio);
+      return new Rows(length, q, k, v, new PageSkips(List.of(range)));
+    }
+  }
 
   Rows rows(int length, SplittableRandom random) {
     return new Rows(
@@ -242,7 +255,7 @@ record AttentionCase(
         if (cache.reserve(tables.get(s), count) instanceof Reservation.Insufficient) {
           throw new IllegalStateException("cache too small");
         }
-        batch.add(tables.get(s), count);
+        batch.add(tables.get(s), count, sequences.get(s).skips());
         members.add(s);
         counts.add(count);
         total += count;

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.ExactRows;
+import io.kvasir.kvcache.format.KiviFormat;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.LloydMaxFormat;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -151,6 +153,50 @@ class CpuAttentionTest {
             .isNegative();
       }
     }
+  }
+
+  static Stream<AttentionCase> skipping() {
+    return Stream.of(
+        AttentionCase.of(8, 2, 64, KvFormat.F16),
+        AttentionCase.of(7, 1, 80, KvFormat.F32),
+        AttentionCase.of(8, 2, 64, KvFormat.INT8),
+        AttentionCase.of(8, 2, 32, KvFormat.INT4).with(new ExactRows(0, 0)),
+        AttentionCase.of(4, 2, 48, KvFormat.INT5).with(new ExactRows(128, 128)),
+        AttentionCase.of(2, 2, 32, new LloydMaxFormat(3)).with(new ExactRows(64, 0)),
+        AttentionCase.of(4, 1, 32, new KiviFormat(4)).with(new ExactRows(0, 64)),
+        new AttentionCase(4, 2, 32, 32, false, 0, 3f, true, KvFormat.INT6));
+  }
+
+  @ParameterizedTest
+  @MethodSource("skipping")
+  void attend_skippingPages_equalsReferenceAndSameBitsForAnyCut(AttentionCase kind) {
+    SplittableRandom random = new SplittableRandom(SEED + 4);
+    AttentionCase.Rows all = kind.rows(610, random);
+    int columns = kind.heads() * kind.valueDim();
+    float[] dense = kind.run(backends.get(1), 64, 100, List.of(all)).getFirst();
+    for (double ratio : new double[] {0.5, 0.8}) {
+      AttentionCase.Rows rows = all.skipping(405, ratio);
+      float[] expected = kind.run(reference, 64, 100, List.of(rows)).getFirst();
+      float[] whole = kind.run(backends.get(0), 64, 1000, List.of(fresh(rows, ratio))).getFirst();
+      String what = "%s ratio %s seed %d".formatted(kind, ratio, SEED);
+      for (int i = 0; i < expected.length; i++) {
+        Seeds.close(what, i, whole[i], expected[i], 2e-5);
+      }
+      // A page far away may count for nothing where distance does.
+      assertThat(Arrays.mismatch(whole, dense)).as(what).isBetween(405 * columns, 410 * columns);
+      for (int chunk : new int[] {1, 7, 48}) {
+        // Beside a sequence that reads everything.
+        List<AttentionCase.Rows> both = List.of(fresh(rows, ratio), kind.rows(90, random));
+        int blockTokens = chunk == 7 ? 128 : 16 * chunk % 112 + 16;
+        float[] cut = kind.run(backends.get(chunk % 3), blockTokens, chunk, both).getFirst();
+        assertThat(Arrays.mismatch(cut, whole)).as("%s chunk %d", what, chunk).isNegative();
+      }
+    }
+  }
+
+  /// The same rows, of whose pages nothing is known yet.
+  private static AttentionCase.Rows fresh(AttentionCase.Rows rows, double ratio) {
+    return rows.skipping(405, ratio);
   }
 
   static Stream<AttentionCase> prunable() {

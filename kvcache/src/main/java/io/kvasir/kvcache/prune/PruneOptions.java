@@ -1,19 +1,27 @@
 package io.kvasir.kvcache.prune;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /// Which policy prunes a sequence and how much.
 ///
-/// @param policy a name of [TokenPruners#names], or `none`
-/// @param ratio share of the prunable tokens that is removed: 0 up to, not including, 1
+/// One policy, `quest`, removes nothing: rows of the answer leave out a share of the pages before
+/// them, each row chooses which (Quest, arXiv 2406.10774).
+///
+/// @param policy a name of [#policies], or `none`
+/// @param ratio share of the prunable tokens that is removed, or of the pages that are left out: 0
+///   up to, not including, 1
 /// @param pinnedTokens tokens from the start that stay in any case, such as a system prompt; the
 ///   first [PruneScope#SINKS] always do
 public record PruneOptions(String policy, double ratio, int pinnedTokens) {
   private static final String NO_POLICY = "none";
+  private static final String QUEST = "quest";
 
   /// Nothing is removed.
   public static final PruneOptions NONE = new PruneOptions(NO_POLICY, 0, 0);
 
   public PruneOptions {
-    if (!policy.equals(NO_POLICY)) {
+    if (!policies().contains(policy) && !policy.equals(NO_POLICY)) {
       TokenPruners.check(policy);
     }
     if (!(ratio >= 0 && ratio < 1)) {
@@ -23,6 +31,13 @@ public record PruneOptions(String policy, double ratio, int pinnedTokens) {
     if (pinnedTokens < 0) {
       throw new IllegalArgumentException("a negative number of pinned tokens: " + pinnedTokens);
     }
+  }
+
+  /// The names of all policies, in the order in which a comparison lists them.
+  public static List<String> policies() {
+    List<String> names = new ArrayList<>(TokenPruners.names());
+    names.add(QUEST);
+    return List.copyOf(names);
   }
 
   /// Reads `POLICY:RATIO`, such as `snapkv:0.5`, or `none`.
@@ -53,7 +68,7 @@ public record PruneOptions(String policy, double ratio, int pinnedTokens) {
         "cannot read '"
             + text
             + "' as POLICY:RATIO, such as snapkv:0.5; policies are "
-            + String.join(", ", TokenPruners.names())
+            + String.join(", ", policies())
             + ", or none");
   }
 
@@ -66,9 +81,19 @@ public record PruneOptions(String policy, double ratio, int pinnedTokens) {
     return ratio == 0 || policy.equals(NO_POLICY);
   }
 
-  /// The policy.
+  /// Whether tokens are removed.
+  public boolean drops() {
+    return !isNone() && !policy.equals(QUEST);
+  }
+
+  /// Whether nothing is removed and rows of the answer leave out pages.
+  public boolean skipsPages() {
+    return !isNone() && policy.equals(QUEST);
+  }
+
+  /// The policy that removes tokens.
   ///
-  /// @throws IllegalArgumentException for `none`
+  /// @throws IllegalArgumentException where none does
   public TokenPruner pruner() {
     return TokenPruners.named(policy);
   }

@@ -29,7 +29,7 @@ public final class TokenPruners {
           "there is no pruning policy '"
               + name
               + "'; there are "
-              + String.join(", ", ALL.keySet())
+              + String.join(", ", PruneOptions.policies())
               + ", and none");
     }
     return pruner;
