@@ -137,7 +137,7 @@ class ErrorsTest {
       String[] device = {"logits", "--ids", "1", "--out", out("x"), "--device", "cuda"};
       assertOneSentence(Shell.run(device), 1, "cuda", "no NVIDIA driver", "--device cpu");
       device[device.length - 1] = "auto";
-      assertThat(Shell.run(device).code()).isZero();
+      assertThat(Shell.run(device).exitCode()).isZero();
     } finally {
       System.clearProperty("kvasir.cuda.library");
     }

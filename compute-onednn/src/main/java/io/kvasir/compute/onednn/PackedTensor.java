@@ -29,7 +29,7 @@ final class PackedTensor implements MatrixProvider.Packed {
     outputs = Math.toIntExact(tensor.rows());
     inputs = Math.toIntExact(tensor.columns());
     long fitting = PANEL_BYTES / ((long) inputs * owner.format().bytes);
-    panelOutputs = (int) Math.clamp(fitting / PANEL_STEP * PANEL_STEP, PANEL_STEP, outputs);
+    panelOutputs = Math.clamp(fitting / PANEL_STEP * PANEL_STEP, PANEL_STEP, outputs);
     panels = new long[(outputs + panelOutputs - 1) / panelOutputs];
   }
 
@@ -103,6 +103,6 @@ final class PackedTensor implements MatrixProvider.Packed {
   static short bf16(float value) {
     int bits = Float.floatToRawIntBits(value);
     int rounded = bits + 0x7fff + (bits >>> 16 & 1) >>> 16;
-    return (short) (value != value ? bits >>> 16 | 0x40 : rounded);
+    return (short) (Float.isNaN(value) ? bits >>> 16 | 0x40 : rounded);
   }
 }

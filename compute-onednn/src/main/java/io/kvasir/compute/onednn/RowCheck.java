@@ -5,7 +5,6 @@ import io.kvasir.compute.Tensor;
 import io.kvasir.compute.quant.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.Objects;
 import java.util.SplittableRandom;
 
 /// Asks whether a row's bits depend on the number of rows that are multiplied at once: a product of
@@ -32,8 +31,7 @@ final class RowCheck {
     MemorySegment data = MemorySegment.ofArray(new byte[w.length * Float.BYTES]);
     data.copyFrom(MemorySegment.ofArray(w));
     Tensor tensor = new Tensor("check", TensorType.F32, new long[] {OUTPUTS, INPUTS}, data);
-    MatrixProvider.Packed packed =
-        Objects.requireNonNull(new PackedTensor(matrices, tensor), "packed");
+    MatrixProvider.Packed packed = new PackedTensor(matrices, tensor);
     packed.multiply(rowsFrom(0), new MatrixProvider.Rows(expected, 0, OUTPUTS), ROWS);
     for (int rows : new int[] {1, 3, 4, 7, 16, 17, 64, 100}) {
       if (!isAlike(packed, 0, rows) || !isAlike(packed, ROWS - rows, rows)) {
