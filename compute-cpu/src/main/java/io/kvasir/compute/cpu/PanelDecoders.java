@@ -21,11 +21,14 @@ import org.jspecify.annotations.Nullable;
 /// Decoders of the common formats that write a row straight into a panel of [PanelTile], where its
 /// vectors are [#STRIDE] bytes apart; for vectors of 16 lanes. Bits are those of the codecs.
 ///
-/// In a batch of a few rows decoding is half of the work: writing rows to the heap first and
-/// packing them afterwards costs as much again as decoding.
+/// In a batch of a few rows decoding is half of the work. The four rows of a tile are decoded block
+/// by block in turn: one row after the other is one stream from memory at a time, and waits for it
+/// three times as long as it computes.
 final class PanelDecoders {
+  private static final long VECTOR = (long) L * Float.BYTES;
+
   /// Bytes from a vector of a row to its next.
-  static final long STRIDE = (long) PanelTile.OUTPUTS * L * Float.BYTES;
+  static final long STRIDE = PanelTile.OUTPUTS * VECTOR;
 
   private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   private static final ByteOrder NATIVE = ByteOrder.nativeOrder();
@@ -36,12 +39,11 @@ final class PanelDecoders {
   private static final VectorSpecies<Short> S =
       VectorSpecies.of(short.class, VectorShape.forBitSize(Math.max(64, L * Short.SIZE)));
   private static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
-  private static final FloatVector CODES = FloatVector.zero(F).addIndex(1);
-  private static final FloatVector SIGNED_CODES = CODES.sub(8);
 
-  /// Decodes `count` weights at `at` of `w` to `to` of `panel`.
+  /// Decodes a tile of `count` columns to byte `to` of `panel`.
   interface Decoder {
-    void decode(MemorySegment w, long at, MemorySegment panel, long to, int count);
+    /// @param rows where the four rows start in `w`
+    void decode(MemorySegment w, long[] rows, MemorySegment panel, long to, int count);
   }
 
   private static final Map<TensorType, Decoder> DECODERS = new EnumMap<>(TensorType.class);
@@ -62,114 +64,142 @@ final class PanelDecoders {
     return DECODERS.get(type);
   }
 
-  private static void bf16(MemorySegment w, long at, MemorySegment panel, long to, int count) {
+  private static void bf16(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
     for (int v = 0; v < count / L; v++) {
-      IntVector bits =
-          (IntVector) ShortVector.fromMemorySegment(S, w, at + 32L * v, LE).castShape(I, 0);
-      bits.lanewise(VectorOperators.LSHL, 16)
-          .reinterpretAsFloats()
-          .intoMemorySegment(panel, to + STRIDE * v, NATIVE);
+      long p = to + STRIDE * v;
+      bf16Vector(w, rows[0] + 32L * v, panel, p);
+      bf16Vector(w, rows[1] + 32L * v, panel, p + VECTOR);
+      bf16Vector(w, rows[2] + 32L * v, panel, p + 2 * VECTOR);
+      bf16Vector(w, rows[3] + 32L * v, panel, p + 3 * VECTOR);
     }
   }
 
-  private static void q8(MemorySegment w, long at, MemorySegment panel, long to, int count) {
+  private static void bf16Vector(MemorySegment w, long at, MemorySegment panel, long to) {
+    IntVector bits = (IntVector) ShortVector.fromMemorySegment(S, w, at, LE).castShape(I, 0);
+    bits.lanewise(VectorOperators.LSHL, 16)
+        .reinterpretAsFloats()
+        .intoMemorySegment(panel, to, NATIVE);
+  }
+
+  private static void q8(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
     for (int b = 0; b < count / 32; b++) {
-      long block = at + 34L * b;
       long p = to + 2 * STRIDE * b;
-      float d = Float.float16ToFloat(w.get(HALF, block));
-      FloatVector q0 =
-          (FloatVector) ByteVector.fromMemorySegment(B, w, block + 2, LE).castShape(F, 0);
-      FloatVector q1 =
-          (FloatVector) ByteVector.fromMemorySegment(B, w, block + 18, LE).castShape(F, 0);
-      q0.mul(d).intoMemorySegment(panel, p, NATIVE);
-      q1.mul(d).intoMemorySegment(panel, p + STRIDE, NATIVE);
+      q8Block(w, rows[0] + 34L * b, panel, p);
+      q8Block(w, rows[1] + 34L * b, panel, p + VECTOR);
+      q8Block(w, rows[2] + 34L * b, panel, p + 2 * VECTOR);
+      q8Block(w, rows[3] + 34L * b, panel, p + 3 * VECTOR);
     }
   }
 
-  private static void q4(MemorySegment w, long at, MemorySegment panel, long to, int count) {
+  private static void q8Block(MemorySegment w, long at, MemorySegment panel, long to) {
+    float d = Float.float16ToFloat(w.get(HALF, at));
+    FloatVector q0 = (FloatVector) ByteVector.fromMemorySegment(B, w, at + 2, LE).castShape(F, 0);
+    FloatVector q1 = (FloatVector) ByteVector.fromMemorySegment(B, w, at + 18, LE).castShape(F, 0);
+    q0.mul(d).intoMemorySegment(panel, to, NATIVE);
+    q1.mul(d).intoMemorySegment(panel, to + STRIDE, NATIVE);
+  }
+
+  private static void q4(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
     for (int b = 0; b < count / 32; b++) {
-      long block = at + 18L * b;
       long p = to + 2 * STRIDE * b;
-      float d = Float.float16ToFloat(w.get(HALF, block));
-      IntVector table = SIGNED_CODES.mul(d).reinterpretAsInts();
-      IntVector q = (IntVector) ByteVector.fromMemorySegment(B, w, block + 2, LE).castShape(I, 0);
-      q.selectFrom(table).reinterpretAsFloats().intoMemorySegment(panel, p, NATIVE);
-      q.lanewise(VectorOperators.LSHR, 4)
-          .selectFrom(table)
-          .reinterpretAsFloats()
-          .intoMemorySegment(panel, p + STRIDE, NATIVE);
+      q4Block(w, rows[0] + 18L * b, panel, p);
+      q4Block(w, rows[1] + 18L * b, panel, p + VECTOR);
+      q4Block(w, rows[2] + 18L * b, panel, p + 2 * VECTOR);
+      q4Block(w, rows[3] + 18L * b, panel, p + 3 * VECTOR);
     }
   }
 
-  private static void q4K(MemorySegment w, long at, MemorySegment panel, long to, int count) {
+  private static void q4Block(MemorySegment w, long at, MemorySegment panel, long to) {
+    float d = Float.float16ToFloat(w.get(HALF, at));
+    IntVector q = (IntVector) ByteVector.fromMemorySegment(B, w, at + 2, LE).castShape(I, 0);
+    FloatVector low = (FloatVector) q.and(15).sub(8).convert(VectorOperators.I2F, 0);
+    q = q.lanewise(VectorOperators.LSHR, 4).and(15).sub(8);
+    low.mul(d).intoMemorySegment(panel, to, NATIVE);
+    ((FloatVector) q.convert(VectorOperators.I2F, 0))
+        .mul(d)
+        .intoMemorySegment(panel, to + STRIDE, NATIVE);
+  }
+
+  private static void q4K(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
     for (int b = 0; b < count / 256; b++) {
-      long block = at + 144L * b;
-      float d = Float.float16ToFloat(w.get(HALF, block));
-      float m = -Float.float16ToFloat(w.get(HALF, block + 2));
-      long scales = Q4KRowKernel.scales(w.get(INT, block + 4), w.get(INT, block + 12));
-      long minimums = Q4KRowKernel.minimums(w.get(INT, block + 8), w.get(INT, block + 12));
-      for (int j = 0; j < 4; j++) {
-        FloatVector ml = FloatVector.broadcast(F, m * (minimums >>> 16 * j & 63));
-        FloatVector mh = FloatVector.broadcast(F, m * (minimums >>> 16 * j + 8 & 63));
-        FloatVector dl = FloatVector.broadcast(F, d * (scales >>> 16 * j & 63));
-        FloatVector dh = FloatVector.broadcast(F, d * (scales >>> 16 * j + 8 & 63));
-        IntVector low = CODES.fma(dl, ml).reinterpretAsInts();
-        IntVector high = CODES.fma(dh, mh).reinterpretAsInts();
-        long codes = block + 16 + 32L * j;
-        long p = to + STRIDE * (16L * b + 4L * j);
-        IntVector q = (IntVector) ByteVector.fromMemorySegment(B, w, codes, LE).castShape(I, 0);
-        IntVector r =
-            (IntVector) ByteVector.fromMemorySegment(B, w, codes + 16, LE).castShape(I, 0);
-        q.selectFrom(low).reinterpretAsFloats().intoMemorySegment(panel, p, NATIVE);
-        r.selectFrom(low).reinterpretAsFloats().intoMemorySegment(panel, p + STRIDE, NATIVE);
-        q = q.lanewise(VectorOperators.LSHR, 4);
-        r = r.lanewise(VectorOperators.LSHR, 4);
-        q.selectFrom(high).reinterpretAsFloats().intoMemorySegment(panel, p + 2 * STRIDE, NATIVE);
-        r.selectFrom(high).reinterpretAsFloats().intoMemorySegment(panel, p + 3 * STRIDE, NATIVE);
+      for (int row = 0; row < PanelTile.OUTPUTS; row++) {
+        q4KBlock(w, rows[row] + 144L * b, panel, to + STRIDE * 16 * b + VECTOR * row);
       }
     }
   }
 
-  private static void q6K(MemorySegment w, long at, MemorySegment panel, long to, int count) {
+  private static void q4KBlock(MemorySegment w, long block, MemorySegment panel, long to) {
+    float d = Float.float16ToFloat(w.get(HALF, block));
+    float m = -Float.float16ToFloat(w.get(HALF, block + 2));
+    long scales = Q4KRowKernel.scales(w.get(INT, block + 4), w.get(INT, block + 12));
+    long minimums = Q4KRowKernel.minimums(w.get(INT, block + 8), w.get(INT, block + 12));
+    for (int j = 0; j < 4; j++) {
+      FloatVector ml = FloatVector.broadcast(F, m * (minimums >>> 16 * j & 63));
+      FloatVector mh = FloatVector.broadcast(F, m * (minimums >>> 16 * j + 8 & 63));
+      FloatVector dl = FloatVector.broadcast(F, d * (scales >>> 16 * j & 63));
+      FloatVector dh = FloatVector.broadcast(F, d * (scales >>> 16 * j + 8 & 63));
+      long codes = block + 16 + 32L * j;
+      long p = to + STRIDE * 4 * j;
+      IntVector q = (IntVector) ByteVector.fromMemorySegment(B, w, codes, LE).castShape(I, 0);
+      IntVector r = (IntVector) ByteVector.fromMemorySegment(B, w, codes + 16, LE).castShape(I, 0);
+      FloatVector low = (FloatVector) q.and(15).convert(VectorOperators.I2F, 0);
+      low.fma(dl, ml).intoMemorySegment(panel, p, NATIVE);
+      low = (FloatVector) r.and(15).convert(VectorOperators.I2F, 0);
+      low.fma(dl, ml).intoMemorySegment(panel, p + STRIDE, NATIVE);
+      q = q.lanewise(VectorOperators.LSHR, 4).and(15);
+      ((FloatVector) q.convert(VectorOperators.I2F, 0))
+          .fma(dh, mh)
+          .intoMemorySegment(panel, p + 2 * STRIDE, NATIVE);
+      r = r.lanewise(VectorOperators.LSHR, 4).and(15);
+      ((FloatVector) r.convert(VectorOperators.I2F, 0))
+          .fma(dh, mh)
+          .intoMemorySegment(panel, p + 3 * STRIDE, NATIVE);
+    }
+  }
+
+  private static void q6K(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
     for (int b = 0; b < count / 256; b++) {
-      long block = at + 210L * b;
-      float d = Float.float16ToFloat(w.get(HALF, block + 208));
-      for (int i = 0; i < 64; i += L) {
-        // 64 bytes of high bits are two halves of 32, whose planes of 32 weights follow.
-        long half = i >> 5;
-        long p = to + STRIDE * (16L * b + 8 * half + (i >> 4 & 1));
-        IntVector h =
-            (IntVector) ByteVector.fromMemorySegment(B, w, block + 128 + i, LE).castShape(I, 0);
-        long codes = block + 64 * half + (i & 31);
-        IntVector even = (IntVector) ByteVector.fromMemorySegment(B, w, codes, LE).castShape(I, 0);
-        IntVector odd =
-            (IntVector) ByteVector.fromMemorySegment(B, w, codes + 32, LE).castShape(I, 0);
-        long scale = block + 192 + 8 * half + (i >> 4 & 1);
-        float d0 = d * w.get(ValueLayout.JAVA_BYTE, scale);
-        float d1 = d * w.get(ValueLayout.JAVA_BYTE, scale + 2);
-        float d2 = d * w.get(ValueLayout.JAVA_BYTE, scale + 4);
-        float d3 = d * w.get(ValueLayout.JAVA_BYTE, scale + 6);
-        IntVector q = even.and(15).or(h.lanewise(VectorOperators.LSHL, 4).and(48)).sub(32);
-        ((FloatVector) q.convert(VectorOperators.I2F, 0))
-            .mul(d0)
-            .intoMemorySegment(panel, p, NATIVE);
-        q = odd.and(15).or(h.lanewise(VectorOperators.LSHL, 2).and(48)).sub(32);
-        ((FloatVector) q.convert(VectorOperators.I2F, 0))
-            .mul(d1)
-            .intoMemorySegment(panel, p + 2 * STRIDE, NATIVE);
-        q = even.lanewise(VectorOperators.LSHR, 4).and(15).or(h.and(48)).sub(32);
-        ((FloatVector) q.convert(VectorOperators.I2F, 0))
-            .mul(d2)
-            .intoMemorySegment(panel, p + 4 * STRIDE, NATIVE);
-        q =
-            odd.lanewise(VectorOperators.LSHR, 4)
-                .and(15)
-                .or(h.lanewise(VectorOperators.LSHR, 2).and(48))
-                .sub(32);
-        ((FloatVector) q.convert(VectorOperators.I2F, 0))
-            .mul(d3)
-            .intoMemorySegment(panel, p + 6 * STRIDE, NATIVE);
+      for (int row = 0; row < PanelTile.OUTPUTS; row++) {
+        q6KBlock(w, rows[row] + 210L * b, panel, to + STRIDE * 16 * b + VECTOR * row);
       }
+    }
+  }
+
+  private static void q6KBlock(MemorySegment w, long block, MemorySegment panel, long to) {
+    float d = Float.float16ToFloat(w.get(HALF, block + 208));
+    for (int i = 0; i < 64; i += L) {
+      // 64 bytes of high bits are two halves of 32, whose planes of 32 weights follow.
+      long half = i >> 5;
+      long p = to + STRIDE * (8 * half + (i >> 4 & 1));
+      IntVector h =
+          (IntVector) ByteVector.fromMemorySegment(B, w, block + 128 + i, LE).castShape(I, 0);
+      long codes = block + 64 * half + (i & 31);
+      IntVector even = (IntVector) ByteVector.fromMemorySegment(B, w, codes, LE).castShape(I, 0);
+      IntVector odd =
+          (IntVector) ByteVector.fromMemorySegment(B, w, codes + 32, LE).castShape(I, 0);
+      long scale = block + 192 + 8 * half + (i >> 4 & 1);
+      float d0 = d * w.get(ValueLayout.JAVA_BYTE, scale);
+      float d1 = d * w.get(ValueLayout.JAVA_BYTE, scale + 2);
+      float d2 = d * w.get(ValueLayout.JAVA_BYTE, scale + 4);
+      float d3 = d * w.get(ValueLayout.JAVA_BYTE, scale + 6);
+      IntVector q = even.and(15).or(h.lanewise(VectorOperators.LSHL, 4).and(48)).sub(32);
+      ((FloatVector) q.convert(VectorOperators.I2F, 0)).mul(d0).intoMemorySegment(panel, p, NATIVE);
+      q = odd.and(15).or(h.lanewise(VectorOperators.LSHL, 2).and(48)).sub(32);
+      ((FloatVector) q.convert(VectorOperators.I2F, 0))
+          .mul(d1)
+          .intoMemorySegment(panel, p + 2 * STRIDE, NATIVE);
+      q = even.lanewise(VectorOperators.LSHR, 4).and(15).or(h.and(48)).sub(32);
+      ((FloatVector) q.convert(VectorOperators.I2F, 0))
+          .mul(d2)
+          .intoMemorySegment(panel, p + 4 * STRIDE, NATIVE);
+      q =
+          odd.lanewise(VectorOperators.LSHR, 4)
+              .and(15)
+              .or(h.lanewise(VectorOperators.LSHR, 2).and(48))
+              .sub(32);
+      ((FloatVector) q.convert(VectorOperators.I2F, 0))
+          .mul(d3)
+          .intoMemorySegment(panel, p + 6 * STRIDE, NATIVE);
     }
   }
 }

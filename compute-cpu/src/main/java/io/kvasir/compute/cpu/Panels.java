@@ -6,7 +6,7 @@ import static io.kvasir.compute.cpu.Lanes.L;
 /// Products of many rows with [PanelTile]: the rows of `x` are packed once per product, weight rows
 /// are decoded and packed a few at a time into the L2 cache and used for all rows of `x`.
 ///
-/// Weights are read once per product and `x` once per [#blockOutputs] outputs.
+/// Weights are read once per product and `x` once per block of outputs.
 final class Panels {
   /// Bytes of decoded weights that stay in the L2 cache.
   private static final int BLOCK_BYTES = 640 << 10;
@@ -36,46 +36,92 @@ final class Panels {
     }
   }
 
-  /// Weight rows that are decoded before they are used.
-  private static int blockOutputs(Product p) {
-    int fitting = BLOCK_BYTES / Float.BYTES / p.columns / PanelTile.OUTPUTS * PanelTile.OUTPUTS;
-    return Math.clamp(fitting, PanelTile.OUTPUTS, MOST_OUTPUTS);
+  /// Tiles of weight rows that are decoded before they are used.
+  private static int blockTiles(Product p) {
+    int fitting = BLOCK_BYTES / Float.BYTES / p.columns / PanelTile.OUTPUTS;
+    return Math.clamp(fitting, 1, MOST_OUTPUTS / PanelTile.OUTPUTS);
   }
 
-  /// Outputs `from .. to - 1` of all rows.
+  /// Outputs `from .. to - 1` of all rows. Those of a tile are far from each other, as in
+  /// [RowKernel], so that their weights are four long streams.
   void multiply(Product p, int from, int to, Workspace space) {
-    int block = blockOutputs(p);
-    space.panel.reserve(block, p.columns);
-    for (int o = from; o < to; o += block) {
-      int count = Math.min(block, to - o);
-      decode(p, o, count, space);
-      tiles(p, o, count, space);
+    int block = blockTiles(p);
+    int stride = RowKernel.stride(p.rowBytes, (to - from) / PanelTile.OUTPUTS, 1);
+    Outputs outputs = space.outputs;
+    for (int o = 0; o < stride; o += block) {
+      outputs.set(from + o, 1, stride, Math.min(block, stride - o) * PanelTile.OUTPUTS);
+      block(p, outputs, space);
+    }
+    int step = block * PanelTile.OUTPUTS;
+    for (int o = from + stride * PanelTile.OUTPUTS; o < to; o += step) {
+      outputs.set(o, PanelTile.OUTPUTS, 1, Math.min(step, to - o));
+      block(p, outputs, space);
     }
   }
 
-  private static void decode(Product p, int first, int count, Workspace space) {
+  /// The outputs of a block of tiles: output `i` of tile `t` is `first + t * next + i * stride`.
+  static final class Outputs {
+    private int first;
+    private int next;
+    private int stride;
+    private int count;
+
+    /// Where the rows of a tile start.
+    private final long[] rowsAt = new long[PanelTile.OUTPUTS];
+
+    private void set(int firstOutput, int nextTile, int outputStride, int outputs) {
+      first = firstOutput;
+      next = nextTile;
+      stride = outputStride;
+      count = outputs;
+    }
+
+    /// The `i`-th output, of `0 .. count - 1`.
+    private int at(int i) {
+      return first + i / PanelTile.OUTPUTS * next + i % PanelTile.OUTPUTS * stride;
+    }
+  }
+
+  private void block(Product p, Outputs outputs, Workspace space) {
+    space.panel.reserve(outputs.count + PanelTile.OUTPUTS, p.columns);
     PanelDecoders.Decoder direct = PanelDecoders.find(p.type);
+    if (direct != null && p.columns % L == 0) {
+      decode(p, outputs, direct, space);
+    } else {
+      decode(p, outputs, space);
+    }
+    tiles(p, outputs, space);
+  }
+
+  private static void decode(
+      Product p, Outputs outputs, PanelDecoders.Decoder decoder, Workspace space) {
+    long tileBytes = PackedRows.tileBytes(PanelTile.OUTPUTS, p.columns);
+    for (int i = 0; i < outputs.count; i += PanelTile.OUTPUTS) {
+      for (int row = 0; row < PanelTile.OUTPUTS; row++) {
+        // Rows beyond the last repeat it; their results are dropped.
+        outputs.rowsAt[row] = outputs.at(Math.min(i + row, outputs.count - 1)) * p.rowBytes;
+      }
+      long tileAt = i / PanelTile.OUTPUTS * tileBytes;
+      decoder.decode(p.weights, outputs.rowsAt, space.panel.memory(), tileAt, p.columns);
+    }
+  }
+
+  private static void decode(Product p, Outputs outputs, Workspace space) {
     RowDecoder decoder = Kernels.decoder(p.type);
     float[] row = space.weights(p.columns + MOST_OUTPUTS * L);
     int end = F.loopBound(p.columns);
     long tileBytes = PackedRows.tileBytes(PanelTile.OUTPUTS, p.columns);
-    for (int i = 0; i < count; i++) {
-      long at = (first + i) * p.rowBytes;
+    for (int i = 0; i < outputs.count; i++) {
+      decoder.decode(p.weights, outputs.at(i) * p.rowBytes, row, 0, p.columns);
       long tileAt = i / PanelTile.OUTPUTS * tileBytes;
-      if (direct != null && end == p.columns) {
-        long rowAt = tileAt + (long) (i % PanelTile.OUTPUTS) * L * Float.BYTES;
-        direct.decode(p.weights, at, space.panel.memory(), rowAt, end);
-        continue;
-      }
-      decoder.decode(p.weights, at, row, 0, p.columns);
       space.panel.put(row, 0, end, tileAt, i % PanelTile.OUTPUTS, PanelTile.OUTPUTS);
       System.arraycopy(row, end, row, p.columns + i * L, p.columns - end);
     }
   }
 
-  private void tiles(Product p, int firstOutput, int count, Workspace space) {
+  private void tiles(Product p, Outputs outputs, Workspace space) {
     PanelTile tile = space.panelTile;
-    int tiles = (count + PanelTile.OUTPUTS - 1) / PanelTile.OUTPUTS;
+    int tiles = (outputs.count + PanelTile.OUTPUTS - 1) / PanelTile.OUTPUTS;
     for (int r = 0; r < p.rows; r += PanelTile.ROWS) {
       int rows = PanelTile.tileRows(r, p.rows);
       tile.multiply(
@@ -86,48 +132,32 @@ final class Panels {
           tiles,
           p.columns / L);
       for (int i = r; i < Math.min(r + rows, p.rows); i++) {
-        scatter(p, i, firstOutput, count, tile.sums, (i - r) * PanelTile.OUTPUTS, rows);
-        if (p.columns % L != 0) {
-          addTails(p, i, firstOutput, count, space.weights(0));
-        }
-        addBias(p, i, firstOutput, count);
+        store(p, i, outputs, space, (i - r) * PanelTile.OUTPUTS, rows * PanelTile.OUTPUTS);
       }
     }
   }
 
-  private static void scatter(
-      Product p, int row, int output, int count, float[] sums, int at, int rows) {
-    int to = p.outAt + row * p.outStride + output;
-    for (int o = 0; o < count; o++) {
-      int tile = o / PanelTile.OUTPUTS;
-      p.out[to + o] = sums[at + tile * rows * PanelTile.OUTPUTS + o % PanelTile.OUTPUTS];
-    }
-  }
-
-  private static void addTails(Product p, int row, int output, int count, float[] tails) {
+  /// Writes the sums of row `row`, those of its tile `t` from `sums[at + t * pairs]` on.
+  private static void store(
+      Product p, int row, Outputs outputs, Workspace space, int at, int pairs) {
+    float[] sums = space.panelTile.sums;
+    float[] tails = space.weights(0);
+    int to = p.outAt + row * p.outStride;
     int end = F.loopBound(p.columns);
     int xAt = p.xAt + row * p.xStride;
-    int to = p.outAt + row * p.outStride + output;
-    for (int o = 0; o < count; o++) {
-      float sum = p.out[to + o];
-      for (int k = end; k < p.columns; k++) {
-        sum = Math.fma(p.x[xAt + k], tails[p.columns + o * L + k - end], sum);
+    int output = outputs.first;
+    int from = at;
+    for (int i = 0; i < outputs.count; i += PanelTile.OUTPUTS) {
+      for (int o = 0; o < Math.min(PanelTile.OUTPUTS, outputs.count - i); o++) {
+        float sum = sums[from + o];
+        for (int k = end; k < p.columns; k++) {
+          sum = Math.fma(p.x[xAt + k], tails[p.columns + (i + o) * L + k - end], sum);
+        }
+        int column = output + o * outputs.stride;
+        p.out[to + column] = sum + p.biasOf(column);
       }
-      p.out[to + o] = sum;
-    }
-  }
-
-  private static void addBias(Product p, int row, int output, int count) {
-    float[] bias = p.bias;
-    int to = p.outAt + row * p.outStride + output;
-    if (bias != null) {
-      for (int o = 0; o < count; o++) {
-        p.out[to + o] += bias[output + o];
-      }
-    } else {
-      for (int o = 0; o < count; o++) {
-        p.out[to + o] += 0f; // as the kernels of one row do: -0 becomes 0
-      }
+      output += outputs.next;
+      from += pairs;
     }
   }
 

@@ -91,7 +91,7 @@ interface RowKernel {
   /// The distance of the rows of a group: at most `most`, a multiple of `step` not much smaller,
   /// and such that the streams do not reach the end of a page at the same time, nor lie in the same
   /// lines of the cache.
-  private static int stride(long rowBytes, int most, int step) {
+  static int stride(long rowBytes, int most, int step) {
     int best = most / step * step;
     long widest = -1;
     for (int stride = best; stride > 0 && stride >= most - most / 6; stride -= step) {

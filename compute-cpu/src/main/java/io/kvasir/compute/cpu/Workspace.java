@@ -11,6 +11,8 @@ final class Workspace {
   /// Decoded weights as [PanelTile] reads them.
   final PackedRows panel = new PackedRows();
 
+  final Panels.Outputs outputs = new Panels.Outputs();
+
   final float[] lanes = new float[RowKernel.SCRATCH];
   final float[] stripe = new float[STRIPE];
   private float[] weights = {};

@@ -1,0 +1,228 @@
+// Writes new key and value rows into the cache, a warp for each row of each head: rotation, centring,
+// rounding and packing in registers, to all places that keep the row. What kv_store.cu does for any
+// format and size, this does for those that models are served with: f16, bf16, int8, fp8 and int4,
+// rows of 64, 96, 128 or 256 elements; exact copies are f16.
+//
+// Bytes are those of the host's codecs, hence no contraction, divisions as IEEE has them, sums as the
+// codecs' tree: lane i holds elements i, i + 32, ... so that a group of 32 channels is one register
+// across the lanes and the tree's steps are exchanges with lanes 16, 8, 4, 2, 1 away.
+//
+// Launch: grid (ceil(rows G / 4), 1 or 2 for keys and values), 128 threads. Reads 4 D bytes a row,
+// writes its codes: of keys a byte for each channel to another 16 bytes, which meet in the L2 cache
+// with those of the tile's other rows.
+// nvcc: -fmad=false
+#include "kv.cuh"
+
+namespace {
+
+constexpr unsigned ALL = 0xffffffffu;
+
+__device__ __forceinline__ float finite(float x) {
+  return x != x ? 0 : fminf(fmaxf(x, -65504.f), 65504.f);
+}
+
+__device__ __forceinline__ int rounded(float x, int least, int most) {
+  return (int)rintf(fminf(fmaxf(x, (float)least), (float)most));
+}
+
+__device__ __forceinline__ float inverseOf(float scale) { return scale == 0 ? 0 : 1 / scale; }
+
+__device__ __forceinline__ uint8_t e4m3(float x) {
+  float magnitude = fminf(fabsf(x), 448);
+  int code;
+  if (magnitude < 0x1p-6f) {
+    code = (int)rintf(magnitude * 0x1p9f);
+  } else {
+    uint32_t bits = __float_as_uint(magnitude);
+    code = (int)((bits + 0x7ffff + (bits >> 20 & 1)) >> 20) - (120 << 3);
+  }
+  return (uint8_t)(code | (__float_as_uint(x) >> 24 & 0x80));
+}
+
+/// The transform of Hadamard.java: strides 1, 2, 4, ..., then the factor.
+template <int R>
+__device__ __forceinline__ void rotate(float (&x)[R], int lane, int rotation) {
+  if (rotation <= 1) {
+    return;
+  }
+#pragma unroll
+  for (int stride = 1; stride < 32; stride *= 2) {
+    if (stride < rotation) {
+#pragma unroll
+      for (int i = 0; i < R; i++) {
+        float other = __shfl_xor_sync(ALL, x[i], stride);
+        x[i] = lane & stride ? other - x[i] : x[i] + other;
+      }
+    }
+  }
+#pragma unroll
+  for (int stride = 1; stride < R; stride *= 2) {
+    if (32 * stride < rotation) {
+#pragma unroll
+      for (int i = 0; i < R; i++) {
+        if (!(i & stride) && i + stride < R) {
+          float a = x[i], b = x[i + stride];
+          x[i] = a + b;
+          x[i + stride] = a - b;
+        }
+      }
+    }
+  }
+  float factor = (float)(1 / sqrt((double)rotation));
+#pragma unroll
+  for (int i = 0; i < R; i++) {
+    x[i] *= factor;
+  }
+}
+
+/// GroupFormat.scale for 4 bits of a group whose element `y` this lane holds.
+__device__ __forceinline__ float groupScale(float y) {
+  float largest = fmaxf(y, 0.0f), smallest = fminf(y, 0.0f);
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) {
+    largest = fmaxf(largest, __shfl_xor_sync(ALL, largest, step));
+    smallest = fminf(smallest, __shfl_xor_sync(ALL, smallest, step));
+  }
+  float extreme = largest >= -smallest ? largest : smallest;
+  if (fabsf(extreme) < 0x1p-24f) {
+    return 0;
+  }
+  float best = 0, gain = -1;
+#pragma unroll
+  for (int k = 0; k < 4; k++) {
+    float inverse = 1 / (-extreme / (8 + 0.5f * k));
+    int code = rounded(y * inverse, -8, 7);
+    float sum = code * y;
+    int squares = code * code;
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) {
+      sum += __shfl_xor_sync(ALL, sum, step);
+      squares += __shfl_xor_sync(ALL, squares, step);
+    }
+    float candidate = sum * sum / squares;
+    if (candidate > gain) {
+      gain = candidate;
+      best = sum / squares;
+    }
+  }
+  return best;
+}
+
+/// Where byte `at` of a row of `rowBytes` stands in a plane.
+__device__ __forceinline__ long long placeOf(bool keys, int slot, int at, int rowBytes) {
+  return keys ? ((long long)(slot / 16) * rowBytes + at) * 16 + slot % 16
+              : (long long)slot * rowBytes + at;
+}
+
+template <int R>
+__device__ __forceinline__ void put(const PlaneView& p, uint8_t* plane, int S, int slot,
+                                    const float (&x)[R], int lane) {
+  constexpr int D = 32 * R;
+  bool keys = p.keys;
+  if (p.format == KV_F16 || p.format == KV_BF16) {
+#pragma unroll
+    for (int i = 0; i < R; i++) {
+      ((uint16_t*)plane)[placeOf(keys, slot, lane + 32 * i, D)] =
+          p.format != KV_F16 ? float_bf16(x[i]) : x[i] != x[i] ? 0x7e00 : float_half(x[i]);
+    }
+  } else if (p.format == KV_INT8 || p.format == KV_FP8) {
+    bool bytes = p.format == KV_INT8;
+    float most = 0;
+#pragma unroll
+    for (int i = 0; i < R; i++) {
+      most = fmaxf(most, fabsf(finite(x[i])));
+    }
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) {
+      most = fmaxf(most, __shfl_xor_sync(ALL, most, step));
+    }
+    uint16_t half = float_half(most / (bytes ? 127.f : 448.f));
+    float inverse = inverseOf(half_float(half));
+#pragma unroll
+    for (int i = 0; i < R; i++) {
+      float y = finite(x[i]) * inverse;
+      plane[placeOf(keys, slot, lane + 32 * i, D)] =
+          bytes ? (uint8_t)rounded(y, -127, 127) : e4m3(y);
+    }
+    if (lane == 0) {
+      ((uint16_t*)(plane + (long long)S * D))[slot] = half;
+    }
+  } else {
+    uint16_t* scales = (uint16_t*)(plane + (long long)S * (D / 2));
+#pragma unroll
+    for (int i = 0; i < R; i++) {
+      float y = finite(x[i]);
+      uint16_t half = float_half(groupScale(y));
+      int code = rounded(y * inverseOf(half_float(half)), -8, 7) + 8;
+      int upper = __shfl_down_sync(ALL, code, 16);
+      if (lane < 16) {
+        plane[placeOf(keys, slot, 16 * i + lane, D / 2)] = (uint8_t)(code | upper << 4);
+      }
+      if (lane == 0) {
+        scales[((slot / 16) * R + i) * 16 + slot % 16] = half;
+      }
+    }
+  }
+}
+
+template <int R>
+__device__ __forceinline__ void writeRow(const KvView& kv, const float* source, bool value, int row,
+                                         int head, int lane, bool codes) {
+  constexpr int D = 32 * R;
+  float x[R];
+  source += ((long long)row * kv.kvHeads + head) * D;
+#pragma unroll
+  for (int i = 0; i < R; i++) {
+    x[i] = source[lane + 32 * i];
+  }
+  rotate(x, lane, (int)(value ? kv.valueRotation : kv.keyRotation));
+  if (!value && kv.centres) {
+#pragma unroll
+    for (int i = 0; i < R; i++) {
+      x[i] -= kv.centres[(long long)head * D + lane + 32 * i];
+    }
+  }
+  int position = kv.positions[row], sequence = kv.sequences[row];
+  int S = (int)kv.blockTokens, slot = position % S;
+  if (codes) {
+    const PlaneView& p = value ? kv.codes.value : kv.codes.key;
+    put(p, plane_of(kv, kv.codes, p, sequence, position, head), S, slot, x, lane);
+  }
+  if (kv.tail.present) {
+    const PlaneView& p = value ? kv.tail.value : kv.tail.key;
+    put(p, plane_of(kv, kv.tail, p, sequence, position, head), S, slot, x, lane);
+  }
+  if (kv.sinks.present && position < kv.sinks.limit) {
+    const PlaneView& p = value ? kv.sinks.value : kv.sinks.key;
+    put(p, plane_of(kv, kv.sinks, p, sequence, position, head), S, slot, x, lane);
+  }
+}
+
+}  // namespace
+
+/// k [rows, G, keyDim], v [rows, G, valueDim]; `skipCodes`: bit 0 keys, bit 1 values go only to exact
+/// copies.
+KERNEL kv_write(const __grid_constant__ KvView kv, const float* k, const float* v, int skipCodes) {
+  int unit = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
+  int row = unit / (int)kv.kvHeads, head = unit % (int)kv.kvHeads;
+  if (row >= kv.rows) {
+    return;
+  }
+  bool value = blockIdx.y == 1;
+  const float* source = value ? v : k;
+  bool codes = !(skipCodes >> value & 1);
+  switch ((int)(value ? kv.valueDim : kv.keyDim)) {
+    case 64:
+      writeRow<2>(kv, source, value, row, head, lane, codes);
+      break;
+    case 96:
+      writeRow<3>(kv, source, value, row, head, lane, codes);
+      break;
+    case 128:
+      writeRow<4>(kv, source, value, row, head, lane, codes);
+      break;
+    case 256:
+      writeRow<8>(kv, source, value, row, head, lane, codes);
+      break;
+  }
+}
