@@ -2,13 +2,17 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.quant.TensorType;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// Which kernel serves which number format.
 final class Kernels {
   private static final Map<TensorType, RowKernel> ROW = new EnumMap<>(TensorType.class);
   private static final Map<TensorType, RowDecoder> DECODERS = new EnumMap<>(TensorType.class);
+
+  private static final Set<TensorType> VECTORIZED = EnumSet.noneOf(TensorType.class);
 
   static {
     // Narrower vectors have no byte vectors of as many lanes.
@@ -27,7 +31,19 @@ final class Kernels {
       DECODERS.put(TensorType.Q4_0, BlockDecoders::q4);
       DECODERS.put(TensorType.Q4_K, BlockDecoders::q4K);
       DECODERS.put(TensorType.Q6_K, BlockDecoders::q6K);
+      DECODERS.put(TensorType.Q4_1, BlockDecoders::q41);
+      DECODERS.put(TensorType.Q5_0, BlockDecoders::q50);
+      DECODERS.put(TensorType.Q5_1, BlockDecoders::q51);
+      DECODERS.put(TensorType.Q2_K, BlockDecoders::q2K);
+      DECODERS.put(TensorType.Q3_K, BlockDecoders::q3K);
+      DECODERS.put(TensorType.Q5_K, BlockDecoders::q5K);
     }
+    if (TableDecoders.SUPPORTED) {
+      DECODERS.put(TensorType.IQ4_NL, TableDecoders::iq4Nl);
+      DECODERS.put(TensorType.IQ4_XS, TableDecoders::iq4Xs);
+      DECODERS.put(TensorType.MXFP4, TableDecoders::mxfp4);
+    }
+    VECTORIZED.addAll(DECODERS.keySet());
     for (TensorType type : TensorType.values()) {
       DECODERS.putIfAbsent(type, type.codec()::decode);
     }
@@ -38,6 +54,11 @@ final class Kernels {
   /// The kernel that multiplies without decoding to memory first, or null.
   static @Nullable RowKernel row(TensorType type) {
     return ROW.get(type);
+  }
+
+  /// Whether the decoder works on vectors.
+  static boolean isVectorized(TensorType type) {
+    return VECTORIZED.contains(type);
   }
 
   static RowDecoder decoder(TensorType type) {

@@ -66,7 +66,7 @@ enum PerformanceCliff {
 
   /// Looks at a weight that is about to be used.
   static void checkWeight(TensorType type) {
-    if (Lanes.L >= 8 && type.isQuantized() && Kernels.row(type) == null) {
+    if (Lanes.L >= 8 && type.isQuantized() && !Kernels.isVectorized(type)) {
       GENERIC_WEIGHTS.report(type.name());
     }
   }
