@@ -13,6 +13,6 @@ extern "C" __global__ void __launch_bounds__(256, 2) gemv_bf16(KVASIR_LINEAR_ARG
     kvasir::linearBlocks<kvasir::TYPE, STAGES>(KVASIR_LINEAR_CALL);                              \
   }
 
-GEMV(gemv_q8_0, Q8_0, 2)
+GEMV(gemv_q8_0, Q8_0, 3)
 GEMV(gemv_q4_0, Q4_0, 3)
 GEMV(gemv_q4_k, Q4_K, 3)

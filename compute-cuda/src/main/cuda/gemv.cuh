@@ -38,7 +38,7 @@ struct LinearCall {
 };
 
 constexpr int LINEAR_WARPS = 8;
-constexpr int LINEAR_TILES = 2;  // of 16 outputs a block
+constexpr int LINEAR_TILES = 2;  // of 16 outputs a block of threads
 
 __device__ __forceinline__ void waitForInputs() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
@@ -79,25 +79,30 @@ struct Pairs {
 };
 
 /// Adds the warps' sums in their order and writes the outputs. acc: rows g, g + 8 of each tile.
+template <int TILES>
 __device__ __forceinline__ void finishLinear(const LinearCall& call, float* shared,
-                                             float acc[LINEAR_TILES][4]) {
+                                             float (&acc)[TILES][4]) {
   constexpr int OUTPUTS = 16 * LINEAR_TILES;
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane >> 2, t = lane & 3;
 #pragma unroll
-  for (int m = 0; m < LINEAR_TILES; m++) {
+  for (int m = 0; m < TILES; m++) {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      shared[(warp * 8 + 2 * t + (i & 1)) * (OUTPUTS + 1) + 16 * m + g + (i >> 1) * 8] = acc[m][i];
+      shared[(warp * 8 + 2 * t + (i & 1)) * (16 * TILES + 1) + 16 * m + g + (i >> 1) * 8] =
+          acc[m][i];
     }
   }
   __syncthreads();
   int row = threadIdx.x / OUTPUTS, at = threadIdx.x % OUTPUTS;
   int output = blockIdx.x * OUTPUTS + at;
   if (row < call.rows && output < call.outputs) {
+    // Where a warp has one tile, the first half of the warps has the first.
+    constexpr int WARPS = LINEAR_WARPS * TILES / LINEAR_TILES;
+    int from = at / (16 * TILES) * WARPS;
     float sum = 0;
 #pragma unroll
-    for (int w = 0; w < LINEAR_WARPS; w++) {
-      sum += shared[(w * 8 + row) * (OUTPUTS + 1) + at];
+    for (int w = 0; w < WARPS; w++) {
+      sum += shared[((from + w) * 8 + row) * (16 * TILES + 1) + at % (16 * TILES)];
     }
     call.out[(long long)row * call.outStride + output] =
         call.bias == nullptr ? sum : sum + call.bias[output];
@@ -176,7 +181,11 @@ template <int TYPE>
 struct Segment {
   static constexpr int BYTES = TYPE == Q8_0 ? 272 : 144;  // odd multiples of 16: no bank conflicts
   static constexpr int CHUNKS = BYTES / 16;
-  static constexpr int STAGE = 16 * LINEAR_TILES * BYTES;
+  // Tiles of a warp: both, so that x is prepared once for them, or one, where stages are large and
+  // half as much shared memory lets another block of threads in.
+  static constexpr int TILES = TYPE == Q8_0 ? 1 : LINEAR_TILES;
+  static constexpr int WARPS = LINEAR_WARPS * TILES / LINEAR_TILES;  // that share a tile's columns
+  static constexpr int STAGE = 16 * TILES * BYTES;
 };
 
 __device__ __forceinline__ uint32_t biasedBrain(uint32_t x) {
@@ -304,9 +313,9 @@ __device__ __forceinline__ void addSuperBlock(float acc[4], uint32_t at, const B
 }
 
 template <int TYPE, int BLOCK>
-__device__ __forceinline__ void addBlocks(float acc[LINEAR_TILES][4], uint32_t at, const float* x,
-                                          bool there, const BlockScales scales[LINEAR_TILES][2],
-                                          int t) {
+__device__ __forceinline__ void addBlocks(float (&acc)[Segment<TYPE>::TILES][4], uint32_t at,
+                                          const float* x,
+                                          bool there, const BlockScales (&scales)[Segment<TYPE>::TILES][2], int t) {
   if constexpr (BLOCK < 8) {
     const float4 zero = make_float4(0, 0, 0, 0);
     // Columns 4t .. 4t + 3 and 16 more for Q4_0, else 8t .. 8t + 7.
@@ -328,7 +337,7 @@ __device__ __forceinline__ void addBlocks(float acc[LINEAR_TILES][4], uint32_t a
       second.times(sums, ones);
     }
 #pragma unroll
-    for (int m = 0; m < LINEAR_TILES; m++) {
+    for (int m = 0; m < Segment<TYPE>::TILES; m++) {
       uint32_t tile = at + m * 16 * Segment<TYPE>::BYTES;
       if constexpr (TYPE == Q4_K) {
         addSuperBlock<BLOCK>(acc[m], tile, scales[m], first, second, sums, t);
@@ -352,14 +361,18 @@ __device__ __forceinline__ void linearBlocks(const LinearCall& call) {
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane >> 2, t = lane & 3;
   letNextStart();
   uint32_t ring = sharedAddress(shared) + warp * STAGES * S::STAGE;
-  int firstOutput = blockIdx.x * 16 * LINEAR_TILES;
+  int first = warp % S::WARPS;  // segment of the warp
+  int firstOutput = blockIdx.x * 16 * LINEAR_TILES + warp / S::WARPS * 16;
   int segments = call.columns / 256;
   auto copy = [&](int segment, int slot) {
     if (segment < segments) {
       const unsigned char* from = call.weights + (long long)segment * S::BYTES;
 #pragma unroll
-      for (int i = 0; i < S::CHUNKS * LINEAR_TILES / 2; i++) {
+      for (int i = 0; i < (S::STAGE / 16 + 31) / 32; i++) {
         int chunk = lane + 32 * i;
+        if (S::STAGE / 16 % 32 != 0 && chunk >= S::STAGE / 16) {
+          break;
+        }
         int row = chunk / S::CHUNKS;
         int output = min(firstOutput + row, call.outputs - 1);
         copy16(ring + slot * S::STAGE + chunk * 16,
@@ -370,21 +383,21 @@ __device__ __forceinline__ void linearBlocks(const LinearCall& call) {
   };
 #pragma unroll
   for (int i = 0; i < STAGES - 1; i++) {
-    copy(warp + i * LINEAR_WARPS, i);
+    copy(first + i * S::WARPS, i);
   }
   waitForInputs();
   const float* x = call.x + (long long)g * call.xStride;
-  float acc[LINEAR_TILES][4] = {};
+  float acc[S::TILES][4] = {};
   int slot = 0;
-  for (int segment = warp; segment < segments; segment += LINEAR_WARPS) {
+  for (int segment = first; segment < segments; segment += S::WARPS) {
     copyWait<STAGES - 2>();
     __syncwarp();
-    copy(segment + (STAGES - 1) * LINEAR_WARPS, slot == 0 ? STAGES - 1 : slot - 1);
+    copy(segment + (STAGES - 1) * S::WARPS, slot == 0 ? STAGES - 1 : slot - 1);
     uint32_t at = ring + slot * S::STAGE + g * S::BYTES;
-    BlockScales scales[LINEAR_TILES][2];
+    BlockScales scales[S::TILES][2];
     if constexpr (TYPE == Q4_K) {
 #pragma unroll
-      for (int m = 0; m < LINEAR_TILES; m++) {
+      for (int m = 0; m < S::TILES; m++) {
         scales[m][0].load(at + 16 * m * S::BYTES);
         scales[m][1].load(at + (16 * m + 8) * S::BYTES);
       }
