@@ -39,8 +39,9 @@ final class AttentionState {
       return;
     }
     float m = Math.max(max[q], partMax);
-    float mine = VectorMath.exp(max[q] - m);
-    float theirs = VectorMath.exp(partMax - m);
+    // One of the two is e^0.
+    float mine = max[q] == m ? 1 : VectorMath.exp(max[q] - m);
+    float theirs = partMax == m ? 1 : VectorMath.exp(partMax - m);
     max[q] = m;
     sum[q] = sum[q] * mine + partSum * theirs;
     int to = q * dim;

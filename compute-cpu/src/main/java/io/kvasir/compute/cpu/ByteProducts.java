@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -21,9 +22,13 @@ import jdk.incubator.vector.VectorSpecies;
 final class ByteProducts {
   private static final int TILE = KvLayout.TILE_TOKENS;
   private static final int WEIGHTS = FewQueries.TOKENS;
+  private static final int X = FewQueries.MOST_CHANNELS;
+  private static final int S = FewQueries.ROW;
   private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   private static final VectorSpecies<Byte> B =
       VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, L * Byte.SIZE)));
+
+  private static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
 
   private ByteProducts() {}
 
@@ -64,14 +69,11 @@ final class ByteProducts {
     float[] s = q.scores;
     float[] scales = q.scales;
     int dim = place.dim;
-    int x0 = q.xAt[0];
-    int x1 = q.xAt[1];
-    int x2 = q.xAt[2];
-    int x3 = q.xAt[3];
-    int o0 = q.out[0] + lane;
-    int o1 = q.out[1] + lane;
-    int o2 = q.out[2] + lane;
-    int o3 = q.out[3] + lane;
+    int x0 = q.xFrom;
+    int o0 = q.out + lane;
+    int o1 = o0 + S;
+    int o2 = o0 + 2 * S;
+    int o3 = o0 + 3 * S;
     int groups = (dim + group - 1) / group;
     int last = place.tiles - 1;
     long p0 = place.plane + (long) place.slot * dim + lane;
@@ -116,29 +118,41 @@ final class ByteProducts {
       for (int c = g * group; c < end; c++) {
         long at = (long) c * TILE;
         FloatVector k0 =
-            (FloatVector) ByteVector.fromMemorySegment(B, m, p0 + at, LE).castShape(F, 0);
+            (FloatVector)
+                ByteVector.fromMemorySegment(B, m, p0 + at, LE)
+                    .castShape(I, 0)
+                    .convert(VectorOperators.I2F, 0);
         FloatVector k1 =
-            (FloatVector) ByteVector.fromMemorySegment(B, m, p1 + at, LE).castShape(F, 0);
+            (FloatVector)
+                ByteVector.fromMemorySegment(B, m, p1 + at, LE)
+                    .castShape(I, 0)
+                    .convert(VectorOperators.I2F, 0);
         FloatVector k2 =
-            (FloatVector) ByteVector.fromMemorySegment(B, m, p2 + at, LE).castShape(F, 0);
+            (FloatVector)
+                ByteVector.fromMemorySegment(B, m, p2 + at, LE)
+                    .castShape(I, 0)
+                    .convert(VectorOperators.I2F, 0);
         FloatVector k3 =
-            (FloatVector) ByteVector.fromMemorySegment(B, m, p3 + at, LE).castShape(F, 0);
+            (FloatVector)
+                ByteVector.fromMemorySegment(B, m, p3 + at, LE)
+                    .castShape(I, 0)
+                    .convert(VectorOperators.I2F, 0);
         FloatVector w = FloatVector.broadcast(F, x[x0 + c]);
         a00 = w.fma(k0, a00);
         a01 = w.fma(k1, a01);
         a02 = w.fma(k2, a02);
         a03 = w.fma(k3, a03);
-        w = FloatVector.broadcast(F, x[x1 + c]);
+        w = FloatVector.broadcast(F, x[x0 + X + c]);
         a10 = w.fma(k0, a10);
         a11 = w.fma(k1, a11);
         a12 = w.fma(k2, a12);
         a13 = w.fma(k3, a13);
-        w = FloatVector.broadcast(F, x[x2 + c]);
+        w = FloatVector.broadcast(F, x[x0 + 2 * X + c]);
         a20 = w.fma(k0, a20);
         a21 = w.fma(k1, a21);
         a22 = w.fma(k2, a22);
         a23 = w.fma(k3, a23);
-        w = FloatVector.broadcast(F, x[x3 + c]);
+        w = FloatVector.broadcast(F, x[x0 + 3 * X + c]);
         a30 = w.fma(k0, a30);
         a31 = w.fma(k1, a31);
         a32 = w.fma(k2, a32);
@@ -174,10 +188,9 @@ final class ByteProducts {
     float[] s = q.scores;
     float[] scales = q.scales;
     int dim = place.dim;
-    int x0 = q.xAt[0];
-    int x1 = q.xAt[1];
-    int o0 = q.out[0] + lane;
-    int o1 = q.out[1] + lane;
+    int x0 = q.xFrom;
+    int o0 = q.out + lane;
+    int o1 = o0 + S;
     int groups = (dim + group - 1) / group;
     int last = place.tiles - 1;
     long p0 = place.plane + (long) place.slot * dim + lane;
@@ -206,19 +219,31 @@ final class ByteProducts {
       for (int c = g * group; c < end; c++) {
         long at = (long) c * TILE;
         FloatVector k0 =
-            (FloatVector) ByteVector.fromMemorySegment(B, m, p0 + at, LE).castShape(F, 0);
+            (FloatVector)
+                ByteVector.fromMemorySegment(B, m, p0 + at, LE)
+                    .castShape(I, 0)
+                    .convert(VectorOperators.I2F, 0);
         FloatVector k1 =
-            (FloatVector) ByteVector.fromMemorySegment(B, m, p1 + at, LE).castShape(F, 0);
+            (FloatVector)
+                ByteVector.fromMemorySegment(B, m, p1 + at, LE)
+                    .castShape(I, 0)
+                    .convert(VectorOperators.I2F, 0);
         FloatVector k2 =
-            (FloatVector) ByteVector.fromMemorySegment(B, m, p2 + at, LE).castShape(F, 0);
+            (FloatVector)
+                ByteVector.fromMemorySegment(B, m, p2 + at, LE)
+                    .castShape(I, 0)
+                    .convert(VectorOperators.I2F, 0);
         FloatVector k3 =
-            (FloatVector) ByteVector.fromMemorySegment(B, m, p3 + at, LE).castShape(F, 0);
+            (FloatVector)
+                ByteVector.fromMemorySegment(B, m, p3 + at, LE)
+                    .castShape(I, 0)
+                    .convert(VectorOperators.I2F, 0);
         FloatVector w = FloatVector.broadcast(F, x[x0 + c]);
         a00 = w.fma(k0, a00);
         a01 = w.fma(k1, a01);
         a02 = w.fma(k2, a02);
         a03 = w.fma(k3, a03);
-        w = FloatVector.broadcast(F, x[x1 + c]);
+        w = FloatVector.broadcast(F, x[x0 + X + c]);
         a10 = w.fma(k0, a10);
         a11 = w.fma(k1, a11);
         a12 = w.fma(k2, a12);
@@ -246,17 +271,12 @@ final class ByteProducts {
     MemorySegment m = place.memory;
     float[] w = q.folded;
     float[] a = q.acc;
-    int groups = (place.dim + group - 1) / group;
-    int low = d / group * WEIGHTS;
-    int apart = (d + 2 * L) / group * WEIGHTS - low;
-    int w0 = low;
-    int w1 = groups * WEIGHTS + low;
-    int w2 = 2 * groups * WEIGHTS + low;
-    int w3 = 3 * groups * WEIGHTS + low;
-    int at0 = q.accAt[0] + d;
-    int at1 = q.accAt[1] + d;
-    int at2 = q.accAt[2] + d;
-    int at3 = q.accAt[3] + d;
+    int low = d / group * WEIGHTS * FewQueries.SIDE;
+    int high = (d + 2 * L) / group * WEIGHTS * FewQueries.SIDE;
+    int at0 = q.accAt + d;
+    int at1 = at0 + place.dim;
+    int at2 = at0 + 2 * place.dim;
+    int at3 = at0 + 3 * place.dim;
     FloatVector a00 = FloatVector.fromArray(F, a, at0);
     FloatVector a01 = FloatVector.fromArray(F, a, at0 + L);
     FloatVector a02 = FloatVector.fromArray(F, a, at0 + 2 * L);
@@ -276,34 +296,48 @@ final class ByteProducts {
     long row = place.plane + (long) place.slot * place.dim + d;
     for (int j = q.from; j < q.to; j++) {
       long at = row + (long) j * place.dim;
-      FloatVector v0 = (FloatVector) ByteVector.fromMemorySegment(B, m, at, LE).castShape(F, 0);
-      FloatVector v1 = (FloatVector) ByteVector.fromMemorySegment(B, m, at + L, LE).castShape(F, 0);
+      FloatVector v0 =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
+      FloatVector v1 =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at + L, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
       FloatVector v2 =
-          (FloatVector) ByteVector.fromMemorySegment(B, m, at + 2L * L, LE).castShape(F, 0);
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at + 2L * L, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
       FloatVector v3 =
-          (FloatVector) ByteVector.fromMemorySegment(B, m, at + 3L * L, LE).castShape(F, 0);
-      FloatVector p = FloatVector.broadcast(F, w[w0 + j]);
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at + 3L * L, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
+      FloatVector p = FloatVector.broadcast(F, w[low + j]);
       a00 = p.fma(v0, a00);
       a01 = p.fma(v1, a01);
-      p = FloatVector.broadcast(F, w[w0 + apart + j]);
+      p = FloatVector.broadcast(F, w[high + j]);
       a02 = p.fma(v2, a02);
       a03 = p.fma(v3, a03);
-      p = FloatVector.broadcast(F, w[w1 + j]);
+      p = FloatVector.broadcast(F, w[low + WEIGHTS + j]);
       a10 = p.fma(v0, a10);
       a11 = p.fma(v1, a11);
-      p = FloatVector.broadcast(F, w[w1 + apart + j]);
+      p = FloatVector.broadcast(F, w[high + WEIGHTS + j]);
       a12 = p.fma(v2, a12);
       a13 = p.fma(v3, a13);
-      p = FloatVector.broadcast(F, w[w2 + j]);
+      p = FloatVector.broadcast(F, w[low + 2 * WEIGHTS + j]);
       a20 = p.fma(v0, a20);
       a21 = p.fma(v1, a21);
-      p = FloatVector.broadcast(F, w[w2 + apart + j]);
+      p = FloatVector.broadcast(F, w[high + 2 * WEIGHTS + j]);
       a22 = p.fma(v2, a22);
       a23 = p.fma(v3, a23);
-      p = FloatVector.broadcast(F, w[w3 + j]);
+      p = FloatVector.broadcast(F, w[low + 3 * WEIGHTS + j]);
       a30 = p.fma(v0, a30);
       a31 = p.fma(v1, a31);
-      p = FloatVector.broadcast(F, w[w3 + apart + j]);
+      p = FloatVector.broadcast(F, w[high + 3 * WEIGHTS + j]);
       a32 = p.fma(v2, a32);
       a33 = p.fma(v3, a33);
     }
@@ -331,13 +365,10 @@ final class ByteProducts {
     MemorySegment m = place.memory;
     float[] w = q.folded;
     float[] a = q.acc;
-    int groups = (place.dim + group - 1) / group;
-    int low = d / group * WEIGHTS;
-    int apart = (d + 2 * L) / group * WEIGHTS - low;
-    int w0 = low;
-    int w1 = groups * WEIGHTS + low;
-    int at0 = q.accAt[0] + d;
-    int at1 = q.accAt[1] + d;
+    int low = d / group * WEIGHTS * FewQueries.SIDE;
+    int high = (d + 2 * L) / group * WEIGHTS * FewQueries.SIDE;
+    int at0 = q.accAt + d;
+    int at1 = at0 + place.dim;
     FloatVector a00 = FloatVector.fromArray(F, a, at0);
     FloatVector a01 = FloatVector.fromArray(F, a, at0 + L);
     FloatVector a02 = FloatVector.fromArray(F, a, at0 + 2 * L);
@@ -349,22 +380,36 @@ final class ByteProducts {
     long row = place.plane + (long) place.slot * place.dim + d;
     for (int j = q.from; j < q.to; j++) {
       long at = row + (long) j * place.dim;
-      FloatVector v0 = (FloatVector) ByteVector.fromMemorySegment(B, m, at, LE).castShape(F, 0);
-      FloatVector v1 = (FloatVector) ByteVector.fromMemorySegment(B, m, at + L, LE).castShape(F, 0);
+      FloatVector v0 =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
+      FloatVector v1 =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at + L, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
       FloatVector v2 =
-          (FloatVector) ByteVector.fromMemorySegment(B, m, at + 2L * L, LE).castShape(F, 0);
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at + 2L * L, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
       FloatVector v3 =
-          (FloatVector) ByteVector.fromMemorySegment(B, m, at + 3L * L, LE).castShape(F, 0);
-      FloatVector p = FloatVector.broadcast(F, w[w0 + j]);
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at + 3L * L, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
+      FloatVector p = FloatVector.broadcast(F, w[low + j]);
       a00 = p.fma(v0, a00);
       a01 = p.fma(v1, a01);
-      p = FloatVector.broadcast(F, w[w0 + apart + j]);
+      p = FloatVector.broadcast(F, w[high + j]);
       a02 = p.fma(v2, a02);
       a03 = p.fma(v3, a03);
-      p = FloatVector.broadcast(F, w[w1 + j]);
+      p = FloatVector.broadcast(F, w[low + WEIGHTS + j]);
       a10 = p.fma(v0, a10);
       a11 = p.fma(v1, a11);
-      p = FloatVector.broadcast(F, w[w1 + apart + j]);
+      p = FloatVector.broadcast(F, w[high + WEIGHTS + j]);
       a12 = p.fma(v2, a12);
       a13 = p.fma(v3, a13);
     }
@@ -383,15 +428,11 @@ final class ByteProducts {
     MemorySegment m = place.memory;
     float[] w = q.folded;
     float[] a = q.acc;
-    int groups = (place.dim + group - 1) / group;
-    int w0 = d / group * WEIGHTS;
-    int w1 = w0 + groups * WEIGHTS;
-    int w2 = w1 + groups * WEIGHTS;
-    int w3 = w2 + groups * WEIGHTS;
-    int at0 = q.accAt[0] + d;
-    int at1 = q.accAt[1] + d;
-    int at2 = q.accAt[2] + d;
-    int at3 = q.accAt[3] + d;
+    int low = d / group * WEIGHTS * FewQueries.SIDE;
+    int at0 = q.accAt + d;
+    int at1 = at0 + place.dim;
+    int at2 = at0 + 2 * place.dim;
+    int at3 = at0 + 3 * place.dim;
     FloatVector a00 = FloatVector.fromArray(F, a, at0);
     FloatVector a10 = FloatVector.fromArray(F, a, at1);
     FloatVector a20 = FloatVector.fromArray(F, a, at2);
@@ -399,11 +440,15 @@ final class ByteProducts {
     long row = place.plane + (long) place.slot * place.dim + d;
     for (int j = q.from; j < q.to; j++) {
       long at = row + (long) j * place.dim;
-      FloatVector v = (FloatVector) ByteVector.fromMemorySegment(B, m, at, LE).castShape(F, 0);
-      a00 = FloatVector.broadcast(F, w[w0 + j]).fma(v, a00);
-      a10 = FloatVector.broadcast(F, w[w1 + j]).fma(v, a10);
-      a20 = FloatVector.broadcast(F, w[w2 + j]).fma(v, a20);
-      a30 = FloatVector.broadcast(F, w[w3 + j]).fma(v, a30);
+      FloatVector v =
+          (FloatVector)
+              ByteVector.fromMemorySegment(B, m, at, LE)
+                  .castShape(I, 0)
+                  .convert(VectorOperators.I2F, 0);
+      a00 = FloatVector.broadcast(F, w[low + j]).fma(v, a00);
+      a10 = FloatVector.broadcast(F, w[low + WEIGHTS + j]).fma(v, a10);
+      a20 = FloatVector.broadcast(F, w[low + 2 * WEIGHTS + j]).fma(v, a20);
+      a30 = FloatVector.broadcast(F, w[low + 3 * WEIGHTS + j]).fma(v, a30);
     }
     a00.intoArray(a, at0);
     a10.intoArray(a, at1);

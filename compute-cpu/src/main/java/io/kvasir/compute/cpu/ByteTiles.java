@@ -4,6 +4,7 @@ import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
 import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.format.Int8Format;
 import io.kvasir.kvcache.format.KvFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -24,6 +25,8 @@ final class ByteTiles implements TileFormat {
   /// What the bits of an 8-bit float are too small by, moved to where f32 has them.
   private static final float REBIAS = 0x1p120f;
 
+  private static final ValueLayout.OfShort HALF =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
   private static final VectorSpecies<Byte> B =
       VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, L * Byte.SIZE)));
   private static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
@@ -152,6 +155,30 @@ final class ByteTiles implements TileFormat {
 
   @Override
   public void write(TilePlace place, float[] source, int from) {
-    format.encode(source, from, place.toPlane(), place.slot);
+    if (format instanceof Int8Format) {
+      writeIntegers(place, source, from);
+    } else {
+      format.encode(source, from, place.toPlane(), place.slot);
+    }
+  }
+
+  /// [Int8Format#encode] without allocating.
+  private static void writeIntegers(TilePlace place, float[] source, int from) {
+    int dim = place.dim;
+    float most = 0;
+    for (int i = 0; i < dim; i++) {
+      float y = Math.abs(GroupEncoder.finite(source[from + i]));
+      most = y > most ? y : most;
+    }
+    short half = Float.floatToFloat16(most / 127);
+    float scale = Float.float16ToFloat(half);
+    float inverse = scale == 0 ? 0 : 1 / scale;
+    place.memory.set(HALF, place.plane + (long) place.blockTokens * dim + 2L * place.slot, half);
+    for (int i = 0; i < dim; i++) {
+      float y = GroupEncoder.finite(source[from + i]) * inverse;
+      byte code = (byte) Math.rint(Math.clamp(y, -127, 127));
+      long to = place.plane + place.kind.element(place.slot, i, dim);
+      place.memory.set(ValueLayout.JAVA_BYTE, to, code);
+    }
   }
 }

@@ -18,31 +18,40 @@ final class FewQueries {
   /// Positions at once.
   static final int TOKENS = 64;
 
+  /// Scores of a query: what a kernel writes behind those of a partition is in the way of nobody.
+  static final int ROW = PartitionKernel.TOKENS + TOKENS;
+
+  /// Most channels of a key. Rows are a constant distance apart, because a kernel that needs more
+  /// than a few addresses keeps them in vector registers, for which others are converted again.
+  static final int MOST_CHANNELS = 512;
+
   private static final int TILE = KvLayout.TILE_TOKENS;
 
   /// Queries that are there.
   int count;
 
-  /// Query rows, and where those of the four start.
-  float[] x = {};
+  /// Query rows, [#MOST_CHANNELS] apart, and where the first of the four starts.
+  final float[] x = new float[2 * SIDE * MOST_CHANNELS];
 
-  final int[] xAt = new int[SIDE];
+  int xFrom;
 
-  /// Scores, then weights; those of the four from `out` on, for the place's first row.
+  /// Scores, then weights, in rows of [#ROW]; those of the first of the four start at `out`, for
+  /// the place's first row.
   float[] scores = {};
 
-  final int[] out = new int[SIDE];
+  int out;
 
   /// Scales of the place's rows, `[tiles][groups][16]`.
   float[] scales = {};
 
-  /// Weights with scales multiplied in, `[4][groups][64]`, see [#fold].
+  /// Weights with scales multiplied in, `[groups][4][64]`, see [#fold].
   float[] folded = {};
 
-  /// Sums of values, those of the four from `accAt` on.
+  /// Sums of values, in rows of the place's channels; those of the first of the four start at
+  /// `accAt`.
   float[] acc = {};
 
-  final int[] accAt = new int[SIDE];
+  int accAt;
 
   /// Rows of the place that the queries see.
   int from;
@@ -61,17 +70,19 @@ final class FewQueries {
   void fold(int tiles, int groups) {
     float[] s = scores;
     float[] f = folded;
-    int apart = groups * TOKENS;
-    for (int i = 0; i < tiles * groups; i++) {
-      int t = i / groups * TILE;
-      for (int lane = 0; lane < TILE; lane += L) {
-        FloatVector scale = FloatVector.fromArray(F, scales, i * TILE + lane);
-        int from = t + lane;
-        int at = i % groups * TOKENS + from;
-        FloatVector.fromArray(F, s, out[0] + from).mul(scale).intoArray(f, at);
-        FloatVector.fromArray(F, s, out[1] + from).mul(scale).intoArray(f, at + apart);
-        FloatVector.fromArray(F, s, out[2] + from).mul(scale).intoArray(f, at + 2 * apart);
-        FloatVector.fromArray(F, s, out[3] + from).mul(scale).intoArray(f, at + 3 * apart);
+    int scaleAt = 0;
+    for (int t = 0; t < tiles * TILE; t += TILE) {
+      for (int g = 0; g < groups; g++) {
+        for (int lane = 0; lane < TILE; lane += L) {
+          FloatVector scale = FloatVector.fromArray(F, scales, scaleAt + lane);
+          int from = out + t + lane;
+          int to = g * SIDE * TOKENS + t + lane;
+          FloatVector.fromArray(F, s, from).mul(scale).intoArray(f, to);
+          FloatVector.fromArray(F, s, from + ROW).mul(scale).intoArray(f, to + TOKENS);
+          FloatVector.fromArray(F, s, from + 2 * ROW).mul(scale).intoArray(f, to + 2 * TOKENS);
+          FloatVector.fromArray(F, s, from + 3 * ROW).mul(scale).intoArray(f, to + 3 * TOKENS);
+        }
+        scaleAt += TILE;
       }
     }
   }

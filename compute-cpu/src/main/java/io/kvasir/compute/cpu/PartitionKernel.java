@@ -37,8 +37,7 @@ final class PartitionKernel {
   private static final int PAIR = 2 * TILE;
   private static final int SIDE = 4;
 
-  /// Scores of a query: what a kernel writes behind those of a partition is in the way of nobody.
-  private static final int ROW = TOKENS + FewQueries.TOKENS;
+  private static final int ROW = FewQueries.ROW;
 
   /// Up to so many queries compute on codes, each time anew; more share what is unpacked once.
   private static final int FEW = 8;
@@ -90,7 +89,17 @@ final class PartitionKernel {
       last = Math.max(last, to[q]);
     }
     first = first / TILE * TILE;
-    isFew = isFew(queries) && from[0] == from[queries - 1] && to[0] == to[queries - 1];
+    isFew =
+        isFew(queries)
+            && spec.keyDim() <= FewQueries.MOST_CHANNELS
+            && from[0] == from[queries - 1]
+            && to[0] == to[queries - 1];
+    if (isFew) {
+      for (int q = 0; q < queries; q++) {
+        int at = q * FewQueries.MOST_CHANNELS;
+        System.arraycopy(call.queries(), queryAt(call, unit, q), few.x, at, spec.keyDim());
+      }
+    }
     tiles.open(call, unit, kept, heads);
     if (call.valuesInKeys()) {
       scoreRows(call, unit, first, last);
@@ -167,8 +176,8 @@ final class PartitionKernel {
     }
   }
 
-  /// Tiles from `t` on that are read at once: two that start at a multiple of 32 and are both on the
-  /// same side of what is exact, else one.
+  /// Tiles from `t` on that are read at once: two that start at a multiple of 32 and are both on
+  /// the same side of what is exact, else one.
   private int tilesAt(int t, int last) {
     boolean pair = t % PAIR == 0 && t + TILE < last;
     return pair && tiles.areAlike(start + t, start + t + TILE) ? 2 : 1;
@@ -210,14 +219,11 @@ final class PartitionKernel {
   private int scoreCodes(AttentionCall call, AttentionUnit unit, int t, int last) {
     int queries = unit.rows * call.spec().groupSize();
     int count = tiles.findKeys(start + t, codesAt(t, last));
-    few.x = call.queries();
     few.scores = scores;
     for (int q = 0; q < queries; q += SIDE) {
       few.count = Math.min(SIDE, queries - q);
-      for (int i = 0; i < SIDE; i++) {
-        few.xAt[i] = queryAt(call, unit, Math.min(q + i, queries - 1));
-        few.out[i] = (q + i) * ROW + t;
-      }
+      few.xFrom = q * FewQueries.MOST_CHANNELS;
+      few.out = q * ROW + t;
       tiles.score(few);
     }
     return count;
@@ -232,10 +238,8 @@ final class PartitionKernel {
     few.to = Math.min(count * TILE, to[0] - t);
     for (int q = 0; q < queries; q += SIDE) {
       few.count = Math.min(SIDE, queries - q);
-      for (int i = 0; i < SIDE; i++) {
-        few.out[i] = (q + i) * ROW + t;
-        few.accAt[i] = (q + i) * dim;
-      }
+      few.out = q * ROW + t;
+      few.accAt = q * dim;
       tiles.add(few);
     }
     return count;

@@ -5,6 +5,7 @@ import static io.kvasir.compute.cpu.Lanes.L;
 
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.CodePlanes;
+import io.kvasir.kvcache.format.GroupFormat;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.LloydMaxFormat;
 import jdk.incubator.vector.FloatVector;
@@ -22,6 +23,7 @@ final class ScaledTiles implements TileFormat {
   private final KvFormat format;
   private final CodePlanes codes;
   private final CodeUnpacker unpacker;
+  private final GroupEncoder encoder = new GroupEncoder();
   private final int group;
 
   /// Bits of the number that each code stands for, where they are 4 or fewer.
@@ -180,6 +182,10 @@ final class ScaledTiles implements TileFormat {
 
   @Override
   public void write(TilePlace place, float[] source, int from) {
+    if (format instanceof GroupFormat && GroupEncoder.canUse(codes.bits(), place.dim)) {
+      encoder.write(place, source, from);
+      return;
+    }
     format.encode(source, from, place.toPlane(), place.slot);
   }
 }

@@ -25,6 +25,8 @@ import java.lang.management.ManagementFactory;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CpuBackendTest {
   private static final int WIDTH = 256;
@@ -54,10 +56,12 @@ class CpuBackendTest {
   }
 
   /// One decoding layer, over and over at the same position.
-  @Test
-  void decodeStep_steadyState_allocatesNothing() {
+  @ParameterizedTest
+  @ValueSource(strings = {"f16", "int8", "int4"})
+  void decodeStep_steadyState_allocatesNothing(String name) {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    LayerKv kv = new LayerKv(2, 64, 64, 0, KvFormat.F16, KvFormat.F16);
+    KvFormat format = KvFormat.named(name);
+    LayerKv kv = new LayerKv(2, 64, 64, 0, format, format);
     KvLayout layout = KvLayout.of(List.of(kv), 16);
     try (CpuBackend backend = new CpuBackend(2);
         KvCache cache =
