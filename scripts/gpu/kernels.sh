@@ -14,10 +14,20 @@ nvcc=${NVCC:-$(command -v nvcc || echo "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc")
 mkdir -p "$out"
 [ "${1:-}" != -f ] || rm -f "$out"/*.fatbin "$out"/*.sum
 
+# A source and the headers that it includes, and theirs.
+closure() {
+  for file in "$@"; do
+    echo "$file"
+    for header in $(sed -n 's|^#include "\([^"]*\)".*|\1|p' "$file"); do
+      [ ! -f "$sources/$header" ] || closure "$sources/$header"
+    done
+  done
+}
+
 stale=
 for source in "$sources"/*.cu; do
   name=$(basename "$source" .cu)
-  sum=$(cat "$source" "$sources"/*.cuh | sha256sum | cut -c1-32)
+  sum=$(closure "$source" | sort -u | xargs cat | sha256sum | cut -c1-32)
   if [ ! -f "$out/$name.fatbin" ] || [ "$(cat "$out/$name.sum" 2>/dev/null)" != "$sum" ]; then
     stale="$stale $name"
     if [ -x "$nvcc" ]; then

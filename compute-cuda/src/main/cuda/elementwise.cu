@@ -192,3 +192,35 @@ KERNEL kv_expert_sum(const float* parts, int columns, const int* slots, const fl
     out[i] = sum;
   }
 }
+
+// out[r] = the column of the largest of the first `columns` elements of a row, the first of equal
+// ones. Grid: rows; 1024 threads.
+KERNEL kv_argmax(const float* x, int stride, int columns, int* out) {
+  __shared__ float values[1024];
+  __shared__ int places[1024];
+  const float* row = x + (long long)blockIdx.x * stride;
+  float best = -INFINITY;
+  int place = 0;
+  for (int i = threadIdx.x; i < columns; i += blockDim.x) {
+    if (row[i] > best) {
+      best = row[i];
+      place = i;
+    }
+  }
+  values[threadIdx.x] = best;
+  places[threadIdx.x] = place;
+  for (int half = blockDim.x / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if ((int)threadIdx.x < half) {
+      float other = values[threadIdx.x + half];
+      int at = places[threadIdx.x + half];
+      if (other > values[threadIdx.x] || (other == values[threadIdx.x] && at < places[threadIdx.x])) {
+        values[threadIdx.x] = other;
+        places[threadIdx.x] = at;
+      }
+    }
+  }
+  if (threadIdx.x == 0) {
+    out[blockIdx.x] = places[0];
+  }
+}

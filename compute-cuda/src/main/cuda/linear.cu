@@ -56,3 +56,30 @@ __device__ void linear_tile(const uint8_t* weights, long long rowBytes, int colu
   }
 
 FOR_WEIGHT_TYPES(LINEAR)
+
+// out[o, k] = W[o, k] as bf16, for products of many rows. Grid: rows of the weights; any threads.
+#define EXPAND(T)                                                                               \
+  KERNEL kv_expand_##T(const uint8_t* weights, long long rowBytes, int columns, int outputs,    \
+                       uint16_t* out) {                                                         \
+    const uint8_t* row = weights + blockIdx.x * rowBytes;                                       \
+    for (int k = threadIdx.x; k < columns; k += blockDim.x) {                                   \
+      out[(long long)blockIdx.x * columns + k] = float_bf16(weight_element<T>(row, k));         \
+    }                                                                                           \
+  }
+
+FOR_WEIGHT_TYPES(EXPAND)
+
+__device__ inline uint32_t scrambled(uint64_t x) {
+  x += 0x9e3779b97f4a7c15ull;
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+  return (uint32_t)(x >> 32);
+}
+
+// Random bf16 weights in [-reach, reach), for measurements of shapes without a model's file.
+KERNEL kv_random_bf16(uint16_t* out, long long count, float reach, long long seed) {
+  for (long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x; i < count;
+       i += (long long)gridDim.x * blockDim.x) {
+    out[i] = float_bf16(reach * (scrambled(seed + i) * 0x1p-31f - 1));
+  }
+}

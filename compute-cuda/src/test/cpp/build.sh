@@ -12,7 +12,7 @@ trap 'rm -rf "$work"' EXIT
     names="$names $(sed -n 's/^KERNEL \([a-z0-9_]*\)(.*/\1/p' "$kernels/$source.cu")"
   done
   for type in 0 1 2 3 6 7 8 12 13 14 20 30 39; do
-    names="$names kv_linear_${type}_1 kv_linear_${type}_8"
+    names="$names kv_linear_${type}_1 kv_linear_${type}_8 kv_expand_${type}"
   done
   for name in $names; do
     echo "static void emulated_$name(void** p) { call($name, p); }"

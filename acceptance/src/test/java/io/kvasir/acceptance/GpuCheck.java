@@ -1,18 +1,10 @@
 package io.kvasir.acceptance;
 
-import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.Backend;
-import io.kvasir.compute.Buffer;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.cpu.CpuBackend;
 import io.kvasir.compute.cuda.CudaBackend;
-import io.kvasir.kvcache.BlockTable;
-import io.kvasir.kvcache.KvCache;
-import io.kvasir.kvcache.KvCacheConfig;
-import io.kvasir.kvcache.KvLayout;
-import io.kvasir.kvcache.Reservation;
 import io.kvasir.kvcache.format.KvFormat;
-import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.kvcache.format.PlaneKind;
 import io.kvasir.model.Model;
 import io.kvasir.model.Transformer;
@@ -54,7 +46,8 @@ final class GpuCheck {
   /// `GpuCheck LIBRARY REFERENCE_FOLDER MODEL PART...` with parts golden, cases, formats, greedy,
   /// speed.
   public static void main(String[] arguments) throws IOException {
-    GpuCheck check = new GpuCheck(() -> open(arguments[0]));
+    GpuCheck check = new GpuCheck(() -> open(arguments[0], true));
+    Supplier<CudaBackend> fast = () -> open(arguments[0], false);
     List<String> parts = List.of(arguments).subList(3, arguments.length);
     if (parts.contains("golden")) {
       check.golden(Path.of(arguments[1]));
@@ -63,7 +56,13 @@ final class GpuCheck {
       check.golden(Path.of("acceptance/src/test/cases"));
     }
     if (parts.contains("speed")) {
-      check.speed(Path.of(arguments[2]));
+      check.speed(Path.of(arguments[2]), fast);
+    }
+    if (parts.contains("fast")) {
+      check.fast(Path.of(arguments[2]), fast);
+    }
+    if (parts.contains("llama")) {
+      check.llama(fast, parts);
     }
     if (parts.contains("formats")) {
       check.formats(Path.of(arguments[2]));
@@ -76,8 +75,8 @@ final class GpuCheck {
     System.exit(check.failed == 0 ? 0 : 1);
   }
 
-  static Backend open(String library) {
-    return switch (CudaBackend.open(library, 0)) {
+  static CudaBackend open(String library, boolean exact) {
+    return switch (CudaBackend.open(library, 0, exact)) {
       case CudaBackend.Ready ready -> ready.backend();
       case CudaBackend.Unavailable unavailable ->
           throw new IllegalStateException(unavailable.reason());
@@ -257,82 +256,92 @@ final class GpuCheck {
     return all;
   }
 
-  /// Tokens a second of prompts and of decoding, alone and in company.
-  void speed(Path path) {
+  /// The tensor cores' logits against the plain kernels'.
+  void fast(Path path, Supplier<CudaBackend> fast) {
+    for (KvFormat format :
+        List.of(KvFormat.F16, KvFormat.BF16, KvFormat.INT8, KvFormat.INT4)) {
+      try {
+        float[][] expected = logits(cuda.get(), path, format, TOKENS);
+        report(format.name() + " prompt", expected, logits(fast.get(), path, format, TOKENS));
+        report(format.name() + " steps of 1", expected, logits(fast.get(), path, format, 1));
+        report(format.name() + " steps of 37", expected, logits(fast.get(), path, format, 37));
+      } catch (RuntimeException e) {
+        note(false, "tensor cores " + format.name() + ": " + e);
+      }
+    }
+  }
+
+  private void report(String what, float[][] expected, float[][] actual) {
+    double divergence = 0;
+    double away = 0;
+    int same = 0;
+    for (int r = 0; r < expected.length; r++) {
+      divergence += divergence(expected[r], actual[r]) / expected.length;
+      same += best(expected[r]) == best(actual[r]) ? 1 : 0;
+      for (int i = 0; i < expected[r].length; i++) {
+        double d = Math.abs(expected[r][i] - actual[r][i]);
+        away = Math.max(away, Double.isNaN(d) ? Double.POSITIVE_INFINITY : d);
+      }
+    }
+    note(
+        divergence < 1e-3 && same >= 0.98 * expected.length,
+        "tensor cores %-18s KL %.1e, same best %d/%d, most %.1e"
+            .formatted(what, divergence, same, expected.length, away));
+  }
+
+  private static int best(float[] row) {
+    int best = 0;
+    for (int i = 1; i < row.length; i++) {
+      best = row[i] > row[best] ? i : best;
+    }
+    return best;
+  }
+
+  private static double divergence(float[] expected, float[] actual) {
+    double a = logSum(expected);
+    double b = logSum(actual);
+    double sum = 0;
+    for (int i = 0; i < expected.length; i++) {
+      double p = expected[i] - a;
+      sum += Math.exp(p) * (p - (actual[i] - b));
+    }
+    return sum;
+  }
+
+  private static double logSum(float[] row) {
+    double most = row[best(row)];
+    double sum = 0;
+    for (float x : row) {
+      sum += Math.exp(x - most);
+    }
+    return most + Math.log(sum);
+  }
+
+  /// Tokens a second of the default model, alone and in company.
+  void speed(Path path, Supplier<CudaBackend> fast) {
     for (int sequences : new int[] {1, 16, 64}) {
-      try (Backend backend = cuda.get();
+      try (CudaBackend backend = fast.get();
           Model model = Model.open(path, backend, new Transformer.Rows(512, 64), 0)) {
-        speed(backend, model, sequences);
+        GpuSpeed.measure(
+            backend, model, new GpuSpeed.Load("f16", sequences, 512, 512, 64));
       }
     }
   }
 
-  private static void speed(Backend backend, Model model, int sequences) {
-    KvLayout layout = model.config().kvLayout(64, KvRecipe.of(KvFormat.F16));
-    int prompt = 512;
-    int steps = 64;
-    int blocks = sequences * (int) layout.blocksFor(prompt + 2L * steps, prompt) + 16;
-    try (KvCache cache =
-        new KvCache(
-            new KvCacheConfig(layout, blocks), backend.storage(layout.blockBytes(), blocks))) {
-      AttentionMetadata batch = new AttentionMetadata(layout, cache.storage());
-      List<BlockTable> tables = new ArrayList<>();
-      int[] ids = prompt(model.transformer().vocabularySize(), prompt);
+  /// Tokens a second of a model of 8 billion weights, which are random and made on the device.
+  void llama(Supplier<CudaBackend> fast, List<String> parts) throws IOException {
+    Path folder = GpuSpeed.writeLlama(Files.createTempDirectory("llama"));
+    try (CudaBackend backend = fast.get()) {
+      backend.randomize(0.03f);
       long start = System.nanoTime();
-      for (int s = 0; s < sequences; s++) {
-        tables.add(cache.open());
-        step(backend, model, cache, batch, List.of(tables.get(s)), ids, prompt);
+      try (Model model = Model.open(folder, backend, new Transformer.Rows(2048, 256), 0)) {
+        System.out.printf("llama: opened in %.1f s%n", (System.nanoTime() - start) / 1e9);
+        for (String part : parts) {
+          if (part.contains(":")) {
+            GpuSpeed.measure(backend, model, GpuSpeed.Load.of(part));
+          }
+        }
       }
-      double prefill = (System.nanoTime() - start) / 1e9;
-      int[] next = new int[sequences];
-      Arrays.fill(next, 7);
-      for (int i = 0; i < 8; i++) {
-        step(backend, model, cache, batch, tables, next, 1);
-      }
-      start = System.nanoTime();
-      for (int i = 0; i < steps; i++) {
-        step(backend, model, cache, batch, tables, next, 1);
-      }
-      double decode = (System.nanoTime() - start) / 1e9;
-      System.out.printf(
-          "speed: %d sequences: prompt %.0f tokens/s, decoding %.0f tokens/s, %.2f ms a step%n",
-          sequences,
-          sequences * prompt / prefill,
-          sequences * steps / decode,
-          1000 * decode / steps);
-      for (BlockTable table : tables) {
-        cache.release(table);
-      }
-    }
-  }
-
-  private static void step(
-      Backend backend,
-      Model model,
-      KvCache cache,
-      AttentionMetadata batch,
-      List<BlockTable> tables,
-      int[] ids,
-      int rows) {
-    batch.clear();
-    for (BlockTable table : tables) {
-      if (!(cache.reserve(table, rows) instanceof Reservation.Granted)) {
-        throw new IllegalStateException("no room");
-      }
-      batch.add(table, rows);
-    }
-    model.transformer().forward(batch, ids, null);
-    int[] last = new int[tables.size()];
-    for (int s = 0; s < last.length; s++) {
-      last[s] = batch.firstRow(s + 1) - 1;
-    }
-    Buffer logits = model.transformer().logits(last, last.length);
-    float[] row = new float[logits.columns()];
-    for (int s = 0; s < last.length; s++) {
-      backend.read(logits, s, row, 0);
-    }
-    for (BlockTable table : tables) {
-      cache.commit(table, rows);
     }
   }
 }

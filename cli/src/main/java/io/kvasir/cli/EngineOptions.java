@@ -92,7 +92,8 @@ final class EngineOptions {
   }
 
   private static CudaBackend.Opening openGpu(int ordinal) {
-    return CudaBackend.open(System.getProperty("kvasir.cuda.library", CudaDriver.LIBRARY), ordinal);
+    String library = System.getProperty("kvasir.cuda.library", CudaDriver.LIBRARY);
+    return CudaBackend.open(library, ordinal, Boolean.getBoolean("kvasir.cuda.exact"));
   }
 
   int threads() {

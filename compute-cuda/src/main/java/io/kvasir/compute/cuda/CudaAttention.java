@@ -9,6 +9,7 @@ import io.kvasir.kvcache.PrunedTokens;
 import io.kvasir.kvcache.format.KvBasis;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
+import org.jspecify.annotations.Nullable;
 
 /// Attention over the paged cache on the device: stores new rows, then lets queries attend.
 final class CudaAttention implements AutoCloseable {
@@ -23,12 +24,19 @@ final class CudaAttention implements AutoCloseable {
   private final DeviceArray prunedPlaces;
   private final DeviceArray prunedRows;
   private final IdentityHashMap<KvBasis, DeviceArray> centres = new IdentityHashMap<>();
+  private final @Nullable TensorCoreAttention tensorCores;
   private final long storing;
   private final long attending;
   private long[] places = {};
   private long[] pruned = {};
 
-  CudaAttention(CudaContext context, CudaKernels kernels, Staging staging, Launch launch) {
+  /// @param exact whether only the kernels that sum in f32 are used
+  CudaAttention(
+      CudaContext context, CudaKernels kernels, Staging staging, Launch launch, boolean exact) {
+    tensorCores =
+        exact || !kernels.has("attend_plan")
+            ? null
+            : new TensorCoreAttention(context, kernels, staging, launch);
     this.context = context;
     this.staging = staging;
     this.launch = launch;
@@ -53,9 +61,16 @@ final class CudaAttention implements AutoCloseable {
     KvBasis basis = batch.basis(spec.cacheLayer());
     LayerGroup codes = layout.groupOf(spec.cacheLayer());
     tables.use(batch);
-    arguments.setKv(storage, layout, spec, tables, basis, centres(basis, spec));
+    long centre = centres(basis, spec);
+    arguments.setKv(storage, layout, spec, tables, basis, centre);
     if (operands.k() != 0) {
       store(batch, spec, storage, operands);
+    }
+    if (tensorCores != null
+        && tensorCores.attend(
+            new TensorCoreAttention.Call(
+                batch, spec, tables, storage, centre, operands.q(), operands.out()))) {
+      return;
     }
     arguments.setAttend(spec, codes, operands.q(), operands.out(), pruned(batch, spec, codes));
     launch
@@ -154,6 +169,9 @@ final class CudaAttention implements AutoCloseable {
   @Override
   public void close() {
     arguments.close();
+    if (tensorCores != null) {
+      tensorCores.close();
+    }
     tables.close();
     prunedPlaces.close();
     prunedRows.close();

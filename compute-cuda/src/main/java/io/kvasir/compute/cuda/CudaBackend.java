@@ -26,13 +26,27 @@ import org.jspecify.annotations.Nullable;
 /// An NVIDIA GPU as a backend: weights, activations and cache blocks in its memory, all operations
 /// queued on one stream. Only [#read] and the choice of experts wait for results.
 ///
-/// The bits of a row's result do not depend on the other rows of a batch, on the cut of a prompt
-/// nor on the block size.
+/// Where opened as exact, the bits of a row's result do not depend on the other rows of a batch, on
+/// the cut of a prompt nor on the block size. Otherwise products and attention of many rows go
+/// through the tensor cores, which round inputs to 16 bits; docs/cuda.md has the bounds.
 ///
 /// One thread at a time makes calls.
 public final class CudaBackend implements Backend {
   private static final List<String> RESOURCES =
       List.of("elementwise.fatbin", "linear.fatbin", "kv_store.fatbin", "kv_attend.fatbin");
+
+  /// Kernels for the tensor cores; without them the others do all.
+  private static final List<String> FAST_RESOURCES =
+      List.of(
+          "gemv.fatbin",
+          "gemm.fatbin",
+          "attention_plan.fatbin",
+          "attention_decode_16bit.fatbin",
+          "attention_decode_8bit.fatbin",
+          "attention_decode_4bit.fatbin",
+          "attention_prefill.fatbin",
+          "attention_merge.fatbin");
+
   private static final int THREADS = 256;
   private static final int MOST_BLOCKS = 8192;
   private static final int HEADS_PER_BLOCK = 8;
@@ -50,13 +64,14 @@ public final class CudaBackend implements Backend {
   private final DeviceArray positions;
   private final DeviceArray selection;
   private final DeviceArray factors;
+  private final DeviceArray choices;
   private final DeviceArray innerUp;
   private final DeviceArray innerGate;
   private final IdentityHashMap<RopeTable, DeviceArray> frequencies = new IdentityHashMap<>();
   private final List<Long> buffers = new ArrayList<>();
   private @Nullable Thread thread;
 
-  private CudaBackend(CudaContext context) {
+  private CudaBackend(CudaContext context, boolean exact) {
     this.context = context;
     context.enter();
     thread = Thread.currentThread();
@@ -73,17 +88,23 @@ public final class CudaBackend implements Backend {
                     context.capability() % 10));
       }
     }
+    if (!exact) {
+      for (String resource : FAST_RESOURCES) {
+        kernels.load(resource);
+      }
+    }
     launch = new Launch(context);
     staging = new Staging(context);
     weights = new CudaWeights(context, staging);
-    products = new CudaProducts(kernels, launch);
-    attention = new CudaAttention(context, kernels, staging, launch);
+    products = new CudaProducts(context, kernels, staging, launch, exact);
+    attention = new CudaAttention(context, kernels, staging, launch, exact);
     experts = new CudaExperts(this, context, staging);
     elements = ElementKernels.of(kernels);
     ids = new DeviceArray(context, staging, "token ids");
     positions = new DeviceArray(context, staging, "positions");
     selection = new DeviceArray(context, staging, "selected rows");
     factors = new DeviceArray(context, staging, "factors of rows");
+    choices = new DeviceArray(context, staging, "choices");
     innerUp = new DeviceArray(context, staging, "inner rows of feed-forward networks");
     innerGate = new DeviceArray(context, staging, "gates of feed-forward networks");
   }
@@ -101,23 +122,26 @@ public final class CudaBackend implements Backend {
 
   /// Opens GPU `ordinal`, counted from 0, of the machine's driver.
   public static Opening open(int ordinal) {
-    return open(CudaDriver.LIBRARY, ordinal);
+    return open(CudaDriver.LIBRARY, ordinal, false);
   }
 
   /// Opens a GPU of another driver library, such as one that tests bring.
-  public static Opening open(String library, int ordinal) {
+  ///
+  /// @param exact whether only the plain kernels are used, which sum in f32 and give a row the same
+  ///   bits in any company and however a prompt is cut
+  public static Opening open(String library, int ordinal, boolean exact) {
     return switch (CudaDriver.load(library)) {
       case CudaDriver.Missing missing -> new Unavailable(missing.reason());
-      case CudaDriver.Loaded loaded -> open(loaded.driver(), ordinal);
+      case CudaDriver.Loaded loaded -> open(loaded.driver(), ordinal, exact);
     };
   }
 
-  private static Opening open(CudaDriver driver, int ordinal) {
+  private static Opening open(CudaDriver driver, int ordinal, boolean exact) {
     return switch (CudaContext.open(driver, ordinal)) {
       case CudaContext.Unusable unusable -> new Unavailable(unusable.reason());
       case CudaContext.Opened opened -> {
         try {
-          yield new Ready(new CudaBackend(opened.context()));
+          yield new Ready(new CudaBackend(opened.context(), exact));
         } catch (CudaException | IllegalStateException e) {
           opened.context().close();
           yield new Unavailable(String.valueOf(e.getMessage()));
@@ -201,6 +225,38 @@ public final class CudaBackend implements Backend {
     enter();
     CudaBuffer buffer = CudaBuffer.of(source);
     staging.download(buffer.pointer() + buffer.bytes(row), target, offset, buffer.columns());
+  }
+
+  /// The column of the largest of the first `columns` elements of each row, the first of equal
+  /// ones: greedy choices without moving all scores to the host.
+  ///
+  /// @param into gets one number for each of the first `rows` rows
+  public void argmax(Buffer source, int rows, int columns, int[] into) {
+    enter();
+    long target = choices.room(4L * rows);
+    launch
+        .of(kernels.function("kv_argmax"))
+        .pointer(CudaBuffer.of(source).pointer())
+        .number(source.columns())
+        .number(columns)
+        .pointer(target)
+        .launch(rows, 1024);
+    staging.download(target, into, rows);
+  }
+
+  /// Fills weights that are uploaded from now on with random numbers in [-reach, reach) instead of
+  /// their tensors' elements, to measure shapes without a model's file; bf16 only.
+  public void randomize(float reach) {
+    weights.randomize(
+        (pointer, count) -> {
+          launch
+              .of(kernels.function("kv_random_bf16"))
+              .pointer(pointer)
+              .pointer(count)
+              .real(reach)
+              .pointer(pointer * 31);
+          run(count);
+        });
   }
 
   @Override
@@ -550,7 +606,7 @@ public final class CudaBackend implements Backend {
     enter();
     context.synchronize(context.computeStream());
     for (DeviceArray array :
-        new DeviceArray[] {ids, positions, selection, factors, innerUp, innerGate}) {
+        new DeviceArray[] {ids, positions, selection, factors, choices, innerUp, innerGate}) {
       array.close();
     }
     for (DeviceArray array : frequencies.values()) {
@@ -561,6 +617,7 @@ public final class CudaBackend implements Backend {
     }
     experts.close();
     attention.close();
+    products.close();
     weights.close();
     staging.close();
     launch.close();

@@ -103,6 +103,7 @@ public record CudaDriver(
       Call3 function,
       Call1 unloadModule,
       Call3 functionAttribute,
+      Call4 global,
       Call11 launch) {}
 
   /// Launches recorded and replayed.
@@ -185,6 +186,7 @@ public record CudaDriver(
             b.three("cuModuleGetFunction"),
             b.one("cuModuleUnload"),
             b.three("cuFuncSetAttribute"),
+            b.four("cuModuleGetGlobal_v2"),
             b.bind("cuLaunchKernel", Call11.class, 11));
     Graphs graphs =
         new Graphs(

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// The compiled kernels of the module's resources, loaded into a context.
 ///
@@ -20,7 +21,7 @@ final class CudaKernels implements AutoCloseable {
   private static final int UNSUPPORTED_PTX = 222;
   private static final int NOT_FOUND = 500;
 
-  /// Functions in `MAX_DYNAMIC_SHARED_SIZE_BYTES`.
+  /// `CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`.
   private static final int MAX_DYNAMIC_SHARED = 8;
 
   private final CudaContext context;
@@ -65,21 +66,21 @@ final class CudaKernels implements AutoCloseable {
 
   /// Whether a loaded resource has this kernel.
   boolean has(String name) {
-    return find(name) != 0;
+    return lookUp(name) != 0;
   }
 
   /// The kernel's handle.
   ///
   /// @throws IllegalStateException where no loaded resource has it
   long function(String name) {
-    long function = find(name);
+    long function = lookUp(name);
     if (function == 0) {
       throw new IllegalStateException("there is no GPU kernel " + name);
     }
     return function;
   }
 
-  private long find(String name) {
+  private long lookUp(String name) {
     Long known = functions.get(name);
     if (known != null) {
       return known;
@@ -101,14 +102,41 @@ final class CudaKernels implements AutoCloseable {
     return found;
   }
 
-  /// Lets a kernel have more than 48 KiB of dynamic shared memory.
-  void allowShared(String name, int bytes) {
-    long function = function(name);
-    CudaDriver.Code code = context.driver().code();
-    context.check(
-        code.functionAttribute().call(function, MAX_DYNAMIC_SHARED, bytes),
-        "cuFuncSetAttribute of " + name);
+  /// The dynamic shared memory that a kernel wants: its module's constant `NAME_shared`, 0 where
+  /// there is none. Allows it to the kernel.
+  int sharedBytes(String name) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment text = arena.allocateFrom(name + "_shared");
+      MemorySegment place = arena.allocate(16, 8);
+      MemorySegment value = arena.allocate(8, 8);
+      CudaDriver.Code code = context.driver().code();
+      for (long module : modules) {
+        int result =
+            code.global().call(place.address(), place.address() + 8, module, text.address());
+        if (result == 0) {
+          long stream = context.computeStream();
+          context.toHost(value, place.get(ValueLayout.JAVA_LONG, 0), 4, stream);
+          context.synchronize(stream);
+          int bytes = value.get(ValueLayout.JAVA_INT, 0);
+          context.check(
+              code.functionAttribute().call(function(name), MAX_DYNAMIC_SHARED, bytes),
+              "cuFuncSetAttribute of " + name);
+          return bytes;
+        }
+      }
+      return 0;
+    }
   }
+
+  /// A kernel with the shared memory that it wants; null where no loaded resource has it.
+  @Nullable Sized find(String name) {
+    return has(name) ? new Sized(function(name), sharedBytes(name)) : null;
+  }
+
+  /// A kernel.
+  ///
+  /// @param sharedBytes of dynamic shared memory to launch it with
+  record Sized(long function, int sharedBytes) {}
 
   @Override
   public void close() {

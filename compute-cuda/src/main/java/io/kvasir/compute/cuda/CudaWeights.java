@@ -9,6 +9,7 @@ import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// Uploads weights, each range of a file once, and keeps them in their number format where a kernel
 /// decodes it; other formats are expanded to f32.
@@ -38,7 +39,19 @@ final class CudaWeights implements AutoCloseable {
   private final Staging staging;
   private final Map<Source, Long> uploaded = new HashMap<>();
   private final Set<TensorType> expanded = EnumSet.noneOf(TensorType.class);
+  private @Nullable Filling filling;
   private long bytes;
+
+  /// Writes numbers to the device.
+  @FunctionalInterface
+  interface Filling {
+    void fill(long pointer, long count);
+  }
+
+  /// Lets bf16 weights come from elsewhere than their tensors.
+  void randomize(Filling source) {
+    filling = source;
+  }
 
   CudaWeights(CudaContext context, Staging staging) {
     this.context = context;
@@ -64,7 +77,9 @@ final class CudaWeights implements AutoCloseable {
       known = context.allocate(rowBytes * rows, "weights of '" + tensor.name() + "'");
       uploaded.put(source, known);
       bytes += rowBytes * rows;
-      if (type == tensor.type()) {
+      if (filling != null && type == TensorType.BF16) {
+        filling.fill(known, (long) rows * columns);
+      } else if (type == tensor.type()) {
         staging.upload(data, known);
       } else {
         expand(tensor, known);

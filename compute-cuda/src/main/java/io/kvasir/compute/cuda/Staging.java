@@ -79,6 +79,16 @@ final class Staging implements AutoCloseable {
     }
   }
 
+  void download(long source, int[] target, int count) {
+    for (int done = 0; done < count; ) {
+      int part = Math.min(count - done, READ_BYTES / 4);
+      context.toHost(back, source + 4L * done, 4L * part, context.computeStream());
+      context.synchronize(context.computeStream());
+      MemorySegment.copy(back, ValueLayout.JAVA_INT, 0, target, done, part);
+      done += part;
+    }
+  }
+
   /// Queues copies of memory of any kind to the device; done when this returns.
   void upload(MemorySegment from, long target) {
     long bytes = from.byteSize();

@@ -42,7 +42,7 @@ final class CudaBackendTest {
 
   @Test
   void open_noDriver_saysSo() {
-    assertThat(CudaBackend.open("libcuda-that-is-not-here.so.1", 0))
+    assertThat(CudaBackend.open("libcuda-that-is-not-here.so.1", 0, true))
         .isEqualTo(
             new CudaBackend.Unavailable(
                 "there is no NVIDIA driver on this machine (libcuda-that-is-not-here.so.1)"));
@@ -50,7 +50,7 @@ final class CudaBackendTest {
 
   @Test
   void open_noSuchGpu_namesItAndHowManyThereAre() {
-    assertThat(CudaBackend.open(EmulatedDriver.library(), 3))
+    assertThat(CudaBackend.open(EmulatedDriver.library(), 3, true))
         .isEqualTo(
             new CudaBackend.Unavailable(
                 "there is no GPU 3: the NVIDIA driver finds 1, counted from 0"));

@@ -42,7 +42,7 @@ final class EmulatedDriver {
 
   /// A backend on it, to be closed by the caller.
   static CudaBackend open() {
-    return switch (CudaBackend.open(library(), 0)) {
+    return switch (CudaBackend.open(library(), 0, true)) {
       case CudaBackend.Ready ready -> ready.backend();
       case CudaBackend.Unavailable unavailable -> throw new AssertionError(unavailable.reason());
     };

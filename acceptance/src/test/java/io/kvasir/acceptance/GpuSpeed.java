@@ -1,0 +1,209 @@
+package io.kvasir.acceptance;
+
+import io.kvasir.compute.AttentionMetadata;
+import io.kvasir.compute.Buffer;
+import io.kvasir.compute.cuda.CudaBackend;
+import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.KvCache;
+import io.kvasir.kvcache.KvCacheConfig;
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.Reservation;
+import io.kvasir.kvcache.format.KvRecipe;
+import io.kvasir.model.Model;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// Measures prompts and decoding of a model on a GPU, below the engine: one forward pass a step,
+/// greedy choices on the device.
+final class GpuSpeed {
+  private GpuSpeed() {}
+
+  /// What is measured.
+  ///
+  /// @param format of keys and values
+  /// @param prompt tokens of each sequence
+  /// @param chunk tokens of a pass over prompts
+  /// @param steps that are decoded
+  record Load(String format, int sequences, int prompt, int chunk, int steps) {
+
+    /// `FORMAT:SEQUENCES:PROMPT:CHUNK:STEPS`.
+    static Load of(String text) {
+      String[] parts = text.split(":", -1);
+      return new Load(
+          parts[0],
+          Integer.parseInt(parts[1]),
+          Integer.parseInt(parts[2]),
+          Integer.parseInt(parts[3]),
+          Integer.parseInt(parts[4]));
+    }
+  }
+
+  static void measure(CudaBackend backend, Model model, Load load) {
+    KvLayout layout = model.config().kvLayout(64, KvRecipe.named(load.format()));
+    int sequences = load.sequences();
+    int length = load.prompt() + load.steps() + 16;
+    int blocks = sequences * (int) layout.blocksFor(length, load.chunk()) + 16;
+    try (KvCache cache =
+        new KvCache(
+            new KvCacheConfig(layout, blocks), backend.storage(layout.blockBytes(), blocks))) {
+      Pass pass = new Pass(backend, model, cache, new AttentionMetadata(layout, cache.storage()));
+      List<BlockTable> tables = new ArrayList<>();
+      int[] ids = new int[load.chunk()];
+      for (int i = 0; i < ids.length; i++) {
+        ids[i] = 5 + (int) (i * 2654435L % (model.transformer().vocabularySize() - 5));
+      }
+      long start = System.nanoTime();
+      for (int s = 0; s < sequences; s++) {
+        tables.add(cache.open());
+        for (int from = 0; from < load.prompt(); from += load.chunk()) {
+          int rows = Math.min(load.chunk(), load.prompt() - from);
+          pass.run(List.of(tables.get(s)), Arrays.copyOf(ids, rows), rows);
+        }
+      }
+      backend.synchronize();
+      double prefill = (System.nanoTime() - start) / 1e9;
+      int[] next = new int[sequences];
+      Arrays.fill(next, 7);
+      for (int i = 0; i < 8; i++) {
+        next = pass.run(tables, next, 1);
+      }
+      long launches = backend.launches();
+      pass.hostNanos = 0;
+      start = System.nanoTime();
+      for (int i = 0; i < load.steps(); i++) {
+        next = pass.run(tables, next, 1);
+      }
+      double decode = (System.nanoTime() - start) / 1e9;
+      System.out.printf(
+          "speed %-30s prompt %7.0f tokens/s, decoding %7.0f tokens/s, %6.2f ms a step, of which"
+              + " the host %.2f ms for %d launches; cache %.1f GB%n",
+          load,
+          sequences * load.prompt() / prefill,
+          sequences * load.steps() / decode,
+          1000 * decode / load.steps(),
+          pass.hostNanos / 1e6 / load.steps(),
+          (backend.launches() - launches) / load.steps(),
+          layout.blockBytes() * blocks / 1e9);
+      for (BlockTable table : tables) {
+        cache.release(table);
+      }
+    }
+  }
+
+  /// Forward passes over one cache.
+  private static final class Pass {
+    private final CudaBackend backend;
+    private final Model model;
+    private final KvCache cache;
+    private final AttentionMetadata batch;
+    private long hostNanos;
+
+    Pass(CudaBackend backend, Model model, KvCache cache, AttentionMetadata batch) {
+      this.backend = backend;
+      this.model = model;
+      this.cache = cache;
+      this.batch = batch;
+    }
+
+    /// Computes `rows` tokens of each table and chooses the next one of each.
+    int[] run(List<BlockTable> tables, int[] ids, int rows) {
+      long start = System.nanoTime();
+      batch.clear();
+      for (BlockTable table : tables) {
+        if (!(cache.reserve(table, rows) instanceof Reservation.Granted)) {
+          throw new IllegalStateException("no room for " + rows + " rows");
+        }
+        batch.add(table, rows);
+      }
+      model.transformer().forward(batch, ids, null);
+      int[] last = new int[tables.size()];
+      for (int s = 0; s < last.length; s++) {
+        last[s] = batch.firstRow(s + 1) - 1;
+      }
+      Buffer logits = model.transformer().logits(last, last.length);
+      hostNanos += System.nanoTime() - start;
+      int[] next = new int[last.length];
+      backend.argmax(logits, next.length, model.transformer().vocabularySize(), next);
+      for (BlockTable table : tables) {
+        cache.commit(table, rows);
+      }
+      return next;
+    }
+  }
+
+  /// A folder with a model of the shape of Llama 3.1 8B whose matrices are holes in a file.
+  static Path writeLlama(Path folder) throws IOException {
+    Files.writeString(
+        folder.resolve("config.json"),
+        """
+        {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
+        "intermediate_size":14336,"num_attention_heads":32,"num_key_value_heads":8,
+        "num_hidden_layers":32,"vocab_size":128256,"rms_norm_eps":1e-05,"rope_theta":500000.0,
+        "max_position_embeddings":131072,"hidden_act":"silu","tie_word_embeddings":false,
+        "bos_token_id":128000,"eos_token_id":128001,"torch_dtype":"bfloat16"}
+        """);
+    Map<String, int[]> shapes = new LinkedHashMap<>();
+    shapes.put("model.embed_tokens.weight", new int[] {128256, 4096});
+    for (int layer = 0; layer < 32; layer++) {
+      String name = "model.layers." + layer + ".";
+      shapes.put(name + "self_attn.q_proj.weight", new int[] {4096, 4096});
+      shapes.put(name + "self_attn.k_proj.weight", new int[] {1024, 4096});
+      shapes.put(name + "self_attn.v_proj.weight", new int[] {1024, 4096});
+      shapes.put(name + "self_attn.o_proj.weight", new int[] {4096, 4096});
+      shapes.put(name + "mlp.gate_proj.weight", new int[] {14336, 4096});
+      shapes.put(name + "mlp.up_proj.weight", new int[] {14336, 4096});
+      shapes.put(name + "mlp.down_proj.weight", new int[] {4096, 14336});
+      shapes.put(name + "input_layernorm.weight", new int[] {4096});
+      shapes.put(name + "post_attention_layernorm.weight", new int[] {4096});
+    }
+    shapes.put("model.norm.weight", new int[] {4096});
+    shapes.put("lm_head.weight", new int[] {128256, 4096});
+    StringBuilder header = new StringBuilder("{");
+    long at = 0;
+    List<Long> ones = new ArrayList<>();
+    for (Map.Entry<String, int[]> tensor : shapes.entrySet()) {
+      int[] shape = tensor.getValue();
+      long bytes = 2L * shape[0] * (shape.length > 1 ? shape[1] : 1);
+      if (shape.length == 1) {
+        ones.add(at);
+      }
+      header
+          .append(header.length() > 1 ? "," : "")
+          .append("\"%s\":{\"dtype\":\"BF16\",\"shape\":%s,\"data_offsets\":[%d,%d]}"
+              .formatted(tensor.getKey(), Arrays.toString(shape), at, at + bytes));
+      at += bytes;
+    }
+    header.append('}');
+    while (header.length() % 8 != 0) {
+      header.append(' ');
+    }
+    byte[] text = header.toString().getBytes(StandardCharsets.UTF_8);
+    byte[] norm = new byte[2 * 4096];
+    for (int i = 0; i < norm.length; i += 2) {
+      norm[i] = (byte) 0x80;
+      norm[i + 1] = 0x3f;
+    }
+    try (RandomAccessFile file =
+        new RandomAccessFile(folder.resolve("model.safetensors").toFile(), "rw")) {
+      file.setLength(8 + text.length + at);
+      file.write(
+          ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(0, text.length).array());
+      file.write(text);
+      for (long place : ones) {
+        file.seek(8 + text.length + place);
+        file.write(norm);
+      }
+    }
+    return folder;
+  }
+}

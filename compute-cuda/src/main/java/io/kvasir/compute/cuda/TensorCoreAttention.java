@@ -1,0 +1,501 @@
+package io.kvasir.compute.cuda;
+
+import io.kvasir.compute.AttentionMetadata;
+import io.kvasir.compute.AttentionSpec;
+import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.LayerKv;
+import io.kvasir.kvcache.format.KvBasis;
+import io.kvasir.kvcache.format.PlaneKind;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/// Attention on the tensor cores, for the head sizes and formats that `attention_*.cu` has: rows that
+/// decode by runs of positions, rows of prompts in blocks of 128; see docs/cuda.md.
+///
+/// Runs have a fixed length, so a decoding row's bits do not depend on its company.
+final class TensorCoreAttention implements AutoCloseable {
+  /// Positions of a run.
+  private static final int RUN_TOKENS = 512;
+
+  /// Rows of a sequence from which on it is a prompt.
+  private static final int PROMPT_ROWS = 16;
+
+  private static final int NEVER = 1 << 30;
+  private static final int MOST_GRID = 65535;
+  private static final int ITEM_BYTES = 32;
+  private static final int EXPANSION_BYTES = 16;
+  private static final int COUNTS = 6;
+  private static final int PLAN_BYTES = 128;
+  private static final int PREFILL_BYTES = 160;
+
+  private final CudaKernels kernels;
+  private final Launch launch;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment plan = arena.allocate(PLAN_BYTES, 8);
+  private final MemorySegment prefill = arena.allocate(PREFILL_BYTES, 8);
+  private final Map<String, CudaKernels.@Nullable Sized> found = new HashMap<>();
+  private final Map<Integer, Lists> plans = new HashMap<>();
+  private final CudaContext context;
+  private final Staging staging;
+  private final DeviceArray turned;
+  private final DeviceArray centre;
+  private final DeviceArray acc;
+  private final DeviceArray ml;
+  private final DeviceArray tiles;
+
+  TensorCoreAttention(CudaContext context, CudaKernels kernels, Staging staging, Launch launch) {
+    this.context = context;
+    this.kernels = kernels;
+    this.staging = staging;
+    this.launch = launch;
+    turned = new DeviceArray(context, staging, "turned queries");
+    centre = new DeviceArray(context, staging, "products with centres");
+    acc = new DeviceArray(context, staging, "partial results of attention");
+    ml = new DeviceArray(context, staging, "partial results of attention");
+    tiles = new DeviceArray(context, staging, "tiles of prompts");
+  }
+
+  /// What a step reads in the layers of one group, listed on the device.
+  private static final class Lists {
+    final DeviceArray memory;
+    @Nullable AttentionMetadata batch;
+    long step = -1;
+    int capacity;
+    int prompts;
+    int promptTiles;
+    int slots;
+    boolean decodes;
+    long codes;
+    long tail;
+    long sinks;
+    long prefills;
+    long expansions;
+    long counts;
+    long firstSlot;
+
+    Lists(DeviceArray memory) {
+      this.memory = memory;
+    }
+  }
+
+  /// The kernels of one call.
+  ///
+  /// @param exact of the f16 copies
+  private record Choice(
+      CudaKernels.Sized codes,
+      CudaKernels.@Nullable Sized exact,
+      CudaKernels.@Nullable Sized promptCodes,
+      CudaKernels.@Nullable Sized promptExact,
+      boolean coded) {}
+
+  /// What is computed where; device addresses.
+  ///
+  /// @param centres rotated, 0 for none
+  record Call(
+      AttentionMetadata batch,
+      AttentionSpec spec,
+      StepTables tables,
+      CudaKvStorage storage,
+      long centres,
+      long q,
+      long out) {}
+
+  /// Attends, unless the layer or the batch is of a kind that these kernels do not know.
+  ///
+  /// @return whether it did
+  boolean attend(Call call) {
+    Choice choice = choose(call);
+    if (choice == null) {
+      return false;
+    }
+    AttentionSpec spec = call.spec();
+    KvLayout layout = call.batch().layout();
+    LayerGroup codes = layout.groupOf(spec.cacheLayer());
+    boolean prompts = choice.promptCodes() != null && spec.slopes() == null;
+    Lists lists = plans.get(codes.index());
+    if (lists == null) {
+      lists = new Lists(new DeviceArray(context, staging, "lists of runs"));
+      plans.put(codes.index(), lists);
+    }
+    if (lists.batch != call.batch() || lists.step != call.batch().step()) {
+      measure(lists, call, prompts, codes);
+      if (lists.capacity > MOST_GRID) {
+        return false;
+      }
+      plan(lists, call, prompts, choice.coded(), codes);
+    } else if (lists.capacity > MOST_GRID) {
+      return false;
+    }
+    long q = queries(call);
+    long middle = call.centres() == 0 ? 0 : centre.room(0);
+    run(lists, call, choice, q, middle);
+    merge(lists, call);
+    return true;
+  }
+
+  private @Nullable Choice choose(Call call) {
+    AttentionSpec spec = call.spec();
+    KvLayout layout = call.batch().layout();
+    LayerKv kv = layout.groupOf(spec.cacheLayer()).kv();
+    int dim = spec.keyDim();
+    if (kv.keyKind() != PlaneKind.KEYS
+        || spec.valueDim() != dim
+        || layout.blockTokens() % 32 != 0
+        || call.storage().blockBytes() % 16 != 0) {
+      return null;
+    }
+    for (int s = 0; s < call.batch().sequences(); s++) {
+      if (call.batch().table(s).pruned() != null) {
+        return null;
+      }
+    }
+    String keys = kv.keyFormat().name();
+    String values = kv.valueFormat().name();
+    String formats = keys.equals(values) ? keys : keys + "_" + values;
+    CudaKernels.Sized codes = kernel("attend_decode_" + formats + "_" + dim);
+    CudaKernels.Sized exact = kernel("attend_decode_f16_" + dim);
+    if (codes == null || !kv.exact().isNone() && exact == null) {
+      return null;
+    }
+    boolean coded = number(keys) > 1;
+    String kind = keys.equals("bf16") ? "bf16_" : "f16_";
+    return new Choice(
+        codes,
+        exact,
+        kernel("attend_prefill_" + kind + dim),
+        kernel("attend_prefill_f16_" + dim),
+        coded);
+  }
+
+  private CudaKernels.@Nullable Sized kernel(String name) {
+    if (!found.containsKey(name)) {
+      found.put(name, kernels.find(name));
+    }
+    return found.get(name);
+  }
+
+  /// Upper bounds of the lists.
+  private static void measure(Lists lists, Call call, boolean prompts, LayerGroup codes) {
+    AttentionMetadata batch = call.batch();
+    int passes = 1 + (codes.kv().exact().hasTail() ? 1 : 0);
+    passes += codes.kv().exact().sinks() > 0 ? 1 : 0;
+    long capacity = 0;
+    long slots = 0;
+    lists.prompts = 0;
+    lists.promptTiles = 0;
+    lists.decodes = false;
+    for (int s = 0; s < batch.sequences(); s++) {
+      int rows = batch.rowCount(s);
+      int last = batch.positions()[batch.firstRow(s) + rows - 1];
+      if (prompts && rows >= PROMPT_ROWS) {
+        lists.prompts += rows / 128 + 2;
+        lists.promptTiles += (last + 16) / 16;
+        slots += (long) rows * passes;
+      } else {
+        long runs = (long) rows * (last / RUN_TOKENS + 1 + passes + 1);
+        capacity += runs;
+        slots += runs;
+        lists.decodes = true;
+      }
+    }
+    lists.capacity = (int) Math.min(Integer.MAX_VALUE, capacity);
+    lists.slots = (int) Math.min(Integer.MAX_VALUE, slots);
+    lists.batch = batch;
+    lists.step = batch.step();
+  }
+
+  private void plan(Lists lists, Call call, boolean prompts, boolean coded, LayerGroup codes) {
+    AttentionMetadata batch = call.batch();
+    KvLayout layout = batch.layout();
+    int layer = call.spec().cacheLayer();
+    LayerGroup tail = layout.exactGroup(layer, LayerGroup.Role.TAIL);
+    LayerGroup sinks = layout.exactGroup(layer, LayerGroup.Role.SINKS);
+    int rows = batch.rows();
+    long listBytes = (long) ITEM_BYTES * Math.max(1, lists.capacity);
+    long at =
+        lists.memory.room(
+            3 * listBytes
+                + (long) ITEM_BYTES * (lists.prompts + 1)
+                + (long) EXPANSION_BYTES * (batch.sequences() + 1)
+                + 4L * (COUNTS + rows + 1)
+                + 64);
+    lists.codes = at;
+    lists.tail = at + listBytes;
+    lists.sinks = at + 2 * listBytes;
+    lists.prefills = at + 3 * listBytes;
+    lists.expansions = lists.prefills + (long) ITEM_BYTES * (lists.prompts + 1);
+    lists.counts = lists.expansions + (long) EXPANSION_BYTES * (batch.sequences() + 1);
+    lists.firstSlot = lists.counts + 4L * COUNTS;
+    StepTables tables = call.tables();
+    long[] pointers = {
+      tables.positions(),
+      tables.sequenceOfRow(),
+      tables.starts(codes.index()),
+      tail == null ? 0 : tables.starts(tail.index()),
+      sinks == null ? 0 : tables.starts(sinks.index()),
+      lists.codes,
+      lists.tail,
+      lists.sinks,
+      lists.prefills,
+      lists.expansions,
+      lists.counts,
+      lists.firstSlot
+    };
+    int[] numbers = {
+      rows,
+      codes.kv().window(),
+      codes.kv().exact().sinks(),
+      codes.kv().exact().tail(),
+      RUN_TOKENS,
+      prompts ? PROMPT_ROWS : NEVER,
+      coded ? 1 : 0
+    };
+    fill(plan, pointers, numbers);
+    launch.of(kernels.function("attend_plan")).structure(plan).launch(1, 256);
+  }
+
+  private static void fill(MemorySegment target, long[] pointers, int[] numbers) {
+    MemorySegment.copy(pointers, 0, target, ValueLayout.JAVA_LONG, 0, pointers.length);
+    MemorySegment.copy(
+        numbers, 0, target, ValueLayout.JAVA_INT, 8L * pointers.length, numbers.length);
+  }
+
+  /// The queries in the layer's basis.
+  private long queries(Call call) {
+    AttentionSpec spec = call.spec();
+    KvBasis basis = call.batch().basis(spec.cacheLayer());
+    if (basis.keyRotation() <= 1 && call.centres() == 0) {
+      return call.q();
+    }
+    int rows = call.batch().rows();
+    long into = turned.room(4L * rows * spec.heads() * spec.keyDim());
+    launch
+        .of(kernels.function("attend_query"))
+        .pointer(call.q())
+        .pointer(into)
+        .pointer(call.centres())
+        .pointer(centre.room(4L * rows * spec.heads()))
+        .number(spec.heads())
+        .number(spec.kvHeads())
+        .number(spec.keyDim())
+        .number(basis.keyRotation())
+        .launch(rows, Math.min(32 * spec.heads(), 1024));
+    return into;
+  }
+
+  private void run(Lists lists, Call call, Choice choice, long q, long middle) {
+    AttentionSpec spec = call.spec();
+    KvLayout layout = call.batch().layout();
+    int layer = spec.cacheLayer();
+    LayerGroup codes = layout.groupOf(layer);
+    LayerGroup tail = layout.exactGroup(layer, LayerGroup.Role.TAIL);
+    LayerGroup sinks = layout.exactGroup(layer, LayerGroup.Role.SINKS);
+    acc.room(4L * lists.slots * spec.heads() * spec.valueDim());
+    ml.room(8L * lists.slots * spec.heads());
+    Place place = Place.of(call, codes);
+    if (lists.decodes) {
+      decode(lists, call, choice.codes(), place, new Runs(lists.codes, 0), q, middle);
+      if (tail != null && choice.exact() != null) {
+        Place exact = Place.of(call, tail);
+        decode(lists, call, choice.exact(), exact, new Runs(lists.tail, 1), q, middle);
+      }
+      if (sinks != null && choice.exact() != null) {
+        Place exact = Place.of(call, sinks);
+        decode(lists, call, choice.exact(), exact, new Runs(lists.sinks, 2), q, middle);
+      }
+    }
+    if (lists.prompts == 0 || choice.promptCodes() == null) {
+      return;
+    }
+    if (choice.coded()) {
+      place = expand(lists, call, place, codes.kv());
+    }
+    prefill(lists, call, choice.promptCodes(), place, new Pass(1, 0), q, middle);
+    if (tail != null && choice.promptExact() != null) {
+      Place exact = Place.of(call, tail);
+      prefill(lists, call, choice.promptExact(), exact, new Pass(2, 1), q, middle);
+    }
+    if (sinks != null && choice.promptExact() != null) {
+      Place exact = Place.of(call, sinks);
+      int pass = tail == null ? 1 : 2;
+      prefill(lists, call, choice.promptExact(), exact, new Pass(3, pass), q, middle);
+    }
+  }
+
+  /// Where the rows of a layer lie.
+  private record Place(
+      long pool,
+      long blockBytes,
+      long keyOffset,
+      long headBytes,
+      long valueOffset,
+      long tables,
+      int tilesPerBlock) {
+
+    static Place of(Call call, LayerGroup group) {
+      KvLayout layout = call.batch().layout();
+      int layer = call.spec().cacheLayer();
+      long key = layout.keyOffset(group, layer, 0);
+      return new Place(
+          call.storage().pool(),
+          layout.blockBytes(),
+          key,
+          group.kv().headBytes(layout.blockTokens()),
+          layout.valueOffset(group, layer, 0) - key,
+          call.tables().tables(),
+          layout.blockTokens() / 16);
+    }
+  }
+
+  /// A list of runs and its counter's number.
+  private record Runs(long list, int counter) {}
+
+  private void decode(
+      Lists lists,
+      Call call,
+      CudaKernels.Sized kernel,
+      Place place,
+      Runs runs,
+      long q,
+      long middle) {
+    AttentionSpec spec = call.spec();
+    launch
+        .of(kernel.function())
+        .pointer(q)
+        .pointer(middle)
+        .pointer(spec.slopes() == null ? 0 : CudaBuffer.of(spec.slopes()).pointer())
+        .pointer(call.tables().positions())
+        .pointer(place.pool())
+        .pointer(place.blockBytes())
+        .pointer(place.keyOffset())
+        .pointer(place.headBytes())
+        .pointer(place.valueOffset())
+        .pointer(place.tables())
+        .pointer(runs.list())
+        .pointer(lists.counts + 4L * runs.counter())
+        .pointer(acc.room(0))
+        .pointer(ml.room(0))
+        .real(spec.scale())
+        .real(spec.softcap())
+        .number(place.tilesPerBlock())
+        .number(spec.heads())
+        .number(spec.kvHeads())
+        .shared(kernel.sharedBytes())
+        .launch(spec.kvHeads() * ((spec.groupSize() + 7) / 8), lists.capacity, 1, 128);
+  }
+
+  /// Coded tiles of prompts as f16 rows, and where they are then.
+  private Place expand(Lists lists, Call call, Place place, LayerKv kv) {
+    AttentionSpec spec = call.spec();
+    int dim = spec.keyDim();
+    long scratch = tiles.room(64L * dim * spec.kvHeads() * lists.promptTiles);
+    launch
+        .of(kernels.function("attend_expand"))
+        .pointer(lists.expansions)
+        .pointer(lists.counts)
+        .pointer(place.pool())
+        .pointer(place.blockBytes())
+        .pointer(place.keyOffset())
+        .pointer(place.headBytes())
+        .pointer(place.valueOffset())
+        .pointer(place.tables())
+        .number(place.tilesPerBlock())
+        .number(number(kv.keyFormat().name()))
+        .number(number(kv.valueFormat().name()))
+        .number(dim)
+        .pointer(scratch)
+        .launch(spec.kvHeads(), lists.promptTiles, 1, 256);
+    return new Place(
+        scratch, 64L * dim * spec.kvHeads(), 0, 64L * dim, 32L * dim, 0, 1);
+  }
+
+  /// The format's number in `attention_mma.cuh`.
+  private static int number(String format) {
+    return switch (format) {
+      case "bf16" -> 0;
+      case "f16" -> 1;
+      case "int8" -> 2;
+      case "fp8" -> 3;
+      default -> 4;
+    };
+  }
+
+  /// Which rows a pass over a prompt reads, and its place among the partial results.
+  private record Pass(int mode, int number) {}
+
+  private void prefill(
+      Lists lists,
+      Call call,
+      CudaKernels.Sized kernel,
+      Place place,
+      Pass pass,
+      long q,
+      long middle) {
+    AttentionSpec spec = call.spec();
+    LayerKv kv = call.batch().layout().groupOf(spec.cacheLayer()).kv();
+    long[] pointers = {
+      q,
+      middle,
+      0,
+      place.pool(),
+      place.blockBytes(),
+      place.keyOffset(),
+      place.headBytes(),
+      place.valueOffset(),
+      place.tables(),
+      lists.prefills,
+      lists.counts + 4L * 3,
+      lists.firstSlot,
+      acc.room(0),
+      ml.room(0)
+    };
+    int[] numbers = {
+      Float.floatToRawIntBits(spec.scale()),
+      Float.floatToRawIntBits(spec.softcap()),
+      place.tilesPerBlock(),
+      spec.heads(),
+      spec.kvHeads(),
+      kv.window(),
+      pass.mode(),
+      kv.exact().tail(),
+      kv.exact().sinks(),
+      pass.number()
+    };
+    fill(prefill, pointers, numbers);
+    launch
+        .of(kernel.function())
+        .structure(prefill.asSlice(0, 8L * pointers.length + 4L * numbers.length))
+        .shared(kernel.sharedBytes())
+        .launch(spec.heads(), lists.prompts, 1, 384);
+  }
+
+  private void merge(Lists lists, Call call) {
+    AttentionSpec spec = call.spec();
+    launch
+        .of(kernels.function("attend_merge"))
+        .pointer(acc.room(0))
+        .pointer(ml.room(0))
+        .pointer(lists.firstSlot)
+        .pointer(spec.sinks() == null ? 0 : CudaBuffer.of(spec.sinks()).pointer())
+        .pointer(call.out())
+        .number(0)
+        .number(call.batch().basis(spec.cacheLayer()).valueRotation())
+        .launch(spec.heads(), call.batch().rows(), 1, spec.valueDim());
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+    for (Lists lists : plans.values()) {
+      lists.memory.close();
+    }
+    for (DeviceArray array : new DeviceArray[] {turned, centre, acc, ml, tiles}) {
+      array.close();
+    }
+  }
+}
