@@ -190,15 +190,12 @@ final class GpuCheck {
         double away = 0;
         boolean same = true;
         for (int r = 0; r < TOKENS; r++) {
-          for (int i = 0; i < expected[r].length; i++) {
-            double d = Math.abs(expected[r][i] - whole[r][i]);
-            away = Math.max(away, Double.isNaN(d) ? Double.POSITIVE_INFINITY : d);
-            same &= whole[r][i] == parts[r][i];
-          }
+          away += divergence(expected[r], whole[r]) / TOKENS;
+          same &= Arrays.equals(whole[r], parts[r]);
         }
         note(
-            away < 0.2 && same,
-            "format %-8s against the processor %.1e, chunks %s"
+            away < 2e-3 && same,
+            "format %-8s against the processor KL %.1e, chunks %s"
                 .formatted(format.name(), away, same ? "bit-equal" : "DIFFER"));
       } catch (RuntimeException e) {
         note(false, "format " + format.name() + ": " + e);
@@ -258,20 +255,24 @@ final class GpuCheck {
 
   /// The tensor cores' logits against the plain kernels'.
   void fast(Path path, Supplier<CudaBackend> fast) {
-    for (KvFormat format :
-        List.of(KvFormat.F16, KvFormat.BF16, KvFormat.INT8, KvFormat.INT4)) {
+    for (KvFormat format : List.of(KvFormat.F16, KvFormat.BF16, KvFormat.INT8, KvFormat.INT4)) {
       try {
         float[][] expected = logits(cuda.get(), path, format, TOKENS);
-        report(format.name() + " prompt", expected, logits(fast.get(), path, format, TOKENS));
-        report(format.name() + " steps of 1", expected, logits(fast.get(), path, format, 1));
-        report(format.name() + " steps of 37", expected, logits(fast.get(), path, format, 37));
+        // A 4-bit code that rounds the other way moves scores a thousand times more than what moved
+        // it.
+        double bound = format.equals(KvFormat.INT4) ? 2e-2 : 1e-3;
+        report(
+            bound, format.name() + " prompt", expected, logits(fast.get(), path, format, TOKENS));
+        report(bound, format.name() + " steps of 1", expected, logits(fast.get(), path, format, 1));
+        report(
+            bound, format.name() + " steps of 37", expected, logits(fast.get(), path, format, 37));
       } catch (RuntimeException e) {
         note(false, "tensor cores " + format.name() + ": " + e);
       }
     }
   }
 
-  private void report(String what, float[][] expected, float[][] actual) {
+  private void report(double bound, String what, float[][] expected, float[][] actual) {
     double divergence = 0;
     double away = 0;
     int same = 0;
@@ -284,7 +285,7 @@ final class GpuCheck {
       }
     }
     note(
-        divergence < 1e-3 && same >= 0.98 * expected.length,
+        divergence < bound && same >= (1 - 10 * bound) * expected.length,
         "tensor cores %-18s KL %.1e, same best %d/%d, most %.1e"
             .formatted(what, divergence, same, expected.length, away));
   }
@@ -322,8 +323,7 @@ final class GpuCheck {
     for (int sequences : new int[] {1, 16, 64}) {
       try (CudaBackend backend = fast.get();
           Model model = Model.open(path, backend, new Transformer.Rows(512, 64), 0)) {
-        GpuSpeed.measure(
-            backend, model, new GpuSpeed.Load("f16", sequences, 512, 512, 64));
+        GpuSpeed.measure(backend, model, new GpuSpeed.Load("f16", sequences, 512, 512, 64));
       }
     }
   }

@@ -179,8 +179,9 @@ final class GpuSpeed {
       }
       header
           .append(header.length() > 1 ? "," : "")
-          .append("\"%s\":{\"dtype\":\"BF16\",\"shape\":%s,\"data_offsets\":[%d,%d]}"
-              .formatted(tensor.getKey(), Arrays.toString(shape), at, at + bytes));
+          .append(
+              "\"%s\":{\"dtype\":\"BF16\",\"shape\":%s,\"data_offsets\":[%d,%d]}"
+                  .formatted(tensor.getKey(), Arrays.toString(shape), at, at + bytes));
       at += bytes;
     }
     header.append('}');

@@ -40,6 +40,20 @@ public interface Backend extends Ops, AttentionBackend, AutoCloseable {
     return false;
   }
 
+  /// Finds the column of the largest of the first `columns` elements of each row, the first of
+  /// equal ones, where that spares moving all of them: on a device.
+  ///
+  /// @param into gets one number for each of the first `rows` rows
+  /// @return false where the caller looks for itself as fast
+  default boolean argmax(Buffer source, int rows, int columns, int[] into) {
+    return false;
+  }
+
+  /// Bytes of the backend's own memory that nobody uses; -1 where it has none of its own.
+  default long freeBytes() {
+    return -1;
+  }
+
   @Override
   void close();
 }

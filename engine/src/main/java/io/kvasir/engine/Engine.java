@@ -99,7 +99,7 @@ public final class Engine implements AutoCloseable {
     this.contextTokens = model.config().contextLength();
     KvLayout layout = model.config().kvLayout(config.blockTokens(), config.kvFormat());
     this.profile = config.keyProfiles().of(model, backend, layout);
-    KvCacheConfig cacheConfig = cacheConfig(layout, config);
+    KvCacheConfig cacheConfig = cacheConfig(layout, config, backend.freeBytes());
     KvStorage storage = backend.storage(layout.blockBytes(), cacheConfig.blockCount());
     this.cache = new KvCache(cacheConfig, storage, offloader(layout, storage, config));
     this.scheduler = new Scheduler(cache, config, contextTokens, this::wake);
@@ -164,7 +164,8 @@ public final class Engine implements AutoCloseable {
     return new Offloader(tiers, storage, config.offload(known));
   }
 
-  private KvCacheConfig cacheConfig(KvLayout layout, EngineConfig config) {
+  /// @param deviceBytes free on the backend's device, -1 where it has no memory of its own
+  private KvCacheConfig cacheConfig(KvLayout layout, EngineConfig config, long deviceBytes) {
     EvictionPolicy.Factory policy =
         TenantShares.of(
             EvictionPolicies.named(config.evictionPolicy()),
@@ -174,6 +175,12 @@ public final class Engine implements AutoCloseable {
       return KvCacheConfig.ofBytes(layout, config.cacheBytes()).withPolicy(policy);
     }
     long one = layout.blocksFor(contextTokens, config.stepTokens());
+    if (deviceBytes >= 0) {
+      // A device's memory is for its blocks, but for what a step needs besides.
+      long fitting = (deviceBytes - deviceBytes / 8) / layout.blockBytes();
+      long wanted = Math.clamp(fitting, 1, EngineConfig.SPARE_SEQUENCES * one);
+      return new KvCacheConfig(layout, Math.toIntExact(wanted)).withPolicy(policy);
+    }
     long spare =
         Math.min(EngineConfig.SPARE_SEQUENCES * one, config.spareBytes() / layout.blockBytes());
     return new KvCacheConfig(layout, Math.toIntExact(Math.max(one, spare))).withPolicy(policy);

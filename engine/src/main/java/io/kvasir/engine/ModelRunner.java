@@ -23,6 +23,7 @@ final class ModelRunner {
   private final float[] hidden;
   private final int[] rows;
   private final int[] members;
+  private final int[] likeliest;
   private int[] tokens = new int[16];
   private Batch batch = new Batch();
 
@@ -41,6 +42,7 @@ final class ModelRunner {
     this.hidden = new float[transformer.config().width()];
     this.rows = new int[transformer.maxLogitRows()];
     this.members = new int[transformer.maxLogitRows()];
+    this.likeliest = new int[transformer.maxLogitRows()];
     this.allowed = new AllowedTokens(transformer.vocabularySize());
   }
 
@@ -76,22 +78,30 @@ final class ModelRunner {
       }
       if (count == rows.length || i == batch.size() - 1 && count > 0) {
         Buffer logits = transformer.logits(rows, count);
+        boolean found = backend.argmax(logits, count, scores.length, likeliest);
         for (int row = 0; row < count; row++) {
-          backend.read(logits, row, scores, 0);
-          choose(members[row]);
+          choose(members[row], logits, row, found);
         }
         count = 0;
       }
     }
   }
 
-  /// The scores of one sequence are in `scores`. What a constraint does wrong ends its own sequence
-  /// only.
-  private void choose(int index) {
+  /// What a constraint does wrong ends its own sequence only.
+  ///
+  /// @param row of `logits` that holds the sequence's scores
+  /// @param found whether `likeliest` says which one is the best
+  private void choose(int index, Buffer logits, int row, boolean found) {
     Sequence sequence = batch.sequence(index);
     Request request = sequence.request();
     try {
       long @Nullable [] mask = allowed.of(sequence);
+      int top = request.output().topScores();
+      if (found && mask == null && top < 0 && request.sampling().isLikeliest()) {
+        result.chose(index, likeliest[row], null);
+        return;
+      }
+      backend.read(logits, row, scores, 0);
       int token =
           sampler.sample(
               scores,
@@ -100,7 +110,6 @@ final class ModelRunner {
               sequence.promptLength(),
               sequence.length(),
               mask);
-      int top = request.output().topScores();
       result.chose(
           index, token, top < 0 ? null : probabilities.of(scores, scores.length, token, top));
     } catch (RuntimeException e) {

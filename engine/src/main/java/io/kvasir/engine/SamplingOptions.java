@@ -48,6 +48,14 @@ public record SamplingOptions(
     }
   }
 
+  /// Whether the token with the highest score is chosen, the first of equal ones, with nothing done
+  /// to scores before.
+  public boolean isLikeliest() {
+    return (temperature == 0 || topK == 1)
+        && penalties.equals(Penalties.NONE)
+        && logitBias.isEmpty();
+  }
+
   public SamplingOptions withTemperature(float value) {
     return new SamplingOptions(value, topK, topP, minP, seed, penalties, logitBias);
   }

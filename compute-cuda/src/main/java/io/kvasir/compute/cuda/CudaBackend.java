@@ -167,7 +167,7 @@ public final class CudaBackend implements Backend {
             CudaContext.version(context.driverVersion()));
   }
 
-  /// Bytes of the device's memory that nobody uses.
+  @Override
   public long freeBytes() {
     enter();
     return context.freeBytes();
@@ -227,11 +227,8 @@ public final class CudaBackend implements Backend {
     staging.download(buffer.pointer() + buffer.bytes(row), target, offset, buffer.columns());
   }
 
-  /// The column of the largest of the first `columns` elements of each row, the first of equal
-  /// ones: greedy choices without moving all scores to the host.
-  ///
-  /// @param into gets one number for each of the first `rows` rows
-  public void argmax(Buffer source, int rows, int columns, int[] into) {
+  @Override
+  public boolean argmax(Buffer source, int rows, int columns, int[] into) {
     enter();
     long target = choices.room(4L * rows);
     launch
@@ -242,21 +239,21 @@ public final class CudaBackend implements Backend {
         .pointer(target)
         .launch(rows, 1024);
     staging.download(target, into, rows);
+    return true;
   }
 
   /// Fills weights that are uploaded from now on with random numbers in [-reach, reach) instead of
   /// their tensors' elements, to measure shapes without a model's file; bf16 only.
   public void randomize(float reach) {
-    weights.randomize(
-        (pointer, count) -> {
-          launch
-              .of(kernels.function("kv_random_bf16"))
-              .pointer(pointer)
-              .pointer(count)
-              .real(reach)
-              .pointer(pointer * 31);
-          run(count);
-        });
+    weights.randomize((pointer, count) -> {
+      launch
+          .of(kernels.function("kv_random_bf16"))
+          .pointer(pointer)
+          .pointer(count)
+          .real(reach)
+          .pointer(pointer * 31);
+      run(count);
+    });
   }
 
   @Override

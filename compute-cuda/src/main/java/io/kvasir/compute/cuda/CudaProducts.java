@@ -36,6 +36,8 @@ final class CudaProducts implements AutoCloseable {
   private final DeviceArray high;
   private final DeviceArray low;
   private final DeviceArray parts;
+  private @Nullable Packed packed;
+  private long packedAt = -1;
   private final DeviceArray expanded;
 
   /// @param exact whether only the kernels that round to f32 are used
@@ -56,6 +58,10 @@ final class CudaProducts implements AutoCloseable {
     parts = new DeviceArray(context, staging, "parts of products");
     expanded = new DeviceArray(context, staging, "expanded weights");
   }
+
+  /// What `high` and `low` hold as long as nothing but products was launched since: queries, keys
+  /// and values are computed from the same rows.
+  private record Packed(Rows in, int rows, int columns) {}
 
   /// Rows of f32 on the device.
   ///
@@ -157,14 +163,18 @@ final class CudaProducts implements AutoCloseable {
     long bytes = 2L * rows * weight.columns();
     long upper = high.room(bytes);
     long lower = rows > EXACT_ROWS ? 0 : low.room(bytes);
-    launch
-        .of(kernels.function("gemm_pack"))
-        .pointer(in.pointer())
-        .number(in.stride())
-        .number(weight.columns())
-        .pointer(upper)
-        .pointer(lower)
-        .launch(rows, 256);
+    Packed wanted = new Packed(in, rows, weight.columns());
+    if (packedAt != launch.launches() || !wanted.equals(packed)) {
+      launch
+          .of(kernels.function("gemm_pack"))
+          .pointer(in.pointer())
+          .number(in.stride())
+          .number(weight.columns())
+          .pointer(upper)
+          .pointer(lower)
+          .launch(rows, 256);
+      packed = wanted;
+    }
     int splits = rows > 128 ? 1 : splits(weight.rows());
     long sums = splits == 1 ? out.pointer() : parts.room(4L * splits * rows * weight.rows());
     launch
@@ -197,6 +207,7 @@ final class CudaProducts implements AutoCloseable {
           .number(out.stride())
           .launch((weight.rows() + 255) / 256, rows, 1, 256);
     }
+    packedAt = out.pointer() == in.pointer() ? -1 : launch.launches();
   }
 
   /// Parts of the columns, so that few outputs fill the GPU; by the shape of the weights alone.

@@ -14,8 +14,8 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// Attention on the tensor cores, for the head sizes and formats that `attention_*.cu` has: rows that
-/// decode by runs of positions, rows of prompts in blocks of 128; see docs/cuda.md.
+/// Attention on the tensor cores, for the head sizes and formats that `attention_*.cu` has: rows
+/// that decode by runs of positions, rows of prompts in blocks of 128; see docs/cuda.md.
 ///
 /// Runs have a fixed length, so a decoding row's bits do not depend on its company.
 final class TensorCoreAttention implements AutoCloseable {
@@ -410,8 +410,7 @@ final class TensorCoreAttention implements AutoCloseable {
         .number(dim)
         .pointer(scratch)
         .launch(spec.kvHeads(), lists.promptTiles, 1, 256);
-    return new Place(
-        scratch, 64L * dim * spec.kvHeads(), 0, 64L * dim, 32L * dim, 0, 1);
+    return new Place(scratch, 64L * dim * spec.kvHeads(), 0, 64L * dim, 32L * dim, 0, 1);
   }
 
   /// The format's number in `attention_mma.cuh`.
