@@ -41,7 +41,7 @@ struct PlanCall {
   int window;       // 0 for none
   int exactSinks;   // ExactRows.sinks
   int exactTail;    // ExactRows.tail, -1 for none
-  int runTokens;    // of a run, a multiple of 32
+  int runTokens;    // of a run of rows below 4096, a multiple of 32; see runOf
   int many;         // rows of a sequence from which on it is prefill; a large number for never
   int expand;       // whether prefill reads expanded tiles
 };
@@ -71,6 +71,12 @@ __device__ void listRuns(Item* list, int at, int row, int start, int from, int t
     list[at + run] = {row, start, from, end, slot + run, 0, 0, 0};
     from = end;
   }
+}
+
+/// Positions of a run: more for rows far behind, whose launch has blocks of threads enough anyway, so
+/// that partial results cost less. By the row's position alone, so its bits know no company.
+__device__ int runOf(const PlanCall& call, int position) {
+  return call.runTokens << (position >= 4096) << (position >= 16384);
 }
 
 __device__ int countRuns(int from, int to, int tokens) {
@@ -151,9 +157,10 @@ extern "C" __global__ void attend_plan(const __grid_constant__ kvasir::PlanCall 
         }
       } else {
         Ranges r(call, position);
-        own.x = countRuns(max(r.from, r.sinksTo), r.exactFrom, call.runTokens);
-        own.y = countRuns(r.exactFrom, r.to, call.runTokens);
-        own.z = countRuns(r.from, r.sinksTo, call.runTokens);
+        int tokens = runOf(call, position);
+        own.x = countRuns(max(r.from, r.sinksTo), r.exactFrom, tokens);
+        own.y = countRuns(r.exactFrom, r.to, tokens);
+        own.z = countRuns(r.from, r.sinksTo, tokens);
         own.w = own.x + own.y + own.z;
         ofRow = 1;
       }
@@ -166,7 +173,7 @@ extern "C" __global__ void attend_plan(const __grid_constant__ kvasir::PlanCall 
       call.firstSlot[row] = slot;
       if (ofRow) {
         Ranges r(call, position);
-        int tokens = call.runTokens;
+        int tokens = runOf(call, position);
         if (own.z > 0) {
           listRuns(call.sinks, base.z + at.z, row, call.sinkStarts[sequence], r.from, r.sinksTo,
                    tokens, slot);

@@ -201,6 +201,9 @@ static int all() {
   check({FP8, FP8, 128, 4, 2, 64, lengths, rows, 0, -1, 0, 256, 32}, 9);
   check({INT4, INT4, 96, 6, 2, 64, lengths, rows, 0, 0, 0, 128, never}, 10);
   check({INT4, INT4, 256, 4, 1, 64, lengths, rows, 64, 0, 0, 512, never}, 11);
+  std::vector<int> far = {4095, 4097, 9000, 17000}, one = {1, 2, 1, 20};
+  check({INT4, INT4, 128, 4, 1, 64, far, one, 64, 0, 0, 512, 16}, 12);
+  check({BF16, BF16, 64, 2, 1, 64, far, one, 0, -1, 0, 512, 32}, 13);
   printf("layers: %d failures\n", failures);
   return failures > 0;
 }
