@@ -33,7 +33,6 @@ final class PanelDecoders {
   private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   private static final ByteOrder NATIVE = ByteOrder.nativeOrder();
   private static final ValueLayout.OfShort HALF = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(LE);
-  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(LE);
   private static final VectorSpecies<Byte> B =
       VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, L * Byte.SIZE)));
   private static final VectorSpecies<Short> S =
@@ -42,8 +41,14 @@ final class PanelDecoders {
 
   /// Decodes a tile of `count` columns to byte `to` of `panel`.
   interface Decoder {
-    /// @param rows where the four rows start in `w`
-    void decode(MemorySegment w, long[] rows, MemorySegment panel, long to, int count);
+    void decode(Source source, MemorySegment panel, long to, int count);
+  }
+
+  /// Where the rows of a tile are.
+  static final class Source {
+    MemorySegment weights = MemorySegment.NULL;
+    final long[] rows = new long[PanelTile.OUTPUTS];
+    private final float[] scales = new float[16];
   }
 
   private static final Map<TensorType, Decoder> DECODERS = new EnumMap<>(TensorType.class);
@@ -64,7 +69,9 @@ final class PanelDecoders {
     return DECODERS.get(type);
   }
 
-  private static void bf16(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
+  private static void bf16(Source source, MemorySegment panel, long to, int count) {
+    MemorySegment w = source.weights;
+    long[] rows = source.rows;
     for (int v = 0; v < count / L; v++) {
       long p = to + STRIDE * v;
       bf16Vector(w, rows[0] + 32L * v, panel, p);
@@ -81,7 +88,9 @@ final class PanelDecoders {
         .intoMemorySegment(panel, to, NATIVE);
   }
 
-  private static void q8(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
+  private static void q8(Source source, MemorySegment panel, long to, int count) {
+    MemorySegment w = source.weights;
+    long[] rows = source.rows;
     for (int b = 0; b < count / 32; b++) {
       long p = to + 2 * STRIDE * b;
       q8Block(w, rows[0] + 34L * b, panel, p);
@@ -99,7 +108,9 @@ final class PanelDecoders {
     q1.mul(d).intoMemorySegment(panel, to + STRIDE, NATIVE);
   }
 
-  private static void q4(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
+  private static void q4(Source source, MemorySegment panel, long to, int count) {
+    MemorySegment w = source.weights;
+    long[] rows = source.rows;
     for (int b = 0; b < count / 32; b++) {
       long p = to + 2 * STRIDE * b;
       q4Block(w, rows[0] + 18L * b, panel, p);
@@ -120,24 +131,24 @@ final class PanelDecoders {
         .intoMemorySegment(panel, to + STRIDE, NATIVE);
   }
 
-  private static void q4K(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
+  private static void q4K(Source source, MemorySegment panel, long to, int count) {
+    long[] rows = source.rows;
     for (int b = 0; b < count / 256; b++) {
       for (int row = 0; row < PanelTile.OUTPUTS; row++) {
-        q4KBlock(w, rows[row] + 144L * b, panel, to + STRIDE * 16 * b + VECTOR * row);
+        q4KBlock(source, rows[row] + 144L * b, panel, to + STRIDE * 16 * b + VECTOR * row);
       }
     }
   }
 
-  private static void q4KBlock(MemorySegment w, long block, MemorySegment panel, long to) {
-    float d = Float.float16ToFloat(w.get(HALF, block));
-    float m = -Float.float16ToFloat(w.get(HALF, block + 2));
-    long scales = Q4KRowKernel.scales(w.get(INT, block + 4), w.get(INT, block + 12));
-    long minimums = Q4KRowKernel.minimums(w.get(INT, block + 8), w.get(INT, block + 12));
+  private static void q4KBlock(Source source, long block, MemorySegment panel, long to) {
+    MemorySegment w = source.weights;
+    float[] scales = source.scales;
+    Q4KRowKernel.unpack(w, block, scales, 0);
     for (int j = 0; j < 4; j++) {
-      FloatVector ml = FloatVector.broadcast(F, m * (minimums >>> 16 * j & 63));
-      FloatVector mh = FloatVector.broadcast(F, m * (minimums >>> 16 * j + 8 & 63));
-      FloatVector dl = FloatVector.broadcast(F, d * (scales >>> 16 * j & 63));
-      FloatVector dh = FloatVector.broadcast(F, d * (scales >>> 16 * j + 8 & 63));
+      FloatVector dl = FloatVector.broadcast(F, scales[2 * j]);
+      FloatVector dh = FloatVector.broadcast(F, scales[2 * j + 1]);
+      FloatVector ml = FloatVector.broadcast(F, scales[8 + 2 * j]);
+      FloatVector mh = FloatVector.broadcast(F, scales[9 + 2 * j]);
       long codes = block + 16 + 32L * j;
       long p = to + STRIDE * 4 * j;
       IntVector q = (IntVector) ByteVector.fromMemorySegment(B, w, codes, LE).castShape(I, 0);
@@ -157,7 +168,9 @@ final class PanelDecoders {
     }
   }
 
-  private static void q6K(MemorySegment w, long[] rows, MemorySegment panel, long to, int count) {
+  private static void q6K(Source source, MemorySegment panel, long to, int count) {
+    MemorySegment w = source.weights;
+    long[] rows = source.rows;
     for (int b = 0; b < count / 256; b++) {
       for (int row = 0; row < PanelTile.OUTPUTS; row++) {
         q6KBlock(w, rows[row] + 210L * b, panel, to + STRIDE * 16 * b + VECTOR * row);

@@ -67,7 +67,7 @@ final class Panels {
     private int count;
 
     /// Where the rows of a tile start.
-    private final long[] rowsAt = new long[PanelTile.OUTPUTS];
+    private final PanelDecoders.Source source = new PanelDecoders.Source();
 
     private void set(int firstOutput, int nextTile, int outputStride, int outputs) {
       first = firstOutput;
@@ -96,13 +96,14 @@ final class Panels {
   private static void decode(
       Product p, Outputs outputs, PanelDecoders.Decoder decoder, Workspace space) {
     long tileBytes = PackedRows.tileBytes(PanelTile.OUTPUTS, p.columns);
+    outputs.source.weights = p.weights;
     for (int i = 0; i < outputs.count; i += PanelTile.OUTPUTS) {
       for (int row = 0; row < PanelTile.OUTPUTS; row++) {
         // Rows beyond the last repeat it; their results are dropped.
-        outputs.rowsAt[row] = outputs.at(Math.min(i + row, outputs.count - 1)) * p.rowBytes;
+        outputs.source.rows[row] = outputs.at(Math.min(i + row, outputs.count - 1)) * p.rowBytes;
       }
       long tileAt = i / PanelTile.OUTPUTS * tileBytes;
-      decoder.decode(p.weights, outputs.rowsAt, space.panel.memory(), tileAt, p.columns);
+      decoder.decode(outputs.source, space.panel.memory(), tileAt, p.columns);
     }
   }
 

@@ -138,7 +138,7 @@ final class Q4KRowKernel implements RowKernel {
   }
 
   /// Writes the scales `d sc` and the minimums `-dmin mn` of the block at `at`, eight each.
-  private static void unpack(MemorySegment w, long at, float[] target, int to) {
+  static void unpack(MemorySegment w, long at, float[] target, int to) {
     float d = Float.float16ToFloat(w.get(HALF, at));
     float m = -Float.float16ToFloat(w.get(HALF, at + 2));
     int high = w.get(INT, at + 12);
