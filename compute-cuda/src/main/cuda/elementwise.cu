@@ -39,14 +39,20 @@ KERNEL kv_softcap(float* x, long long n, float cap) {
   GRID_STRIDE(i, n) x[i] = cap * tanhf(x[i] / cap);
 }
 
-// One block per group of `width` elements.
-KERNEL kv_normalize(const float* in, float* out, const float* weight, int weights,
+// One block per group of `width` elements. Where there is a delta, in += factor * delta first.
+KERNEL kv_normalize(float* in, float* out, const float* delta, float deltaFactor, const float* weight, int weights,
                     const float* bias, int biases, int columns, int width, float epsilon,
                     int centred) {
   __shared__ float scratch[32];
   long long at = (long long)blockIdx.x * width;
   int column = (int)(at % columns);
   float mean = 0;
+  if (delta) {
+    // Each thread reads back only what it wrote.
+    for (int i = threadIdx.x; i < width; i += blockDim.x) {
+      in[at + i] += deltaFactor * delta[at + i];
+    }
+  }
   if (centred) {
     float sum = 0;
     for (int i = threadIdx.x; i < width; i += blockDim.x) {

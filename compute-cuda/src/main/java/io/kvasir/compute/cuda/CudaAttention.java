@@ -6,7 +6,20 @@ import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.PrunedTokens;
+import io.kvasir.kvcache.format.Bf16Format;
+import io.kvasir.kvcache.format.F16Format;
+import io.kvasir.kvcache.format.F32Format;
+import io.kvasir.kvcache.format.Fp8Format;
+import io.kvasir.kvcache.format.GroupFormat;
+import io.kvasir.kvcache.format.Int8Format;
+import io.kvasir.kvcache.format.KiviFormat;
 import io.kvasir.kvcache.format.KvBasis;
+import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvarnFormat;
+import io.kvasir.kvcache.format.LlamaAffineFormat;
+import io.kvasir.kvcache.format.LlamaByteFormat;
+import io.kvasir.kvcache.format.LlamaSignedFormat;
+import io.kvasir.kvcache.format.LloydMaxFormat;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +38,7 @@ final class CudaAttention implements AutoCloseable {
   private final DeviceArray prunedRows;
   private final IdentityHashMap<KvBasis, DeviceArray> centres = new IdentityHashMap<>();
   private final @Nullable TensorCoreAttention tensorCores;
+  private final long writing;
   private final long storing;
   private final long attending;
   private long[] places = {};
@@ -43,6 +57,7 @@ final class CudaAttention implements AutoCloseable {
     tables = new StepTables(context, staging);
     prunedPlaces = new DeviceArray(context, staging, "places of kept rows");
     prunedRows = new DeviceArray(context, staging, "kept rows");
+    writing = kernels.has("kv_write") ? kernels.function("kv_write") : 0;
     storing = kernels.function("kv_store");
     attending = kernels.function("kv_attend");
   }
@@ -85,17 +100,50 @@ final class CudaAttention implements AutoCloseable {
     LayerKv kv = batch.layout().groupOf(spec.cacheLayer()).kv();
     boolean tilesKeys = TileEncoder.tilesKeys(kv);
     boolean tilesValues = TileEncoder.tilesValues(kv);
+    int skipped = (tilesKeys ? 1 : 0) | (tilesValues ? 2 : 0);
+    int sides = operands.v() == 0 ? 1 : 2;
+    boolean common = writing != 0 && isCommon(kv, spec);
     launch
-        .of(storing)
+        .of(common ? writing : storing)
         .structure(arguments.kv())
         .pointer(operands.k())
         .pointer(operands.v())
-        .number((tilesKeys ? 1 : 0) | (tilesValues ? 2 : 0))
-        .shared(8 * Math.max(spec.keyDim(), spec.valueDim()))
-        .launch(batch.rows(), spec.kvHeads(), operands.v() == 0 ? 1 : 2, THREADS);
+        .number(skipped);
+    if (common) {
+      launch.launch((batch.rows() * spec.kvHeads() + 3) / 4, sides, 1, THREADS);
+    } else {
+      launch
+          .shared(8 * Math.max(spec.keyDim(), spec.valueDim()))
+          .launch(batch.rows(), spec.kvHeads(), sides, THREADS);
+    }
     if (tilesKeys || tilesValues) {
       TileEncoder.encode(batch, spec, storage);
     }
+  }
+
+  /// Whether `kv_write.cu` knows the formats and sizes.
+  private static boolean isCommon(LayerKv kv, AttentionSpec spec) {
+    return isCommon(kv.keyFormat(), spec.keyDim())
+        && (kv.valueDim() == 0 || isCommon(kv.valueFormat(), spec.valueDim()));
+  }
+
+  private static boolean isCommon(KvFormat format, int dim) {
+    boolean size = dim == 64 || dim == 96 || dim == 128 || dim == 256;
+    return size
+        && switch (format) {
+          case F16Format f -> true;
+          case Bf16Format f -> true;
+          case Int8Format f -> true;
+          case Fp8Format f -> true;
+          case GroupFormat f -> f.bits() == 4;
+          case F32Format f -> false;
+          case LloydMaxFormat f -> false;
+          case LlamaByteFormat f -> false;
+          case LlamaSignedFormat f -> false;
+          case LlamaAffineFormat f -> false;
+          case KiviFormat f -> false;
+          case KvarnFormat f -> false;
+        };
   }
 
   private long centres(KvBasis basis, AttentionSpec spec) {

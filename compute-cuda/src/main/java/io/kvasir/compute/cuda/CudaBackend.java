@@ -39,6 +39,7 @@ public final class CudaBackend implements Backend {
   private static final List<String> FAST_RESOURCES =
       List.of(
           "gemv.fatbin",
+          "kv_write.fatbin",
           "gemm.fatbin",
           "attention_plan.fatbin",
           "attention_decode_16bit.fatbin",
@@ -70,6 +71,7 @@ public final class CudaBackend implements Backend {
   private final IdentityHashMap<RopeTable, DeviceArray> frequencies = new IdentityHashMap<>();
   private final List<Long> buffers = new ArrayList<>();
   private @Nullable Thread thread;
+  private @Nullable Addition pendingAdd;
 
   private CudaBackend(CudaContext context, boolean exact) {
     this.context = context;
@@ -184,7 +186,18 @@ public final class CudaBackend implements Backend {
     context.synchronize(context.computeStream());
   }
 
+  /// Called first by every operation: makes the context the thread's, and queues an addition that
+  /// waited for a normalization to join it and waits in vain.
   private void enter() {
+    if (pendingAdd != null) {
+      Addition addition = pendingAdd;
+      pendingAdd = null;
+      queue(addition);
+    }
+    enterThread();
+  }
+
+  private void enterThread() {
     Thread current = Thread.currentThread();
     if (!current.equals(thread)) {
       context.enter();
@@ -332,27 +345,46 @@ public final class CudaBackend implements Backend {
   @Override
   public void add(Buffer x, Buffer delta, int rows, float factor) {
     enter();
-    long n = count(x, rows);
+    // A normalization of the sum mostly follows, and can do this on its way.
+    pendingAdd = new Addition(CudaBuffer.of(x), CudaBuffer.of(delta), rows, factor);
+  }
+
+  /// `x += factor * delta`.
+  private record Addition(CudaBuffer x, CudaBuffer delta, int rows, float factor) {}
+
+  private void queue(Addition addition) {
+    enterThread();
+    long n = count(addition.x(), addition.rows());
     launch
         .of(elements.add())
-        .pointer(CudaBuffer.of(x).pointer())
-        .pointer(CudaBuffer.of(delta).pointer())
+        .pointer(addition.x().pointer())
+        .pointer(addition.delta().pointer())
         .pointer(n)
-        .real(factor);
+        .real(addition.factor());
     run(n);
   }
 
   @Override
   public void normalize(Norm norm, Buffer in, Buffer out, int rows) {
+    Addition addition = pendingAdd;
+    boolean joined =
+        addition != null
+            && addition.x().equals(in)
+            && addition.rows() == rows
+            && norm.width() == in.columns();
+    if (joined) {
+      pendingAdd = null;
+    }
     enter();
     Buffer weight = norm.weight();
     Buffer bias = norm.bias();
     int groups = Math.toIntExact(count(in, rows) / norm.width());
-    int threads = threads(norm.width() / 4, 1024);
     launch
         .of(elements.normalize())
         .pointer(CudaBuffer.of(in).pointer())
         .pointer(CudaBuffer.of(out).pointer())
+        .pointer(joined && addition != null ? addition.delta().pointer() : 0)
+        .real(joined && addition != null ? addition.factor() : 0)
         .pointer(pointer(weight))
         .number(weight == null ? 1 : weight.columns())
         .pointer(pointer(bias))
@@ -361,7 +393,7 @@ public final class CudaBackend implements Backend {
         .number(norm.width())
         .real(norm.epsilon())
         .number(norm.kind() == Norm.Kind.LAYER ? 1 : 0)
-        .launch(groups, threads);
+        .launch(groups, threads(norm.width() / 4, 1024));
   }
 
   /// Whole warps for `count` threads, at most `most`.
