@@ -78,8 +78,9 @@ KERNEL kv_normalize(float* in, float* out, const float* delta, float deltaFactor
   }
 }
 
-// Block x: row; block y: a run of 8 heads; thread: pair. Angles are f32 products, their cosine and
-// sine are taken in f64, as the host does.
+// Block x: row; block y: head; thread: pair. Angles are f32 products, their cosine and sine are taken
+// in f64, as the host does. A block for several heads spares sines but took longer: heads came after
+// each other.
 KERNEL kv_rope(float* x, int columns, const int* positions, const float* frequencies, int pairs,
                float magnitude, int interleaved, int heads, int headDim, int offset) {
   int r = blockIdx.x;
@@ -87,16 +88,13 @@ KERNEL kv_rope(float* x, int columns, const int* positions, const float* frequen
     float angle = (float)positions[r] * frequencies[i];
     float c = (float)cos((double)angle) * magnitude;
     float s = (float)sin((double)angle) * magnitude;
-    int last = (int)(blockIdx.y + 1) * 8 < heads ? (int)(blockIdx.y + 1) * 8 : heads;
-    for (int h = blockIdx.y * 8; h < last; h++) {
-      float* head = x + (long long)r * columns + h * headDim + offset;
-      float* first = head + (interleaved ? 2 * i : i);
-      float* second = first + (interleaved ? 1 : pairs);
-      float a = *first;
-      float b = *second;
-      *first = a * c - b * s;
-      *second = b * c + a * s;
-    }
+    float* head = x + (long long)r * columns + (int)blockIdx.y * headDim + offset;
+    float* first = head + (interleaved ? 2 * i : i);
+    float* second = first + (interleaved ? 1 : pairs);
+    float a = *first;
+    float b = *second;
+    *first = a * c - b * s;
+    *second = b * c + a * s;
   }
 }
 

@@ -207,6 +207,7 @@ int cuModuleGetFunction(void** f, void*, const char* name) {
   return 500;
 }
 int cuModuleGetGlobal_v2(void**, size_t*, void*, const char*) { return 500; }
+int cuLaunchKernelEx(void*, void*, void**, void**) { return 801; }
 int cuModuleUnload(void*) { return 0; }
 int cuFuncSetAttribute(void*, int, int) { return 0; }
 int cuLaunchKernel(void* f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned, unsigned,

@@ -50,7 +50,6 @@ public final class CudaBackend implements Backend {
 
   private static final int THREADS = 256;
   private static final int MOST_BLOCKS = 8192;
-  private static final int HEADS_PER_BLOCK = 8;
 
   private final CudaContext context;
   private final CudaKernels kernels;
@@ -456,7 +455,7 @@ public final class CudaBackend implements Backend {
         .number(rope.heads())
         .number(rope.headDim())
         .number(rope.offset())
-        .launch(rows, (rope.heads() + HEADS_PER_BLOCK - 1) / HEADS_PER_BLOCK, 1, threads);
+        .launch(rows, rope.heads(), 1, threads);
   }
 
   @Override

@@ -104,6 +104,7 @@ public record CudaDriver(
       Call1 unloadModule,
       Call3 functionAttribute,
       Call4 global,
+      Call4 launchWith,
       Call11 launch) {}
 
   /// Launches recorded and replayed.
@@ -187,6 +188,7 @@ public record CudaDriver(
             b.one("cuModuleUnload"),
             b.three("cuFuncSetAttribute"),
             b.four("cuModuleGetGlobal_v2"),
+            b.four("cuLaunchKernelEx"),
             b.bind("cuLaunchKernel", Call11.class, 11));
     Graphs graphs =
         new Graphs(

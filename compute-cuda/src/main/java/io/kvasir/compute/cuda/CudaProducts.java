@@ -96,6 +96,7 @@ final class CudaProducts implements AutoCloseable {
           operands(weight, bias, in.from(r), out.from(r), count);
           launch
               .shared(few.sharedBytes())
+              .early()
               .launch((weight.rows() + GEMV_OUTPUTS - 1) / GEMV_OUTPUTS, 256);
         }
         return;

@@ -13,15 +13,23 @@ import java.lang.foreign.ValueLayout;
 final class Launch implements AutoCloseable {
   private static final int MAX_PARAMETERS = 40;
 
+  /// `CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION`.
+  private static final int PROGRAMMATIC_SERIALIZATION = 6;
+
   private final CudaContext context;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment values = arena.allocate(8L * MAX_PARAMETERS, 8);
   private final MemorySegment pointers = arena.allocate(8L * MAX_PARAMETERS, 8);
+
+  /// A `CUlaunchConfig` and, from byte 64 on, its one attribute.
+  private final MemorySegment config = arena.allocate(192, 64);
+
   private final MemorySegment wide = arena.allocate(4096, 64);
   private int wideAt = -1;
   private long function;
   private int count;
   private int shared;
+  private boolean early;
   private long launches;
 
   Launch(CudaContext context) {
@@ -40,6 +48,7 @@ final class Launch implements AutoCloseable {
     function = kernel;
     count = 0;
     shared = 0;
+    early = false;
     return this;
   }
 
@@ -75,6 +84,13 @@ final class Launch implements AutoCloseable {
     return this;
   }
 
+  /// Lets it begin while the kernel before still runs: for kernels that wait themselves before they
+  /// read what that one writes, on GPUs that can (programmatic stream serialization).
+  Launch early() {
+    early = context.capability() >= 90;
+    return this;
+  }
+
   /// Queues it with a grid of one dimension.
   void launch(int blocks, int threads) {
     launch(blocks, 1, 1, threads);
@@ -85,26 +101,45 @@ final class Launch implements AutoCloseable {
       return;
     }
     int code =
-        context
-            .driver()
-            .code()
-            .launch()
-            .call(
-                function,
-                blocksX,
-                blocksY,
-                blocksZ,
-                threads,
-                1,
-                1,
-                shared,
-                context.computeStream(),
-                pointers.address(),
-                0);
+        early
+            ? launchEarly(blocksX, blocksY, blocksZ, threads)
+            : context
+                .driver()
+                .code()
+                .launch()
+                .call(
+                    function,
+                    blocksX,
+                    blocksY,
+                    blocksZ,
+                    threads,
+                    1,
+                    1,
+                    shared,
+                    context.computeStream(),
+                    pointers.address(),
+                    0);
     launches++;
     if (code != 0) {
       context.check(code, "cuLaunchKernel");
     }
+  }
+
+  private int launchEarly(int blocksX, int blocksY, int blocksZ, int threads) {
+    int[] sizes = {blocksX, blocksY, blocksZ, threads, 1, 1, shared};
+    for (int i = 0; i < sizes.length; i++) {
+      config.setAtIndex(ValueLayout.JAVA_INT, i, sizes[i]);
+    }
+    config.set(ValueLayout.JAVA_LONG, 32, context.computeStream());
+    config.set(ValueLayout.JAVA_LONG, 40, config.address() + 64);
+    config.set(ValueLayout.JAVA_INT, 48, 1);
+    config.set(ValueLayout.JAVA_INT, 64, PROGRAMMATIC_SERIALIZATION);
+    config.set(ValueLayout.JAVA_INT, 72, 1);
+    return context
+        .driver()
+        .code()
+        .launchWith()
+        .call(config.address(), function, pointers.address(), 0);
   }
 
   /// Launches so far.
