@@ -215,7 +215,7 @@ final class GpuCheck {
   private static int[] prompt(int vocabulary, int length) {
     int[] ids = new int[length];
     for (int i = 0; i < length; i++) {
-      ids[i] = 5 + (int) ((i * 2654435L + i / 7 * 31) % (vocabulary - 5));
+      ids[i] = 5 + (int) ((i * 2654435L + i / 7 * 31L) % (vocabulary - 5));
     }
     return ids;
   }
