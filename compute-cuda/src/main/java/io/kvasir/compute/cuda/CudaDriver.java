@@ -243,8 +243,8 @@ public record CudaDriver(
       return bind(name, Call4.class, 4);
     }
 
-    @SuppressWarnings(
-        "restricted") // The binding of the driver's functions is this class's purpose.
+    // To bind the driver's functions is what this class is for.
+    @SuppressWarnings("restricted")
     <T> T bind(String name, Class<T> type, int arguments) {
       MemoryLayout[] layouts = new MemoryLayout[arguments];
       Arrays.fill(layouts, ValueLayout.JAVA_LONG);
