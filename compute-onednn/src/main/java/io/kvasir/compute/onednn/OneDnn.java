@@ -3,7 +3,6 @@ package io.kvasir.compute.onednn;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 
 /// One engine and one in-order stream of the library, and its calls with results instead of status
 /// codes. What is created stays until the program ends: a few handles per matrix shape.
@@ -31,17 +30,15 @@ final class OneDnn {
 
   OneDnn(OneDnnLibrary library) {
     this.library = library;
-    engine = created("dnnl_engine_create", library.engineCreate(), CPU, 0L);
-    stream = created("dnnl_stream_create", library.streamCreate(), engine, IN_ORDER);
+    engine = created("dnnl_engine_create", library.engineCreate().call(result.address(), CPU, 0));
+    stream =
+        created(
+            "dnnl_stream_create", library.streamCreate().call(result.address(), engine, IN_ORDER));
   }
 
   /// The instruction set that the library has chosen, one of its numbers.
   int isa() {
-    try {
-      return (int) library.effectiveIsa().invokeExact();
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    return library.effectiveIsa().call();
   }
 
   /// OpenMP keeps the number of threads per calling thread.
@@ -50,12 +47,8 @@ final class OneDnn {
     if (current == threadOfTeam) {
       return;
     }
-    try {
-      library.setThreads().invokeExact(threads);
-      threadOfTeam = current;
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    library.setThreads().call(threads);
+    threadOfTeam = current;
   }
 
   /// A matrix `[rows, columns]` row by row.
@@ -78,93 +71,56 @@ final class OneDnn {
       MemorySegment dims = call.allocateFrom(ValueLayout.JAVA_LONG, rows, columns);
       check(
           "dnnl_memory_desc_create_with_tag",
-          (int)
-              library
-                  .descriptorWithTag()
-                  .invokeExact(result.address(), 2, dims.address(), type, tag));
+          library.descriptorWithTag().call(result.address(), 2, dims.address(), type, tag));
       return handle();
-    } catch (Throwable e) {
-      throw rethrown(e);
     }
   }
 
   /// Bytes of a matrix.
   long size(long descriptor) {
-    try {
-      return (long) library.descriptorSize().invokeExact(descriptor);
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    return library.descriptorSize().call(descriptor);
   }
 
   /// A description of `destination = source x weights`.
   long matmul(long source, long weights, long destination) {
-    try {
-      check(
-          "dnnl_matmul_primitive_desc_create",
-          (int)
-              library
-                  .matmulDescriptor()
-                  .invokeExact(result.address(), engine, source, weights, 0L, destination, 0L));
-      return handle();
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    check(
+        "dnnl_matmul_primitive_desc_create",
+        library
+            .matmulDescriptor()
+            .call(result.address(), engine, source, weights, 0, destination, 0));
+    return handle();
   }
 
   /// The form that a described product wants its weights in.
   long weightsOf(long matmul) {
-    try {
-      return (long) library.queryDescriptor().invokeExact(matmul, WEIGHTS_DESCRIPTOR, 0);
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    return library.queryDescriptor().call(matmul, WEIGHTS_DESCRIPTOR, 0);
   }
 
   /// A description of a copy from one form into another.
   long reorder(long from, long to) {
-    try {
-      check(
-          "dnnl_reorder_primitive_desc_create",
-          (int)
-              library
-                  .reorderDescriptor()
-                  .invokeExact(result.address(), from, engine, to, engine, 0L));
-      return handle();
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    check(
+        "dnnl_reorder_primitive_desc_create",
+        library.reorderDescriptor().call(result.address(), from, engine, to, engine, 0));
+    return handle();
   }
 
   /// Something that can be executed, of its description.
   long primitive(long description) {
-    return created("dnnl_primitive_create", library.primitiveCreate(), description);
+    return created(
+        "dnnl_primitive_create", library.primitiveCreate().call(result.address(), description));
   }
 
   /// A matrix in memory.
   long memory(long descriptor, MemorySegment data) {
-    try {
-      check(
-          "dnnl_memory_create",
-          (int)
-              library
-                  .memoryCreate()
-                  .invokeExact(result.address(), descriptor, engine, data.address()));
-      return handle();
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    check(
+        "dnnl_memory_create",
+        library.memoryCreate().call(result.address(), descriptor, engine, data.address()));
+    return handle();
   }
 
   /// Lets a matrix lie elsewhere.
   void move(long memory, MemorySegment data) {
-    try {
-      check(
-          "dnnl_memory_set_data_handle",
-          (int) library.memorySetData().invokeExact(memory, data.address()));
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    check("dnnl_memory_set_data_handle", library.memorySetData().call(memory, data.address()));
   }
 
   /// Runs a copy and waits for it.
@@ -188,44 +144,15 @@ final class OneDnn {
   }
 
   private void execute(long primitive, int count) {
-    try {
-      check(
-          "dnnl_primitive_execute",
-          (int)
-              library
-                  .primitiveExecute()
-                  .invokeExact(primitive, stream, count, arguments.address()));
-      check("dnnl_stream_wait", (int) library.streamWait().invokeExact(stream));
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+    check(
+        "dnnl_primitive_execute",
+        library.primitiveExecute().call(primitive, stream, count, arguments.address()));
+    check("dnnl_stream_wait", library.streamWait().call(stream));
   }
 
-  private long created(String name, MethodHandle call, int kind, long index) {
-    try {
-      check(name, (int) call.invokeExact(result.address(), kind, index));
-      return handle();
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
-  }
-
-  private long created(String name, MethodHandle call, long parent, int flags) {
-    try {
-      check(name, (int) call.invokeExact(result.address(), parent, flags));
-      return handle();
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
-  }
-
-  private long created(String name, MethodHandle call, long description) {
-    try {
-      check(name, (int) call.invokeExact(result.address(), description));
-      return handle();
-    } catch (Throwable e) {
-      throw rethrown(e);
-    }
+  private long created(String call, int status) {
+    check(call, status);
+    return handle();
   }
 
   private long handle() {
@@ -236,15 +163,5 @@ final class OneDnn {
     if (status != 0) {
       throw new OneDnnException(call, status);
     }
-  }
-
-  private static RuntimeException rethrown(Throwable e) {
-    if (e instanceof RuntimeException unchecked) {
-      return unchecked;
-    }
-    if (e instanceof Error error) {
-      throw error;
-    }
-    return new IllegalStateException(e);
   }
 }

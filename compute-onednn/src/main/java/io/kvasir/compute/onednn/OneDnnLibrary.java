@@ -10,35 +10,97 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandleProxies;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.NoSuchElementException;
 
-/// The functions of oneDNN 3.x that the provider calls, bound once. Handles, pointers, sizes and
-/// dimensions are all `long` here; every function of oneDNN's returns a status, 0 for success.
+/// The functions of oneDNN 3.x that the provider calls, bound once. All arguments are `long`: in
+/// the calling conventions of 64-bit processors a function reads as many low bytes of each as its
+/// parameter has. Where nothing else is said a function returns a status, 0 for success.
 ///
 /// The library runs its own threads with OpenMP. They would spin for a while after each product, on
 /// the cores that the backend's own kernels need next, so they are told to sleep instead
 /// (`OMP_WAIT_POLICY`), before the OpenMP library reads its environment.
 record OneDnnLibrary(
-    Path file,
-    MethodHandle engineCreate,
-    MethodHandle streamCreate,
-    MethodHandle streamWait,
-    MethodHandle descriptorWithTag,
-    MethodHandle descriptorSize,
-    MethodHandle matmulDescriptor,
-    MethodHandle reorderDescriptor,
-    MethodHandle queryDescriptor,
-    MethodHandle primitiveCreate,
-    MethodHandle primitiveExecute,
-    MethodHandle memoryCreate,
-    MethodHandle memorySetData,
-    MethodHandle effectiveIsa,
-    MethodHandle setThreads) {
+    Call3 engineCreate,
+    Call3 streamCreate,
+    Call1 streamWait,
+    Call5 descriptorWithTag,
+    Size1 descriptorSize,
+    Call7 matmulDescriptor,
+    Call6 reorderDescriptor,
+    Size3 queryDescriptor,
+    Call2 primitiveCreate,
+    Call4 primitiveExecute,
+    Call4 memoryCreate,
+    Call2 memorySetData,
+    Call0 effectiveIsa,
+    Call1 setThreads) {
+
+  /// No argument.
+  @FunctionalInterface
+  public interface Call0 {
+    int call();
+  }
+
+  /// One argument.
+  @FunctionalInterface
+  public interface Call1 {
+    int call(long a);
+  }
+
+  /// Two arguments.
+  @FunctionalInterface
+  public interface Call2 {
+    int call(long a, long b);
+  }
+
+  /// Three arguments.
+  @FunctionalInterface
+  public interface Call3 {
+    int call(long a, long b, long c);
+  }
+
+  /// Four arguments.
+  @FunctionalInterface
+  public interface Call4 {
+    int call(long a, long b, long c, long d);
+  }
+
+  /// Five arguments.
+  @FunctionalInterface
+  public interface Call5 {
+    int call(long a, long b, long c, long d, long e);
+  }
+
+  /// Six arguments.
+  @FunctionalInterface
+  public interface Call6 {
+    int call(long a, long b, long c, long d, long e, long f);
+  }
+
+  /// Seven arguments.
+  @FunctionalInterface
+  public interface Call7 {
+    int call(long a, long b, long c, long d, long e, long f, long g);
+  }
+
+  /// One argument; returns a size.
+  @FunctionalInterface
+  public interface Size1 {
+    long call(long a);
+  }
+
+  /// Three arguments; returns a pointer.
+  @FunctionalInterface
+  public interface Size3 {
+    long call(long a, long b, long c);
+  }
 
   /// The file, from the jar `org.bytedeco:dnnl:3.11-1.5.13:linux-x86_64`, and what it depends on.
   static final String NAME = "libdnnl.so.3";
@@ -46,8 +108,6 @@ record OneDnnLibrary(
   private static final String OPENMP = "libgomp.so.1";
   private static final String SHA_256 =
       "a8948803c5718bac623b664be77fb47e24328e8693997e96e02c4308b0ee826f";
-  private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-  private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
 
   /// What came of loading the library.
   sealed interface Loading {}
@@ -81,7 +141,7 @@ record OneDnnLibrary(
       sleepBetweenProducts();
       SymbolLookup threads = SymbolLookup.libraryLookup(openMp, Arena.global());
       SymbolLookup symbols = SymbolLookup.libraryLookup(file, Arena.global());
-      return new Loaded(bind(file, symbols, threads));
+      return new Loaded(bind(symbols, threads));
     } catch (IOException | IllegalArgumentException | NoSuchElementException e) {
       return new Missing("%s could not be loaded: %s".formatted(file, e.getMessage()));
     }
@@ -100,58 +160,48 @@ record OneDnnLibrary(
     }
   }
 
-  @SuppressWarnings("restricted") // setenv of the C library.
   private static void sleepBetweenProducts() {
-    Linker linker = Linker.nativeLinker();
-    FunctionDescriptor type =
-        FunctionDescriptor.of(INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS, INT);
-    MethodHandle setenv = linker.downcallHandle(linker.defaultLookup().findOrThrow("setenv"), type);
+    Call3 setenv =
+        bound(
+            Linker.nativeLinker().defaultLookup(), "setenv", Call3.class, ValueLayout.JAVA_INT, 3);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment name = arena.allocateFrom("OMP_WAIT_POLICY");
-      int ignored = (int) setenv.invokeExact(name, arena.allocateFrom("passive"), 0);
-    } catch (Throwable e) {
-      throw new IllegalStateException(e);
+      int status = setenv.call(name.address(), arena.allocateFrom("passive").address(), 0);
+      if (status != 0) {
+        throw new IllegalArgumentException("no room in the environment");
+      }
     }
   }
 
-  private static OneDnnLibrary bind(Path file, SymbolLookup symbols, SymbolLookup threads) {
+  private static OneDnnLibrary bind(SymbolLookup dnn, SymbolLookup threads) {
+    ValueLayout status = ValueLayout.JAVA_INT;
+    ValueLayout size = ValueLayout.JAVA_LONG;
     return new OneDnnLibrary(
-        file,
-        bind(symbols, "dnnl_engine_create", LONG, INT, LONG),
-        bind(symbols, "dnnl_stream_create", LONG, LONG, INT),
-        bind(symbols, "dnnl_stream_wait", LONG),
-        bind(symbols, "dnnl_memory_desc_create_with_tag", LONG, INT, LONG, INT, INT),
-        size(symbols, "dnnl_memory_desc_get_size"),
-        bind(
-            symbols, "dnnl_matmul_primitive_desc_create", LONG, LONG, LONG, LONG, LONG, LONG, LONG),
-        bind(symbols, "dnnl_reorder_primitive_desc_create", LONG, LONG, LONG, LONG, LONG, LONG),
-        query(symbols, "dnnl_primitive_desc_query_md"),
-        bind(symbols, "dnnl_primitive_create", LONG, LONG),
-        bind(symbols, "dnnl_primitive_execute", LONG, LONG, INT, LONG),
-        bind(symbols, "dnnl_memory_create", LONG, LONG, LONG, LONG),
-        bind(symbols, "dnnl_memory_set_data_handle", LONG, LONG),
-        bind(symbols, "dnnl_get_effective_cpu_isa"),
-        procedure(threads, "omp_set_num_threads"));
+        bound(dnn, "dnnl_engine_create", Call3.class, status, 3),
+        bound(dnn, "dnnl_stream_create", Call3.class, status, 3),
+        bound(dnn, "dnnl_stream_wait", Call1.class, status, 1),
+        bound(dnn, "dnnl_memory_desc_create_with_tag", Call5.class, status, 5),
+        bound(dnn, "dnnl_memory_desc_get_size", Size1.class, size, 1),
+        bound(dnn, "dnnl_matmul_primitive_desc_create", Call7.class, status, 7),
+        bound(dnn, "dnnl_reorder_primitive_desc_create", Call6.class, status, 6),
+        bound(dnn, "dnnl_primitive_desc_query_md", Size3.class, size, 3),
+        bound(dnn, "dnnl_primitive_create", Call2.class, status, 2),
+        bound(dnn, "dnnl_primitive_execute", Call4.class, status, 4),
+        bound(dnn, "dnnl_memory_create", Call4.class, status, 4),
+        bound(dnn, "dnnl_memory_set_data_handle", Call2.class, status, 2),
+        bound(dnn, "dnnl_get_effective_cpu_isa", Call0.class, status, 0),
+        // Returns nothing; what is in the register is not looked at.
+        bound(threads, "omp_set_num_threads", Call1.class, status, 1));
   }
 
-  private static MethodHandle bind(SymbolLookup symbols, String name, MemoryLayout... arguments) {
-    return handle(symbols, name, FunctionDescriptor.of(INT, arguments));
-  }
-
-  private static MethodHandle size(SymbolLookup symbols, String name) {
-    return handle(symbols, name, FunctionDescriptor.of(LONG, LONG));
-  }
-
-  private static MethodHandle query(SymbolLookup symbols, String name) {
-    return handle(symbols, name, FunctionDescriptor.of(LONG, LONG, INT, INT));
-  }
-
-  private static MethodHandle procedure(SymbolLookup symbols, String name) {
-    return handle(symbols, name, FunctionDescriptor.ofVoid(INT));
-  }
-
-  @SuppressWarnings("restricted") // Calls the library.
-  private static MethodHandle handle(SymbolLookup symbols, String name, FunctionDescriptor type) {
-    return Linker.nativeLinker().downcallHandle(symbols.findOrThrow(name), type);
+  @SuppressWarnings("restricted") // The binding of the library's functions is this class's purpose.
+  private static <T> T bound(
+      SymbolLookup symbols, String name, Class<T> type, ValueLayout result, int arguments) {
+    MemoryLayout[] layouts = new MemoryLayout[arguments];
+    Arrays.fill(layouts, ValueLayout.JAVA_LONG);
+    MethodHandle handle =
+        Linker.nativeLinker()
+            .downcallHandle(symbols.findOrThrow(name), FunctionDescriptor.of(result, layouts));
+    return MethodHandleProxies.asInterfaceInstance(type, handle);
   }
 }
