@@ -33,6 +33,8 @@ final class TensorCoreAttention implements AutoCloseable {
   private static final int PLAN_BYTES = 128;
   private static final int PREFILL_BYTES = 160;
 
+  private static final LayerGroup.Role[] EXACT = {LayerGroup.Role.TAIL, LayerGroup.Role.SINKS};
+
   private final CudaKernels kernels;
   private final Launch launch;
   private final Arena arena = Arena.ofShared();
@@ -60,7 +62,7 @@ final class TensorCoreAttention implements AutoCloseable {
     tiles = new DeviceArray(context, staging, "tiles of prompts");
   }
 
-  /// What a step reads in the layers of one group, listed on the device.
+  /// What a step reads in layers of the same groups, listed on the device.
   private static final class Lists {
     final DeviceArray memory;
     @Nullable AttentionMetadata batch;
@@ -117,11 +119,7 @@ final class TensorCoreAttention implements AutoCloseable {
     KvLayout layout = call.batch().layout();
     LayerGroup codes = layout.groupOf(spec.cacheLayer());
     boolean prompts = choice.promptCodes() != null && spec.slopes() == null;
-    Lists lists = plans.get(codes.index());
-    if (lists == null) {
-      lists = new Lists(new DeviceArray(context, staging, "lists of runs"));
-      plans.put(codes.index(), lists);
-    }
+    Lists lists = lists(layout, spec.cacheLayer());
     if (lists.batch != call.batch() || lists.step != call.batch().step()) {
       measure(lists, call, prompts, codes);
       if (lists.capacity > MOST_GRID) {
@@ -136,6 +134,22 @@ final class TensorCoreAttention implements AutoCloseable {
     run(lists, call, choice, q, middle);
     merge(lists, call);
     return true;
+  }
+
+  /// The lists of all layers whose codes and exact copies are in the same groups: layers that share
+  /// a group of codes may have their copies, which are larger, in different ones.
+  private Lists lists(KvLayout layout, int layer) {
+    int key = layout.groupOf(layer).index();
+    for (LayerGroup.Role role : EXACT) {
+      LayerGroup group = layout.exactGroup(layer, role);
+      key = key << 10 | (group == null ? 0 : group.index() + 1);
+    }
+    Lists lists = plans.get(key);
+    if (lists == null) {
+      lists = new Lists(new DeviceArray(context, staging, "lists of runs"));
+      plans.put(key, lists);
+    }
+    return lists;
   }
 
   private @Nullable Choice choose(Call call) {
