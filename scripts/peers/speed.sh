@@ -58,7 +58,7 @@ for weight in $(echo "$weights" | tr , ' '); do
     round=$((round + 1))
     for cache in $(echo "$own" | tr , ' '); do
       echo "kvasir: $weight, $cache, round $round" >&2
-      "$kvasir" bench "$model" --threads "$threads" -p "$prompt" -n "$answer" -d "$depths" -r 1 --context "$context" --kv-format "$cache" --json |
+      "$kvasir" bench "$model" --threads "$threads" -p "$prompt" -n "$answer" -d "$depths" -r 2 --context "$context" --kv-format "$cache" --json |
         node "$here/speed-table.mjs" own "$weight" >>"$lines"
     done
     for cache in $(echo "$theirs" | tr , ' '); do
