@@ -21,9 +21,10 @@ import picocli.CommandLine.Option;
 @Command(
     name = "bench",
     description = {
-      "Measure tokens per second: prompts (pp), decoding (tg), behind a filled cache (@ d), for",
-      "several sequences at once. Wall-clock time of whole requests to the engine. GB/s are weights",
-      "and cached rows that decoding reads, each once per step, and their share of a plain copy.",
+      "Measure tokens per second: prompts (pp), decoding (tg), behind a filled cache",
+      "(@ d), for several sequences at once. Wall-clock time of whole requests to the",
+      "engine. GB/s are weights and cached rows that decoding reads, each once per",
+      "step, and their share of a plain copy.",
       "A running server is measured by ./kvasir bench serve URL."
     })
 final class BenchCommand implements Callable<Integer> {
