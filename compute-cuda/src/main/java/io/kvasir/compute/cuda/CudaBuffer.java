@@ -1,6 +1,7 @@
 package io.kvasir.compute.cuda;
 
 import io.kvasir.compute.Buffer;
+import org.jspecify.annotations.Nullable;
 
 /// Activations in the memory of the device.
 ///
@@ -14,5 +15,10 @@ record CudaBuffer(long pointer, int rows, int columns) implements Buffer {
 
   static CudaBuffer of(Buffer buffer) {
     return (CudaBuffer) buffer;
+  }
+
+  /// Device address of a buffer, 0 for none.
+  static long pointer(@Nullable Buffer buffer) {
+    return buffer == null ? 0 : of(buffer).pointer;
   }
 }

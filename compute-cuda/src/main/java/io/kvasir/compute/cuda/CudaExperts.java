@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// was picked computes all rows that picked it, and a last pass sums each row's parts in the order
 /// of their rank, so that company does not matter.
 final class CudaExperts implements AutoCloseable {
-  private final CudaBackend backend;
+  private final CudaNetworks networks;
+  private final CudaElements elements;
   private final CudaContext context;
   private final Staging staging;
   private final IdentityHashMap<MixtureOfExperts, ExpertSelection> selections =
@@ -32,8 +33,9 @@ final class CudaExperts implements AutoCloseable {
   private int[] rowOfSlot = {};
   private float[] factorOfSlot = {};
 
-  CudaExperts(CudaBackend backend, CudaContext context, Staging staging) {
-    this.backend = backend;
+  CudaExperts(CudaNetworks networks, CudaElements elements, CudaContext context, Staging staging) {
+    this.networks = networks;
+    this.elements = elements;
     this.context = context;
     this.staging = staging;
     logitRows = array("logits of routers");
@@ -51,29 +53,25 @@ final class CudaExperts implements AutoCloseable {
     return new DeviceArray(context, staging, purpose);
   }
 
-  void mix(MixtureOfExperts moe, Buffer routerIn, Buffer in, Buffer out, int rows) {
+  void mix(MixtureOfExperts moe, CudaBuffer routerIn, CudaBuffer in, CudaBuffer out, int rows) {
     int experts = moe.experts().size();
     int perRow = moe.routing().expertsPerRow();
     int columns = in.columns();
     CudaBuffer scores = new CudaBuffer(logitRows.room(4L * rows * experts), rows, experts);
-    backend.linear(moe.router(), routerIn, scores, rows);
+    networks.linear(moe.router(), routerIn, scores, rows);
     pick(moe, scores, rows);
     int used = rows * perRow;
     CudaBuffer gathered = new CudaBuffer(gatheredRows.room(4L * used * columns), used, columns);
     CudaBuffer parts =
         new CudaBuffer(partRows.room(4L * used * out.columns()), used, out.columns());
     int[] starts = place(moe, rows, experts, perRow);
-    backend.expertRows(
-        CudaBuffer.of(in),
-        rowNumbers.of(rowOfSlot, used),
-        inputFactors.of(factorOfSlot, used),
-        used,
-        gathered);
+    elements.expertRows(
+        in, rowNumbers.of(rowOfSlot, used), inputFactors.of(factorOfSlot, used), used, gathered);
     for (int e = 0; e < experts; e++) {
       int count = starts[e + 1] - starts[e];
       if (count > 0) {
         FeedForward expert = moe.experts().get(e);
-        backend.feedForward(expert, from(gathered, starts[e]), from(parts, starts[e]), count);
+        networks.feedForward(expert, from(gathered, starts[e]), from(parts, starts[e]), count);
       }
     }
     sum(moe, in, out, parts, rows);
@@ -115,7 +113,7 @@ final class CudaExperts implements AutoCloseable {
       return new float[0];
     }
     float[] values = new float[buffer.columns()];
-    backend.read(buffer, 0, values, 0);
+    staging.download(CudaBuffer.of(buffer).pointer(), values, 0, values.length);
     return values;
   }
 
@@ -144,29 +142,30 @@ final class CudaExperts implements AutoCloseable {
     return starts;
   }
 
-  private void sum(MixtureOfExperts moe, Buffer in, Buffer out, CudaBuffer parts, int rows) {
+  private void sum(
+      MixtureOfExperts moe, CudaBuffer in, CudaBuffer out, CudaBuffer parts, int rows) {
     int perRow = moe.routing().expertsPerRow();
     long shared = 0;
     long gate = 0;
     if (moe.shared() != null) {
       CudaBuffer rowsOfShared =
           new CudaBuffer(sharedRows.room(4L * rows * out.columns()), rows, out.columns());
-      backend.feedForward(moe.shared(), in, rowsOfShared, rows);
+      networks.feedForward(moe.shared(), in, rowsOfShared, rows);
       shared = rowsOfShared.pointer();
       if (moe.sharedGate() != null) {
         CudaBuffer gateRows = new CudaBuffer(gates.room(4L * rows), rows, 1);
-        backend.linear(moe.sharedGate(), in, gateRows, rows);
+        networks.linear(moe.sharedGate(), in, gateRows, rows);
         gate = gateRows.pointer();
       }
     }
-    backend.expertSum(
+    elements.expertSum(
         parts,
         slotNumbers.of(slots, rows * perRow),
         outputFactors.of(weights, rows * perRow),
         perRow,
-        new CudaBackend.SharedExpert(shared, gate),
+        new CudaElements.SharedExpert(shared, gate),
         rows,
-        CudaBuffer.of(out));
+        out);
   }
 
   private static CudaBuffer from(CudaBuffer buffer, int row) {
