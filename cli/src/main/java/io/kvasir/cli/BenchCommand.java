@@ -64,6 +64,9 @@ final class BenchCommand implements Callable<Integer> {
       description = "Sequences at once. Default: 1.")
   private List<Integer> batches = List.of(1);
 
+  @Option(names = "--shared", description = "All sequences have the same tokens before, held once.")
+  private boolean shared;
+
   @Option(
       names = "-r",
       paramLabel = "N",
@@ -124,12 +127,12 @@ final class BenchCommand implements Callable<Integer> {
       for (int depth : checked("-d", depths)) {
         for (int prompt : checked("-p", prompts)) {
           if (prompt > 0) {
-            cases.add(new BenchCase(prompt, 0, depth, batch));
+            cases.add(new BenchCase(prompt, 0, depth, batch, shared));
           }
         }
         for (int generate : checked("-n", generates)) {
           if (generate > 0) {
-            cases.add(new BenchCase(0, generate, depth, batch));
+            cases.add(new BenchCase(0, generate, depth, batch, shared));
           }
         }
       }
@@ -162,7 +165,7 @@ final class BenchCommand implements Callable<Integer> {
           "%s needs a context of %d and the limit is %d; give a smaller -p or -n"
               .formatted(wish.name(), wish.positions(), limit));
     }
-    return new BenchCase(wish.prompt(), wish.generate(), wish.depth() - excess, wish.batch());
+    return wish.behind(wish.depth() - excess);
   }
 
   /// A cache that holds the largest case.

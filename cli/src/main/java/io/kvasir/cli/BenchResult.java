@@ -59,8 +59,8 @@ record BenchResult(Subject subject, Cache cache, BenchCase measured, List<Double
 
   /// Bytes of keys and values that the sequences' last tokens read.
   private long cacheBytes() {
-    long tokens = (long) measured.depth() + Math.max(1, measured.prompt()) + measured.generate();
-    return measured.batch() * cache.traffic().cacheBytes(tokens);
+    long own = Math.max(1L, measured.prompt()) + measured.generate();
+    return cache.traffic().cacheBytes(measured, own);
   }
 
   /// Bytes that decoding read per second; 0 for prompts, which read little and compute much.
@@ -119,6 +119,7 @@ record BenchResult(Subject subject, Cache cache, BenchCase measured, List<Double
     fields.put("n_gen", new Json.Int(measured.generate()));
     fields.put("n_depth", new Json.Int(measured.depth()));
     fields.put("batch", new Json.Int(measured.batch()));
+    fields.put("shared", new Json.Bool(measured.shared()));
     fields.put("kv_bytes", new Json.Int(cacheBytes()));
     if (measured.generate() > 0) {
       fields.put("step_bytes", new Json.Int(cache.traffic().stepBytes(measured)));

@@ -14,7 +14,7 @@ import java.util.SplittableRandom;
 ///
 /// Each sequence is filled to its depth first, which is not timed. Sequence `i` starts with the
 /// same tokens in every case, so what one case has filled is not computed again for the next.
-/// Random tokens, no stop tokens.
+/// Sequences that share what is before are forks of one. Random tokens, no stop tokens.
 final class BenchRun implements AutoCloseable {
   private final Engine engine;
   private final List<Session> sessions = new ArrayList<>();
@@ -25,31 +25,53 @@ final class BenchRun implements AutoCloseable {
 
   /// Tokens per second of each repetition, after one that does not count.
   List<Double> measure(BenchCase wanted, int repetitions) throws InterruptedException {
-    while (sessions.size() < wanted.batch()) {
-      sessions.add(engine.openSession());
-    }
+    List<Session> used = wanted.shared() ? forks(wanted) : own(wanted.batch());
     List<Double> rates = new ArrayList<>();
     for (int i = 0; i <= repetitions; i++) {
-      double rate = once(wanted, i);
+      double rate = once(wanted, used, i);
       if (i > 0) {
         rates.add(rate);
       }
     }
+    if (wanted.shared()) {
+      used.forEach(Session::close);
+    }
     return rates;
   }
 
-  private double once(BenchCase wanted, int repetition) throws InterruptedException {
+  private List<Session> own(int count) {
+    while (sessions.size() < count) {
+      sessions.add(engine.openSession());
+    }
+    return sessions;
+  }
+
+  /// Sessions that hold the tokens before together.
+  private List<Session> forks(BenchCase wanted) throws InterruptedException {
+    Session first = own(1).getFirst();
     if (wanted.depth() > 0) {
-      answer(prompts(wanted, 0, repetition), 1);
+      answer(prompts(wanted, 0, 0).subList(0, 1), List.of(first), 1);
+    }
+    List<Session> forks = new ArrayList<>();
+    while (forks.size() < wanted.batch()) {
+      forks.add(first.fork());
+    }
+    return forks;
+  }
+
+  private double once(BenchCase wanted, List<Session> used, int repetition)
+      throws InterruptedException {
+    if (wanted.depth() > 0 && !wanted.shared()) {
+      answer(prompts(wanted, 0, repetition), used, 1);
     }
     List<int[]> prompts = prompts(wanted, Math.max(1, wanted.prompt()), repetition);
     if (wanted.depth() == 0) {
       for (int i = 0; i < prompts.size(); i++) {
-        sessions.get(i).rewind(0);
+        used.get(i).rewind(0);
       }
     }
     long start = System.nanoTime();
-    answer(prompts, Math.max(1, wanted.generate()));
+    answer(prompts, used, Math.max(1, wanted.generate()));
     return wanted.tokens() * 1e9 / (System.nanoTime() - start);
   }
 
@@ -59,7 +81,7 @@ final class BenchRun implements AutoCloseable {
     List<int[]> prompts = new ArrayList<>();
     for (int i = 0; i < wanted.batch(); i++) {
       int[] prompt = new int[wanted.depth() + tail];
-      SplittableRandom random = new SplittableRandom(i);
+      SplittableRandom random = new SplittableRandom(wanted.shared() ? 0 : i);
       for (int t = 0; t < prompt.length; t++) {
         if (t == wanted.depth()) {
           random = new SplittableRandom(0x7A11L + 31L * wanted.tokens() + repetition);
@@ -71,13 +93,13 @@ final class BenchRun implements AutoCloseable {
     return prompts;
   }
 
-  private void answer(List<int[]> prompts, int tokens) throws InterruptedException {
+  private void answer(List<int[]> prompts, List<Session> used, int tokens)
+      throws InterruptedException {
     List<TokenStream> streams = new ArrayList<>();
     for (int i = 0; i < prompts.size(); i++) {
       streams.add(
           engine.submit(
-              new Request(
-                  prompts.get(i), tokens, SamplingOptions.GREEDY, Set.of(), sessions.get(i))));
+              new Request(prompts.get(i), tokens, SamplingOptions.GREEDY, Set.of(), used.get(i))));
     }
     for (TokenStream stream : streams) {
       while (stream.advance()) {

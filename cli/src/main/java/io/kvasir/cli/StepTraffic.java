@@ -24,9 +24,17 @@ record StepTraffic(long weights, KvLayout layout) {
     return Math.round(bytes);
   }
 
+  /// Bytes of keys and values that all sequences of `measured` read behind `own` tokens of theirs
+  /// after the tokens before; what they share counts once.
+  long cacheBytes(BenchCase measured, long own) {
+    long all = cacheBytes(measured.depth() + own);
+    long once = measured.shared() ? cacheBytes(measured.depth()) : 0;
+    return once + measured.batch() * (all - once);
+  }
+
   /// Bytes of a step of all sequences of `measured`, in the middle of what it decodes. Experts that
   /// only other sequences of a batch choose are not counted.
   long stepBytes(BenchCase measured) {
-    return weights + measured.batch() * cacheBytes(measured.depth() + 1 + measured.generate() / 2);
+    return weights + cacheBytes(measured, 1 + measured.generate() / 2);
   }
 }

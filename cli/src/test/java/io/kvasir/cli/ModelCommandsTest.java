@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.kvasir.cli.Shell.Outcome;
 import io.kvasir.model.json.Json;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -148,6 +149,23 @@ class ModelCommandsTest {
     assertThat(missing.err()).contains(folder.toString(), "scripts/onednn.sh");
     Outcome alone = Shell.run("run", "-p", "Hi", "--matmul-memory", "1GiB");
     assertThat(alone.err()).contains("--matmul-memory belongs to");
+  }
+
+  @Test
+  void bench_shared_readsWhatIsBeforeOnce() {
+    String[] alone = {
+      "bench", "-p", "0", "-n", "2", "-d", "128", "-r", "1", "--batch", "3", "--json"
+    };
+    String[] shared = Arrays.copyOf(alone, alone.length + 1);
+    shared[alone.length] = "--shared";
+
+    Json apart = Json.parse(succeed(alone)).asList().getFirst();
+    Json once = Json.parse(succeed(shared)).asList().getFirst();
+
+    long token = apart.get("kv_bytes").asLong() / (3 * (128 + 1 + 2));
+    assertThat(once.get("kv_bytes").asLong()).isEqualTo(token * (128 + 3 * (1 + 2)));
+    assertThat(once.get("test").asString()).isEqualTo("tg2 @ d128 shared");
+    assertThat(once.get("tokens_per_second").asDouble()).isPositive();
   }
 
   @Test
