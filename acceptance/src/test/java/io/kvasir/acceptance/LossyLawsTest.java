@@ -122,14 +122,29 @@ final class LossyLawsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"int8", "int4", "k8v4+s64t64", "k4v2", "lm3", "kivi4", "q4_0"})
+  @ValueSource(
+      strings = {
+        "int8",
+        "int4",
+        "k8v4+s64t64",
+        "k4v2",
+        "lm3",
+        "kivi4",
+        "q4_0",
+        "int4[0,-1=int8;3=k8v4+s64t64;5=f16]"
+      })
   void answers_howeverTheCacheIsUsed_haveTheSameBits(String recipe) throws Exception {
     checkLaws(recipe);
   }
 
   /// What policies drop, or leave out, is no function of tiers and restarts either.
   @ParameterizedTest
-  @CsvSource({"f16,snapkv:0.6", "f16,quest:0.8", "int4,quest:0.6"})
+  @CsvSource({
+    "f16,snapkv:0.6",
+    "int4[0=int8;2=f16],keydiff:0.6",
+    "f16,quest:0.8",
+    "int4,quest:0.6"
+  })
   void answers_prunedHoweverTheCacheIsUsed_haveTheSameBits(String recipe, String policy)
       throws Exception {
     prune = PruneOptions.parse(policy);

@@ -2,7 +2,6 @@ package io.kvasir.cli;
 
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
-import io.kvasir.kvcache.LayerKv;
 
 /// Bytes that one decode step has to read, each once.
 ///
@@ -16,8 +15,7 @@ record StepTraffic(long weights, KvLayout layout) {
     double bytes = 0;
     for (LayerGroup group : layout.groups()) {
       if (group.role() == LayerGroup.Role.CODES) {
-        LayerKv kv = group.kv();
-        long seen = kv.window() == 0 ? tokens : Math.min(tokens, kv.window());
+        long seen = group.isWindow() ? Math.min(tokens, group.window()) : tokens;
         bytes += (double) layout.payloadBytesPerToken(group) * seen;
       }
     }

@@ -34,7 +34,7 @@ public final class AttentionMetadata {
     this.storage = storage;
     this.bases = new KvBasis[layout.layerCount()];
     for (int layer = 0; layer < bases.length; layer++) {
-      bases[layer] = KvBasis.of(layout.groupOf(layer).kv(), profile, layer);
+      bases[layer] = KvBasis.of(layout.kv(layer), profile, layer);
     }
   }
 

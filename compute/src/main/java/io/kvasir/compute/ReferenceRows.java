@@ -30,6 +30,7 @@ final class ReferenceRows {
   private final LayerGroup codes;
   private final @Nullable LayerGroup tail;
   private final @Nullable LayerGroup sinks;
+  private final LayerKv kv;
   private final ExactRows exact;
   private int[] positions = NONE;
   private int[] keptRows = NONE;
@@ -45,7 +46,8 @@ final class ReferenceRows {
     this.codes = layout.groupOf(spec.cacheLayer());
     this.tail = layout.exactGroup(spec.cacheLayer(), LayerGroup.Role.TAIL);
     this.sinks = layout.exactGroup(spec.cacheLayer(), LayerGroup.Role.SINKS);
-    this.exact = codes.kv().exact();
+    this.kv = layout.kv(spec.cacheLayer());
+    this.exact = kv.exact();
   }
 
   AttentionMetadata batch() {
@@ -182,7 +184,7 @@ final class ReferenceRows {
   }
 
   void readValue(int index, float[] row) {
-    read(index, codes.kv().valueDim() == 0, row);
+    read(index, kv.valueDim() == 0, row);
   }
 
   private void read(int index, boolean key, float[] row) {
@@ -235,11 +237,11 @@ final class ReferenceRows {
   }
 
   private PlaneKind kind(boolean key) {
-    return key ? codes.kv().keyKind() : PlaneKind.VALUES;
+    return key ? kv.keyKind() : PlaneKind.VALUES;
   }
 
-  private static KvFormat format(LayerGroup group, boolean key) {
-    LayerKv kv = group.kv();
-    return key ? kv.keyFormat() : kv.valueFormat();
+  private KvFormat format(LayerGroup group, boolean key) {
+    LayerKv stored = layout.kv(group, spec.cacheLayer());
+    return key ? stored.keyFormat() : stored.valueFormat();
   }
 }

@@ -1,7 +1,9 @@
 package io.kvasir.engine;
 
 import io.kvasir.kvcache.BlockTable;
+import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.prune.PruneNeeds;
 import io.kvasir.kvcache.prune.PruneOptions;
 import io.kvasir.kvcache.prune.PruneScope;
@@ -26,7 +28,9 @@ final class BlockNeeds {
   long soon(Waiting next) {
     long most = (long) next.request.prompt().length + next.request.maxTokens();
     int known = next.preempted == null ? next.request.prompt().length : next.preempted.length();
-    return soon(known, most, stepTokens) + whilePruned(next.request, known);
+    long wished = soon(known, most, stepTokens) + whilePruned(next.request, known);
+    // Alone it can be pruned in less.
+    return Math.min(wished, most(next.request));
   }
 
   /// Blocks that running sequences will take soon beyond those they hold.
@@ -61,10 +65,39 @@ final class BlockNeeds {
     return layout.blocksFor(tokens, stepTokens);
   }
 
-  /// Blocks that a request takes at most at once.
+  /// Blocks that a request takes at most at once where nobody else holds any: a sequence that
+  /// nobody shares blocks with is pruned in the room of its own, by way of memory beside the cache.
   long most(Request request) {
     long tokens = Math.min(contextTokens, (long) request.prompt().length + request.maxTokens());
-    return blocks(tokens) + whilePruned(request, tokens);
+    PruneOptions options = request.prune();
+    if (!options.drops()) {
+      return blocks(tokens);
+    }
+    long apart = whilePruned(request, tokens);
+    if (apart * layout.blockBytes() > KvCache.STAGE_BYTES) {
+      return blocks(tokens) + apart;
+    }
+    long read = repeats(options) ? Math.min(contextTokens, tokens + RepeatPass.CHUNK) : tokens;
+    return blocks(read) + besidesPruned(layout);
+  }
+
+  /// Blocks that a sequence of full length needs, however it is pruned.
+  static long whole(KvLayout layout, int contextTokens, int stepTokens) {
+    return layout.blocksFor(contextTokens, stepTokens) + besidesPruned(layout);
+  }
+
+  /// Blocks that pruning takes beside those of all rows: pages that are not full, the last blocks
+  /// of a second reading, and its own windows.
+  private static long besidesPruned(KvLayout layout) {
+    long blocks = 2L * layout.groups().size();
+    for (LayerGroup group : layout.groups()) {
+      blocks += group.isWindow() ? group.mostBlocks(1, layout.blockTokens()) : 0;
+    }
+    return blocks;
+  }
+
+  private static boolean repeats(PruneOptions options) {
+    return options.pruner().needs().given() == PruneNeeds.Given.REPEAT;
   }
 
   /// Blocks that a pruning of `tokens` takes beside those that it frees afterwards: for the rows
@@ -74,13 +107,12 @@ final class BlockNeeds {
     if (!options.drops()) {
       return 0;
     }
-    boolean repeats = options.pruner().needs().given() == PruneNeeds.Given.REPEAT;
     long groups = layout.groups().size();
     long pinned = (long) options.pinnedTokens() + PruneScope.RECENT;
     long kept = (long) Math.ceil((1 - options.ratio()) * tokens) + pinned;
     long pages = blocks(Math.min(tokens, kept)) + 2 * groups;
     long repeated =
         Math.min(RepeatPass.CHUNK, Math.max(RepeatPass.LEAST_ROOM, contextTokens - tokens));
-    return pages + (repeats ? blocks(repeated) + 2 * groups : 0);
+    return pages + (repeats(options) ? blocks(repeated) + 2 * groups : 0);
   }
 }

@@ -8,7 +8,7 @@ import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvLayout;
-import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.Reservation;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvProfile;
@@ -39,8 +39,9 @@ public final class Calibration {
 
   /// Whether a cache of this layout takes anything from a profile.
   public static boolean isNeeded(KvLayout layout) {
-    for (LayerGroup group : layout.groups()) {
-      if (group.kv().valueDim() > 0 && group.kv().keyFormat().rowBasis().isCentred()) {
+    for (int layer = 0; layer < layout.layerCount(); layer++) {
+      LayerKv kv = layout.kv(layer);
+      if (kv.valueDim() > 0 && kv.keyFormat().rowBasis().isCentred()) {
         return true;
       }
     }

@@ -174,7 +174,7 @@ public final class Engine implements AutoCloseable {
     if (config.cacheBytes() > 0) {
       return KvCacheConfig.ofBytes(layout, config.cacheBytes()).withPolicy(policy);
     }
-    long one = layout.blocksFor(contextTokens, config.stepTokens());
+    long one = BlockNeeds.whole(layout, contextTokens, config.stepTokens());
     if (deviceBytes >= 0) {
       // A device's memory is for its blocks, but for what a step needs besides.
       long fitting = (deviceBytes - deviceBytes / 8) / layout.blockBytes();

@@ -2,7 +2,7 @@ package io.kvasir.engine;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.kvcache.KvLayout;
-import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.format.KvProfile;
 import io.kvasir.model.Model;
 import io.kvasir.model.ModelConfig;
@@ -69,8 +69,8 @@ public record KeyProfiles(@Nullable Path folder, boolean measured, Consumer<Stri
   private static int[][] shape(KvLayout layout) {
     int[][] shape = new int[layout.layerCount()][];
     for (int layer = 0; layer < shape.length; layer++) {
-      LayerGroup group = layout.groupOf(layer);
-      shape[layer] = new int[] {group.kv().kvHeads(), group.kv().keyDim()};
+      LayerKv kv = layout.kv(layer);
+      shape[layer] = new int[] {kv.kvHeads(), kv.keyDim()};
     }
     return shape;
   }

@@ -48,7 +48,7 @@ final class ModelFingerprint {
       Path model, ModelConfig config, KvLayout layout, KvProfile profile, String arithmetic) {
     StringBuilder cache = new StringBuilder().append(layout.blockTokens());
     for (LayerGroup group : layout.groups()) {
-      cache.append(' ').append(group.kv()).append(group.layers());
+      cache.append(' ').append(group.kvs()).append(group.layers());
     }
     return of(model, config, arithmetic, cache.append(' ').append(profile.id()).toString());
   }

@@ -2,6 +2,7 @@ package io.kvasir.engine;
 
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.prune.PruneNeeds;
 import io.kvasir.kvcache.prune.PruneOptions;
 import io.kvasir.kvcache.prune.PruneScope;
@@ -19,7 +20,9 @@ record PruneLimits(int contextTokens, boolean useCache, boolean scores, boolean 
   PruneScope scope(PruneEvent event, KvLayout layout) {
     int pinned = event.options().pinnedTokens();
     for (LayerGroup group : layout.groups()) {
-      pinned = Math.max(pinned, group.isWindow() ? 0 : group.kv().exact().sinks());
+      for (LayerKv kv : group.kvs()) {
+        pinned = Math.max(pinned, group.isWindow() ? 0 : kv.exact().sinks());
+      }
     }
     return PruneScope.of(
         event.position(), layout.blockTokens(), event.options().withPinned(pinned));

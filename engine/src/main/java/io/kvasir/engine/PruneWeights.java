@@ -46,7 +46,7 @@ public final class PruneWeights {
   private static boolean fits(LinearScorer scorer, ModelConfig model, KvLayout layout) {
     boolean fits = scorer.layers() == layout.layerCount() && scorer.width() == model.width();
     for (int layer = 0; layer < layout.layerCount(); layer++) {
-      fits &= scorer.heads() == layout.groupOf(layer).kv().kvHeads();
+      fits &= scorer.heads() == layout.kv(layer).kvHeads();
     }
     return fits;
   }

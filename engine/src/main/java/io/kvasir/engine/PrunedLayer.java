@@ -42,7 +42,7 @@ record PrunedLayer(
       layers.add(
           new PrunedLayer(
               attention.heads(),
-              group.kv(),
+              layout.kv(layers.size()),
               attention.scale(),
               attention.softcap(),
               attention.rope(),

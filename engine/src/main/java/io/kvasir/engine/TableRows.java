@@ -77,7 +77,7 @@ final class TableRows {
       this.layer = layer;
       this.head = head;
       this.keys = keys;
-      LayerKv kv = group.kv();
+      LayerKv kv = layout.kv(layer);
       this.dim = keys ? kv.keyDim() : kv.valueDim();
       this.format = keys ? kv.keyFormat() : kv.valueFormat();
       this.kind = keys ? kv.keyKind() : PlaneKind.VALUES;

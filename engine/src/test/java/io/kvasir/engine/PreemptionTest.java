@@ -49,7 +49,7 @@ final class PreemptionTest {
 
   @Test
   void answer_ofACodedCachePreempted_isTheUndisturbedOne() throws InterruptedException {
-    for (String recipe : List.of("int8", "int4", "lm3+s0")) {
+    for (String recipe : List.of("int8", "int4", "lm3+s0", "int4[0=int8]")) {
       check("llama-gqa", true, recipe);
       check("gemma3", false, recipe);
     }

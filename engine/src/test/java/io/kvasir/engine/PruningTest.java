@@ -315,6 +315,35 @@ final class PruningTest {
     }
   }
 
+  @ParameterizedTest
+  @MethodSource("policies")
+  void answer_ofFullLengthInACacheOfDefaultSize_isPruned(String policy)
+      throws InterruptedException {
+    int context = 400;
+    for (String recipe : List.of("f16", "int4", "int8[0=int4;2=lm3]")) {
+      EngineConfig config =
+          CONFIG
+              .withKvFormat(KvRecipe.named(recipe))
+              .withCacheBytes(0)
+              .withContextTokens(context)
+              .withStepTokens(64);
+      try (Backend backend = new ReferenceBackend();
+          Engine engine = open(backend, config)) {
+        for (String ratio : List.of("0.02", "0.5")) {
+          int[] prompt = prompt(6, 290);
+          TokenStream stream = engine.submit(request(prompt, 300, policy + ":" + ratio));
+          int tokens = 0;
+          while (stream.advance()) {
+            tokens++;
+          }
+          assertThat(stream.outcome().error()).as("%s of %s", ratio, recipe).isNull();
+          assertThat(tokens).as("%s of %s", ratio, recipe).isGreaterThanOrEqualTo(context - 290);
+          engine.verify();
+        }
+      }
+    }
+  }
+
   @Test
   void submit_whatCannotBePruned_isRefusedInASentence() {
     int[] tokens = prompt(1, PROMPT);

@@ -65,7 +65,7 @@ final class SessionTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"int4", "kvarn4", "int8+s128t64"})
+  @ValueSource(strings = {"int4", "kvarn4", "int8+s128t64", "int4[0=int8]"})
   void session_ofCodesAndExactRows_goesOnWhereLoaded(String format) throws Exception {
     EngineConfig config = CONFIG.withBlockTokens(64).withKvFormat(KvRecipe.named(format));
     int[] prompt = prompt(210);

@@ -41,6 +41,10 @@ import org.jspecify.annotations.Nullable;
 /// until another [#adopt]s it, and every call asserts it. Kernels on other threads read tables and
 /// bytes during a step, while the owner waits for them.
 public final class KvCache implements AutoCloseable {
+  /// Most bytes of kept rows that [#prune] moves by way of memory outside of the pool, where they
+  /// find no room in it beside what they were.
+  public static final long STAGE_BYTES = 4L << 30;
+
   private static final long CLOSE_NANOS = 30_000_000_000L;
   private static final int[] NO_TOKENS = new int[0];
 

@@ -9,15 +9,16 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A block holds `blockTokens` consecutive positions of one sequence for the layers of one
 /// [LayerGroup]. All groups use blocks of the same size, so that one pool serves them all and any
-/// free block fits any group (the idea of equal pages over hybrid models is vLLM's). Layers of the
-/// same kind are split into groups such that the padding this costs is least; see [#of].
+/// free block fits any group (the idea of equal pages over hybrid models is vLLM's). Layers that
+/// keep the same positions are split into groups such that the padding this costs is least; layers
+/// of unlike formats or heads share blocks.
 ///
 /// A layer with exact rows beside its codes is in up to three groups: of its codes, of a window of
 /// exact copies ([Role#TAIL]) and of exact copies of the first rows ([Role#SINKS]).
 ///
 /// ```
 /// block   | layer 0 | layer 1 | ... | layer n-1 | padding |            blockBytes
-/// layer   | head 0 | head 1 | ... | head G-1 |
+/// layer   | head 0 | head 1 | ... | head G-1 |                         its own bytes
 /// head    | key plane [S, keyDim] | pad to 64 | value plane [S, valueDim] | pad to 64 |
 /// ```
 ///
@@ -38,14 +39,19 @@ public final class KvLayout {
   /// `[role][layer]`: the group that holds the layer's rows of the role, or [#NONE].
   private final int[][] groupOfLayer;
 
-  private final int[][] ordinalOfLayer;
+  /// `[role][layer]`: what the layer keeps in that group.
+  private final LayerKv[][] kvOfLayer;
+
+  /// `[role][layer]`: where its rows begin in a block of that group.
+  private final long[][] offsetOfLayer;
 
   private KvLayout(int blockTokens, long blockBytes, List<LayerGroup> groups, int layerCount) {
     this.blockTokens = blockTokens;
     this.blockBytes = blockBytes;
     this.groups = List.copyOf(groups);
     this.groupOfLayer = new int[Role.COUNT][layerCount];
-    this.ordinalOfLayer = new int[Role.COUNT][layerCount];
+    this.kvOfLayer = new LayerKv[Role.COUNT][layerCount];
+    this.offsetOfLayer = new long[Role.COUNT][layerCount];
     for (int[] ofRole : groupOfLayer) {
       Arrays.fill(ofRole, NONE);
     }
@@ -53,9 +59,14 @@ public final class KvLayout {
     for (LayerGroup group : groups) {
       codes += group.role() == Role.CODES ? 1 : 0;
       int role = group.role().place();
-      for (int ordinal = 0; ordinal < group.layers().size(); ordinal++) {
-        groupOfLayer[role][group.layers().get(ordinal)] = group.index();
-        ordinalOfLayer[role][group.layers().get(ordinal)] = ordinal;
+      long offset = 0;
+      for (int i = 0; i < group.layers().size(); i++) {
+        int layer = group.layers().get(i);
+        LayerKv kv = group.kvs().get(i);
+        groupOfLayer[role][layer] = group.index();
+        kvOfLayer[role][layer] = kv;
+        offsetOfLayer[role][layer] = offset;
+        offset += kv.layerBytes(blockTokens);
       }
     }
     this.codeGroups = codes;
@@ -114,6 +125,16 @@ public final class KvLayout {
     return groups.get(groupOfLayer[0][layer]);
   }
 
+  /// What the layer keeps as codes: its heads, formats, window and exact rows.
+  public LayerKv kv(int layer) {
+    return kvOfLayer[0][layer];
+  }
+
+  /// What the layer keeps in `group`, one that holds it in any role.
+  public LayerKv kv(LayerGroup group, int layer) {
+    return kvOfLayer[group.role().place()][layer];
+  }
+
   /// The group that holds the layer's rows of a role, or null where the layer has none.
   public @Nullable LayerGroup exactGroup(int layer, Role role) {
     int group = groupOfLayer[role.place()][layer];
@@ -129,9 +150,8 @@ public final class KvLayout {
   ///
   /// @param group one that holds the layer, of any role
   public long keyOffset(LayerGroup group, int layer, int head) {
-    LayerKv kv = group.kv();
-    int ordinal = ordinalOfLayer[group.role().place()][layer];
-    return ordinal * kv.layerBytes(blockTokens) + head * kv.headBytes(blockTokens);
+    int role = group.role().place();
+    return offsetOfLayer[role][layer] + head * kvOfLayer[role][layer].headBytes(blockTokens);
   }
 
   /// Byte offset inside a block of the layer's codes of the value plane of (layer, kv head); the
@@ -143,7 +163,8 @@ public final class KvLayout {
   /// The same inside a block of `group`, which holds the layer in any role.
   public long valueOffset(LayerGroup group, int layer, int head) {
     long key = keyOffset(group, layer, head);
-    return group.kv().valueDim() == 0 ? key : key + group.kv().keyPlaneBytes(blockTokens);
+    LayerKv kv = kv(group, layer);
+    return kv.valueDim() == 0 ? key : key + kv.keyPlaneBytes(blockTokens);
   }
 
   /// Block ids that a sequence of `tokens` needs at most at once, over all groups.
@@ -199,9 +220,12 @@ public final class KvLayout {
   }
 
   private long payloadBytesPerBlock(LayerGroup group) {
-    LayerKv kv = group.kv();
-    long perHead = kv.keyFormat().planeBytes(blockTokens, kv.keyDim(), kv.keyKind());
-    perHead += kv.valueBytes(blockTokens);
-    return perHead * kv.kvHeads() * group.layers().size();
+    long bytes = 0;
+    for (LayerKv kv : group.kvs()) {
+      long perHead = kv.keyFormat().planeBytes(blockTokens, kv.keyDim(), kv.keyKind());
+      perHead += kv.valueBytes(blockTokens);
+      bytes += perHead * kv.kvHeads();
+    }
+    return bytes;
   }
 }

@@ -5,12 +5,19 @@ import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.PlaneKind;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
 
 /// Divides the layers of a model into groups whose rows fill blocks of one size with the least
 /// padding.
+///
+/// Only layers that keep the same positions can share a block table, and so a group. In its blocks
+/// each layer takes the bytes that it needs, so that formats may differ by layer without padding.
 final class LayoutPlan {
   private static final int MAX_GROUPS = 32;
   private static final int MAX_EXACT_GROUPS = 64;
@@ -18,43 +25,57 @@ final class LayoutPlan {
   /// Length of a sequence in which exact copies are weighed against codes.
   private static final long TYPICAL_TOKENS = 16_384;
 
-  /// What layers of one group have in common.
-  private record Kind(LayerKv kv, Role role, int limit) {
+  /// Which positions rows are kept of.
+  ///
+  /// @param exact of a tail the rule by which it begins, else none
+  private record Kind(Role role, int window, int limit, ExactRows exact) {
     /// Positions that a sequence of typical length holds.
     long heldTokens(int blockTokens) {
-      long held = kv.window() > 0 ? (long) kv.window() + blockTokens : limit;
+      long held = window > 0 ? (long) window + blockTokens : limit;
       held = (Math.min(TYPICAL_TOKENS, held) + blockTokens - 1) / blockTokens * blockTokens;
       return role == Role.CODES ? TYPICAL_TOKENS : held;
     }
   }
 
+  /// Rows of one layer.
+  private record Member(int layer, LayerKv kv, long bytes) {}
+
   private final int blockTokens;
-  private final Map<Kind, List<Integer>> kinds = new LinkedHashMap<>();
+
+  /// The layers of each kind, those with the most bytes first.
+  private final Map<Kind, List<Member>> kinds = new LinkedHashMap<>();
 
   LayoutPlan(List<LayerKv> layers, int blockTokens) {
     this.blockTokens = blockTokens;
     for (int layer = 0; layer < layers.size(); layer++) {
-      checkTiles(layers.get(layer), layer);
-      add(new Kind(layers.get(layer), Role.CODES, LayerGroup.UNLIMITED), layer);
+      LayerKv kv = layers.get(layer);
+      checkTiles(kv, layer);
+      add(new Kind(Role.CODES, kv.window(), LayerGroup.UNLIMITED, ExactRows.NONE), layer, kv);
     }
     for (int layer = 0; layer < layers.size(); layer++) {
       LayerKv kv = layers.get(layer);
       if (kv.exact().hasTail()) {
         int window = kv.exact().tail() + ExactRows.GRID;
         window = kv.window() > 0 ? Math.min(window, kv.window()) : window;
-        add(new Kind(exact(kv, window), Role.TAIL, LayerGroup.UNLIMITED), layer);
+        Kind kind = new Kind(Role.TAIL, window, LayerGroup.UNLIMITED, kv.exact());
+        add(kind, layer, exact(kv, window));
       }
     }
     for (int layer = 0; layer < layers.size(); layer++) {
       LayerKv kv = layers.get(layer);
       if (kv.exact().sinks() > 0) {
-        add(new Kind(exact(kv, 0), Role.SINKS, kv.exact().sinks()), layer);
+        Kind kind = new Kind(Role.SINKS, 0, kv.exact().sinks(), ExactRows.NONE);
+        add(kind, layer, exact(kv, 0));
       }
+    }
+    for (List<Member> members : kinds.values()) {
+      members.sort(Comparator.comparingLong(Member::bytes).reversed());
     }
   }
 
-  private void add(Kind kind, int layer) {
-    kinds.computeIfAbsent(kind, k -> new ArrayList<>()).add(layer);
+  private void add(Kind kind, int layer, LayerKv kv) {
+    Member member = new Member(layer, kv, kv.layerBytes(blockTokens));
+    kinds.computeIfAbsent(kind, k -> new ArrayList<>()).add(member);
   }
 
   private static LayerKv exact(LayerKv kv, int window) {
@@ -94,17 +115,41 @@ final class LayoutPlan {
   long blockBytes() {
     long best = 0;
     double bestTotal = Double.MAX_VALUE;
-    for (Map.Entry<Kind, List<Integer>> kind : kinds.entrySet()) {
-      for (int n = 1; n <= kind.getValue().size(); n++) {
-        long candidate = n * kind.getKey().kv().layerBytes(blockTokens);
-        double total = sequenceBytes(candidate);
-        if (total < bestTotal || total == bestTotal && candidate > best) {
-          best = candidate;
-          bestTotal = total;
-        }
+    for (long candidate : candidates()) {
+      double total = sequenceBytes(candidate);
+      if (total <= bestTotal) {
+        best = candidate;
+        bestTotal = total;
       }
     }
     return best;
+  }
+
+  /// Block sizes that some layers fill: some of equal size, or the fullest of so many groups that
+  /// all layers of a kind are divided among as evenly as possible.
+  private SortedSet<Long> candidates() {
+    SortedSet<Long> sizes = new TreeSet<>();
+    for (List<Member> members : kinds.values()) {
+      for (int n = 1; n <= members.size(); n++) {
+        sizes.add(fullest(members, n));
+        sizes.add(n * members.getFirst().bytes());
+        sizes.add(n * members.getLast().bytes());
+      }
+    }
+    return sizes;
+  }
+
+  /// Bytes of the fullest of `groups` groups where each layer joins the emptiest.
+  private static long fullest(List<Member> members, int groups) {
+    long[] bytes = new long[groups];
+    for (Member member : members) {
+      int emptiest = 0;
+      for (int i = 1; i < groups; i++) {
+        emptiest = bytes[i] < bytes[emptiest] ? i : emptiest;
+      }
+      bytes[emptiest] += member.bytes();
+    }
+    return Arrays.stream(bytes).max().orElseThrow();
   }
 
   /// Bytes of a typical sequence in blocks of `blockBytes`, a window of codes counted as if it had
@@ -114,13 +159,12 @@ final class LayoutPlan {
     long codes = 0;
     long exact = 0;
     int codeKinds = 0;
-    for (Map.Entry<Kind, List<Integer>> entry : kinds.entrySet()) {
+    for (Map.Entry<Kind, List<Member>> entry : kinds.entrySet()) {
       Kind kind = entry.getKey();
-      long perBlock = blockBytes / kind.kv().layerBytes(blockTokens);
-      if (perBlock == 0) {
+      if (entry.getValue().getFirst().bytes() > blockBytes) {
         return Double.POSITIVE_INFINITY;
       }
-      long groups = (entry.getValue().size() + perBlock - 1) / perBlock;
+      long groups = divide(entry.getValue(), blockBytes).size();
       codes += kind.role() == Role.CODES ? groups : 0;
       codeKinds += kind.role() == Role.CODES ? 1 : 0;
       exact += kind.role() == Role.CODES ? 0 : groups;
@@ -132,16 +176,38 @@ final class LayoutPlan {
     return many ? Double.POSITIVE_INFINITY : bytes;
   }
 
+  /// Puts each layer, the largest first, into the first group that has room for it.
+  private static List<List<Member>> divide(List<Member> members, long blockBytes) {
+    List<List<Member>> groups = new ArrayList<>();
+    long[] used = new long[members.size()];
+    for (Member member : members) {
+      int at = 0;
+      while (used[at] + member.bytes() > blockBytes) {
+        at++;
+      }
+      if (at == groups.size()) {
+        groups.add(new ArrayList<>());
+      }
+      used[at] += member.bytes();
+      groups.get(at).add(member);
+    }
+    return groups;
+  }
+
   /// The groups in blocks of `blockBytes`, those of codes first.
   List<LayerGroup> groups(long blockBytes) {
     List<LayerGroup> groups = new ArrayList<>();
-    for (Map.Entry<Kind, List<Integer>> entry : kinds.entrySet()) {
+    for (Map.Entry<Kind, List<Member>> entry : kinds.entrySet()) {
       Kind kind = entry.getKey();
-      List<Integer> members = entry.getValue();
-      int perBlock = (int) (blockBytes / kind.kv().layerBytes(blockTokens));
-      for (int from = 0; from < members.size(); from += perBlock) {
-        List<Integer> part = members.subList(from, Math.min(members.size(), from + perBlock));
-        groups.add(new LayerGroup(groups.size(), kind.kv(), part, kind.role(), kind.limit()));
+      for (List<Member> part : divide(entry.getValue(), blockBytes)) {
+        part.sort(Comparator.comparingInt(Member::layer));
+        List<LayerKv> kvs = new ArrayList<>();
+        List<Integer> layers = new ArrayList<>();
+        for (Member member : part) {
+          kvs.add(member.kv());
+          layers.add(member.layer());
+        }
+        groups.add(new LayerGroup(groups.size(), kvs, layers, kind.role(), kind.limit()));
       }
     }
     return groups;

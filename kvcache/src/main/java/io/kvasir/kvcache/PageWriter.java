@@ -6,12 +6,13 @@ import io.kvasir.kvcache.format.PlaneKind;
 import io.kvasir.kvcache.tier.KvStorage;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /// Copies kept rows from the blocks and pages of a table into new pages, code by code.
 ///
 /// Where blocks are not in this process's memory, each is moved as a whole: a source block once for
-/// each run of rows that it has of a head, a target block once.
+/// each run of rows that it has of a head, a target block once for each run of pages.
 final class PageWriter implements AutoCloseable {
   private static final int NONE = -1;
 
@@ -24,6 +25,7 @@ final class PageWriter implements AutoCloseable {
   private final Arena arena = Arena.ofConfined();
   private @Nullable MemorySegment sourceCopy;
   private @Nullable MemorySegment targetCopy;
+  private final BitSet written = new BitSet();
   private int source = NONE;
   private int target = NONE;
   private MemorySegment sourceBytes = MemorySegment.NULL;
@@ -43,7 +45,7 @@ final class PageWriter implements AutoCloseable {
   void write() {
     for (LayerGroup group : PrunedPages.prunedGroups(layout)) {
       for (int layer : group.layers()) {
-        for (int head = 0; head < group.kv().kvHeads(); head++) {
+        for (int head = 0; head < layout.kv(layer).kvHeads(); head++) {
           write(group, layer, head);
         }
       }
@@ -74,7 +76,7 @@ final class PageWriter implements AutoCloseable {
         value = layout.valueOffset(layer, head);
         slot = position % blockTokens;
       }
-      LayerKv kv = group.kv();
+      LayerKv kv = layout.kv(layer);
       Row keyRow = new Row(kv.keyFormat(), kv.keyDim(), kv.keyKind(), slot, row % blockTokens);
       copy(keyRow, key, to.keyOffset(layer, head, page));
       if (kv.valueDim() > 0) {
@@ -120,6 +122,11 @@ final class PageWriter implements AutoCloseable {
     MemorySegment view = into.view(block);
     if (view == null) {
       targetCopy = targetCopy == null ? allocate() : targetCopy;
+      if (written.get(block)) {
+        // A page that found room beside the larger ones before it.
+        into.read(block, targetCopy);
+      }
+      written.set(block);
       view = targetCopy;
     }
     targetBytes = view;

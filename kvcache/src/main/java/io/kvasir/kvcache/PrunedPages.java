@@ -9,9 +9,9 @@ import org.jspecify.annotations.Nullable;
 /// The kept rows of a pruned sequence and the blocks that hold them; shared by the forks of the
 /// table that was pruned, until the last of them ends.
 ///
-/// A block of a group has room for one page of each of its (layer, kv head) pairs. The pages of all
-/// heads of a group are numbered in the order of layers and heads, so that a head's pages follow
-/// each other and only the last block of a group has free pages.
+/// A page has the bytes of one (layer, kv head) of a block. The pages of all heads of a group are
+/// numbered in the order of layers and heads, so that a head's pages follow each other, and put
+/// into blocks by [PagePlaces].
 final class PrunedPages implements PrunedTokens {
   private static final int NONE = -1;
   private static final int[] NO_NUMBERS = new int[0];
@@ -27,6 +27,9 @@ final class PrunedPages implements PrunedTokens {
 
   /// By head: number of its first page in its group.
   private final int[] firstPage;
+
+  /// By group: where its pages are.
+  private final PagePlaces[] places;
 
   private final int[] positions;
   private final int[][] blocks;
@@ -45,29 +48,32 @@ final class PrunedPages implements PrunedTokens {
     for (LayerGroup group : prunedGroups(layout)) {
       for (int layer : group.layers()) {
         firstHead[layer] = heads;
-        heads += group.kv().kvHeads();
-        rows += rows(kept, layer, group.kv().kvHeads());
+        heads += layout.kv(layer).kvHeads();
+        rows += rows(kept, layer, layout.kv(layer).kvHeads());
       }
     }
     this.firstRow = new int[heads + 1];
     this.firstPage = new int[heads];
     this.positions = new int[rows];
     this.blocks = new int[layout.groups().size()][];
+    this.places = new PagePlaces[blocks.length];
     int count = 0;
     Arrays.fill(blocks, NO_NUMBERS);
     for (LayerGroup group : prunedGroups(layout)) {
-      int pages = 0;
+      PagePlaces.Builder pages = new PagePlaces.Builder(layout.blockBytes());
       for (int layer : group.layers()) {
-        for (int head = 0; head < group.kv().kvHeads(); head++) {
+        long headBytes = layout.kv(layer).headBytes(layout.blockTokens());
+        for (int head = 0; head < layout.kv(layer).kvHeads(); head++) {
           int at = firstHead[layer] + head;
-          firstPage[at] = pages;
+          firstPage[at] = pages.count();
           firstRow[at] = count;
           count = add(kept, layer, head, count, before);
           firstRow[at + 1] = count;
-          pages += pages(count - firstRow[at]);
+          pages.add(pages(count - firstRow[at]), headBytes);
         }
       }
-      blocks[group.index()] = new int[(pages + pagesPerBlock(group) - 1) / pagesPerBlock(group)];
+      places[group.index()] = pages.build();
+      blocks[group.index()] = new int[places[group.index()].blocks()];
       Arrays.fill(blocks[group.index()], NONE);
     }
   }
@@ -142,10 +148,6 @@ final class PrunedPages implements PrunedTokens {
     return (int) (((long) rows + layout.blockTokens() - 1) / layout.blockTokens());
   }
 
-  private static int pagesPerBlock(LayerGroup group) {
-    return group.layers().size() * group.kv().kvHeads();
-  }
-
   @Override
   public int tokens() {
     return tokens;
@@ -171,21 +173,19 @@ final class PrunedPages implements PrunedTokens {
 
   @Override
   public int block(int layer, int head, int page) {
-    LayerGroup group = layout.groupOf(layer);
-    int number = firstPage[firstHead[layer] + head] + page;
-    return blocks[group.index()][number / pagesPerBlock(group)];
+    int group = layout.groupOf(layer).index();
+    return blocks[group][places[group].block(firstPage[firstHead[layer] + head] + page)];
   }
 
   @Override
   public long keyOffset(int layer, int head, int page) {
-    LayerGroup group = layout.groupOf(layer);
-    int number = firstPage[firstHead[layer] + head] + page;
-    return number % pagesPerBlock(group) * group.kv().headBytes(layout.blockTokens());
+    int group = layout.groupOf(layer).index();
+    return places[group].offset(firstPage[firstHead[layer] + head] + page);
   }
 
   @Override
   public long valueOffset(int layer, int head, int page) {
-    LayerKv kv = layout.groupOf(layer).kv();
+    LayerKv kv = layout.kv(layer);
     long key = keyOffset(layer, head, page);
     return kv.valueDim() == 0 ? key : key + kv.keyPlaneBytes(layout.blockTokens());
   }

@@ -15,9 +15,6 @@ import java.util.function.IntSupplier;
 final class TablePruning {
   private static final int NONE = PrefixTree.NONE;
 
-  /// Most bytes that are kept outside of the pool while a table lets go of what it has.
-  private static final long STAGE_BYTES = 4L << 30;
-
   private final KvCache cache;
   private final KvLayout layout;
   private final KvStorage storage;
@@ -46,7 +43,7 @@ final class TablePruning {
       return Reservation.Granted.GRANTED;
     }
     if (wanted > prefixes.availableBlocks() + ownBlocks(table, kept.tokens())
-        || wanted * layout.blockBytes() > STAGE_BYTES) {
+        || wanted * layout.blockBytes() > KvCache.STAGE_BYTES) {
       return new Reservation.Insufficient(wanted, prefixes.availableBlocks());
     }
     // There is room only once the table has let go of what it has.
@@ -147,10 +144,11 @@ final class TablePruning {
   /// See [KvLayout#checkPrunable].
   static void checkPrunable(KvLayout layout) {
     for (LayerGroup group : PrunedPages.prunedGroups(layout)) {
-      LayerKv kv = group.kv();
-      checkRows(kv.keyFormat(), kv.keyKind());
-      if (kv.valueDim() > 0) {
-        checkRows(kv.valueFormat(), PlaneKind.VALUES);
+      for (LayerKv kv : group.kvs()) {
+        checkRows(kv.keyFormat(), kv.keyKind());
+        if (kv.valueDim() > 0) {
+          checkRows(kv.valueFormat(), PlaneKind.VALUES);
+        }
       }
     }
   }

@@ -148,6 +148,8 @@ public final class CacheExercise {
   private static KvLayout layout(SplittableRandom random) {
     int blockTokens = random.nextInt(8) == 0 ? 64 : 16;
     LayerKv full = new LayerKv(2, 2, 2, 0, KvFormat.F32, KvFormat.F32);
+    LayerKv wide = new LayerKv(3, 2, 2, 0, KvFormat.F32, KvFormat.F32);
+    LayerKv narrow = new LayerKv(1, 2, 2, 0, KvFormat.F32, KvFormat.F32);
     int window = 1 + random.nextInt(70);
     LayerKv sliding = new LayerKv(2, 2, 2, window, KvFormat.F32, KvFormat.F32);
     int sinks = 64 * random.nextInt(3);
@@ -163,13 +165,14 @@ public final class CacheExercise {
       case 4 -> KvLayout.of(List.of(tailed), blockTokens);
       case 5 -> KvLayout.of(List.of(slidingSunk), blockTokens);
       case 6 -> KvLayout.of(List.of(full, tailed, slidingSunk), blockTokens);
+      case 7 -> KvLayout.of(List.of(full, wide, exact(wide, sinks, tail), narrow), blockTokens);
       default -> KvLayout.of(List.of(sliding, full, sliding), blockTokens);
     };
   }
 
   private static LayerKv exact(LayerKv kv, int sinks, int tail) {
     ExactRows exact = new ExactRows(sinks, tail);
-    return new LayerKv(2, 2, 2, kv.window(), KvFormat.F32, KvFormat.F32, exact);
+    return new LayerKv(kv.kvHeads(), 2, 2, kv.window(), KvFormat.F32, KvFormat.F32, exact);
   }
 
   private void operate() {

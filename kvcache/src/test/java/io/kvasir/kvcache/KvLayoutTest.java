@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.kvcache.format.PlaneKind;
 import java.util.ArrayList;
 import java.util.List;
@@ -40,7 +41,7 @@ final class KvLayoutTest {
     double padding = layout.bytesPerToken() / layout.payloadBytesPerToken();
     assertThat(padding).isLessThan(1.02);
     // A long sequence needs every block of the full group but only windows of the others.
-    long full = layout.groups().stream().filter(g -> g.kv().window() == 0).count();
+    long full = layout.groups().stream().filter(g -> g.window() == 0).count();
     long sliding = layout.groups().size() - full;
     assertThat(layout.blocksFor(64_000, 64)).isEqualTo(full * 1000 + sliding * 10);
   }
@@ -54,14 +55,15 @@ final class KvLayoutTest {
       for (LayerGroup group : layout.groups()) {
         long end = 0;
         for (int layer : group.layers()) {
-          for (int head = 0; head < group.kv().kvHeads(); head++) {
+          LayerKv kv = layout.kv(layer);
+          for (int head = 0; head < kv.kvHeads(); head++) {
             long key = layout.keyOffset(layer, head);
             long value = layout.valueOffset(layer, head);
             assertThat(key % 64).isZero();
             assertThat(value % 64).isZero();
             assertThat(key).isGreaterThanOrEqualTo(end);
-            assertThat(value - key).isGreaterThanOrEqualTo(2L * blockTokens * group.kv().keyDim());
-            end = value + 2L * blockTokens * group.kv().valueDim();
+            assertThat(value - key).isGreaterThanOrEqualTo(2L * blockTokens * kv.keyDim());
+            end = value + 2L * blockTokens * kv.valueDim();
           }
         }
         assertThat(end).isLessThanOrEqualTo(layout.blockBytes());
@@ -98,7 +100,7 @@ final class KvLayoutTest {
     assertThat(layout.exactGroup(1, LayerGroup.Role.CODES)).isSameAs(layout.groupOf(1));
     LayerGroup tail = Objects.requireNonNull(layout.exactGroup(1, LayerGroup.Role.TAIL));
     LayerGroup sinks = Objects.requireNonNull(layout.exactGroup(1, LayerGroup.Role.SINKS));
-    assertThat(tail.kv())
+    assertThat(layout.kv(tail, 1))
         .isEqualTo(
             new LayerKv(2, 64, 64, 64 + 64, KvFormat.F16, KvFormat.F16, new ExactRows(128, 64)));
     assertThat(tail.layers()).containsExactly(1);
@@ -108,8 +110,7 @@ final class KvLayoutTest {
     assertThat(sinks.endBlock(100_000, 32)).isEqualTo(4);
     // Every query finds its exact rows in the window.
     for (int position = 0; position < 1000; position++) {
-      assertThat(tail.firstVisible(position))
-          .isEqualTo(layout.groupOf(1).kv().exact().exactFrom(position));
+      assertThat(tail.firstVisible(position)).isEqualTo(layout.kv(1).exact().exactFrom(position));
     }
   }
 
@@ -117,7 +118,7 @@ final class KvLayoutTest {
   void of_exactTailOfAWindowLayer_isNoLongerThanItsWindow() {
     KvLayout layout = KvLayout.of(List.of(exact(96, 0, 256)), 32);
     LayerGroup tail = Objects.requireNonNull(layout.exactGroup(0, LayerGroup.Role.TAIL));
-    assertThat(tail.kv().window()).isEqualTo(96);
+    assertThat(tail.window()).isEqualTo(96);
   }
 
   @Test
@@ -203,15 +204,95 @@ final class KvLayoutTest {
     }
   }
 
+  /// Layers, kv heads, elements of a head.
+  private static final int[][] SHAPES = {
+    {8, 2, 64}, {16, 8, 64}, {32, 8, 128}, {28, 2, 128}, {26, 1, 256}, {24, 4, 80}, {36, 4, 96}
+  };
+
+  private static KvLayout layout(int[] shape, KvRecipe recipe) {
+    List<LayerKv> layers = new ArrayList<>();
+    for (int layer = 0; layer < shape[0]; layer++) {
+      KvRecipe.Formats formats = recipe.of(layer, shape[0]);
+      layers.add(
+          new LayerKv(
+              shape[1], shape[2], shape[2], 0, formats.keys(), formats.values(), formats.exact()));
+    }
+    return KvLayout.of(layers, 64);
+  }
+
+  @Test
+  void of_layersOfUnlikeFormats_shareBlocksWithoutPadding() {
+    List<String> recipes =
+        List.of(
+            "int4[0,-1=int8]",
+            "int6/int5[0=int4;1=int5;3=lm3/int4;-1=f16]",
+            "k8v4[1,2=k4v2+s64t64]",
+            "kivi4[0,1,2=int8]",
+            "lm3[0,1=f32]");
+    for (int[] shape : SHAPES) {
+      for (String name : recipes) {
+        KvLayout layout = layout(shape, KvRecipe.named(name));
+        double padding = layout.bytesPerToken() / layout.payloadBytesPerToken();
+        assertThat(padding).as("%s of %d layers", name, shape[0]).isLessThan(1.03);
+        for (int layer = 0; layer < shape[0]; layer++) {
+          KvRecipe.Formats formats = KvRecipe.named(name).of(layer, shape[0]);
+          assertThat(layout.kv(layer).keyFormat()).isEqualTo(formats.keys());
+          assertThat(layout.kv(layer).exact()).isEqualTo(formats.exact());
+        }
+      }
+    }
+  }
+
+  @Test
+  void blocksFor_fixedMemory_holdsMoreSequencesByTheRatioOfTheirBytes() {
+    List<String> recipes = new ArrayList<>(KvFormat.ALL.stream().map(KvFormat::name).toList());
+    recipes.addAll(List.of("k8v4", "k4v2", "int4[0,-1=int8]", "int6/int5[0=int4;1=lm3]", "lm3+s0"));
+    // Copies of first rows are many times as large as codes of two or three bits; their padding
+    // weighs in short sequences.
+    List<String> few =
+        List.of("int8", "int6", "int5", "int4", "q8_0", "fp8", "k8v4", "int4[1=int8]");
+    for (int[] shape : SHAPES) {
+      checkUsers(shape, 3_500, few);
+      checkUsers(shape, 24_000, recipes);
+    }
+  }
+
+  private static void checkUsers(int[] shape, int tokens, List<String> recipes) {
+    KvLayout raw = layout(shape, KvRecipe.of(KvFormat.F16));
+    // So many that whole sequences say little about parts of one.
+    long memory = 200L * raw.blocksFor(tokens, 1) * raw.blockBytes();
+    for (String name : recipes) {
+      KvLayout layout = layout(shape, KvRecipe.named(name));
+      long users = memory / layout.blockBytes() / layout.blocksFor(tokens, 1);
+      double ratio = (double) heldBytes(raw, tokens) / heldBytes(layout, tokens);
+      assertThat(users / 200.0 / ratio)
+          .as("%s, %d layers, %d tokens", name, shape[0], tokens)
+          .isBetween(0.97, 1.01);
+    }
+  }
+
+  /// Bytes of the rows of a sequence, each in whole blocks, without padding: codes and the most
+  /// copies that it ever has.
+  private static long heldBytes(KvLayout layout, int tokens) {
+    long bytes = 0;
+    for (LayerGroup group : layout.groups()) {
+      long held = Math.min(tokens, group.limit());
+      held = group.isWindow() ? Math.min(held, group.mostHeld(1, 64)) : held;
+      bytes += (held + 63) / 64 * 64 * layout.payloadBytesPerToken(group);
+    }
+    return bytes;
+  }
+
   @Test
   void offsets_ofExactGroups_areDisjoint() {
     KvLayout layout = KvLayout.of(pattern(9, 2, layer(3, 40, 0), exact(0, 64, 0)), 48);
     for (LayerGroup group : layout.groups()) {
       long end = 0;
       for (int layer : group.layers()) {
-        for (int head = 0; head < group.kv().kvHeads(); head++) {
+        LayerKv kv = layout.kv(group, layer);
+        for (int head = 0; head < kv.kvHeads(); head++) {
           assertThat(layout.keyOffset(group, layer, head)).isGreaterThanOrEqualTo(end);
-          end = layout.valueOffset(group, layer, head) + 2L * 48 * group.kv().valueDim();
+          end = layout.valueOffset(group, layer, head) + 2L * 48 * kv.valueDim();
         }
       }
       assertThat(end).isLessThanOrEqualTo(layout.blockBytes());

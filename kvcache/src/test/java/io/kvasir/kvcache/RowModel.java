@@ -7,6 +7,7 @@ import io.kvasir.kvcache.tier.HostStorage;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 
 /// What [CacheExercise] stores for a position: in full groups rows of two floats that spell 48 bits
 /// of its content, different for each layer, head, keys and values; in other groups, whose rows
@@ -35,7 +36,7 @@ final class RowModel {
       return;
     }
     for (int layer : group.layers()) {
-      for (int head = 0; head < group.kv().kvHeads(); head++) {
+      for (int head = 0; head < layout.kv(layer).kvHeads(); head++) {
         spell(value, layer, head, 0);
         KvFormat.F32.encode(row, 0, keys(block, layout.keyOffset(layer, head)), slot);
         spell(value, layer, head, 1);
@@ -52,9 +53,8 @@ final class RowModel {
       return storage.segment(block).get(ValueLayout.JAVA_LONG, at) - group.index() == value;
     }
     // One of the heads, each in its turn.
-    int turn = position % (group.layers().size() * group.kv().kvHeads());
-    int layer = group.layers().get(turn / group.kv().kvHeads());
-    int head = turn % group.kv().kvHeads();
+    int layer = group.layers().get(position % group.layers().size());
+    int head = position / group.layers().size() % layout.kv(layer).kvHeads();
     KvPlane keys = keys(block, layout.keyOffset(layer, head));
     KvPlane values = values(block, layout.valueOffset(layer, head));
     return holds(keys, values, slot, spelled(value, layer, head));
@@ -65,7 +65,7 @@ final class RowModel {
     int[][][] kept = new int[layout.layerCount()][][];
     for (LayerGroup group : PrunedPages.prunedGroups(layout)) {
       for (int layer : group.layers()) {
-        kept[layer] = new int[group.kv().kvHeads()][];
+        kept[layer] = new int[layout.kv(layer).kvHeads()][];
         for (int head = 0; head < kept[layer].length; head++) {
           int[] from = before == 0 ? new int[0] : left[layer][head];
           int dropped = random.nextInt(5);
@@ -92,17 +92,32 @@ final class RowModel {
       blocks += table.endBlock(g) - table.firstBlock(g);
       if (group.isFull()) {
         demand(table.firstBlock(g) == tokens / blockTokens, "%s begins early", table);
-        int pages = 0;
-        for (int layer : group.layers()) {
-          for (int[] ofHead : kept[layer]) {
-            pages += (ofHead.length - exact(layer, ofHead) + blockTokens - 1) / blockTokens;
-          }
-        }
-        int perBlock = group.layers().size() * group.kv().kvHeads();
-        blocks += (pages + perBlock - 1) / perBlock;
+        blocks += blocksOfPages(group, kept);
       }
     }
     demand(table.blockCount() == blocks, "%s has %d blocks", table, blocks);
+  }
+
+  /// Each block is filled with pages as long as there is one that fits, the largest first.
+  private int blocksOfPages(LayerGroup group, int[][][] kept) {
+    TreeMap<Long, Integer> left = new TreeMap<>();
+    for (int layer : group.layers()) {
+      for (int[] ofHead : kept[layer]) {
+        int pages = (ofHead.length - exact(layer, ofHead) + blockTokens - 1) / blockTokens;
+        left.merge(layout.kv(layer).headBytes(blockTokens), pages, Integer::sum);
+      }
+    }
+    left.values().removeIf(pages -> pages == 0);
+    int blocks = 0;
+    for (; !left.isEmpty(); blocks++) {
+      long room = layout.blockBytes();
+      while (left.floorKey(room) != null) {
+        long size = left.floorKey(room);
+        room -= size;
+        left.computeIfPresent(size, (bytes, pages) -> pages == 1 ? null : pages - 1);
+      }
+    }
+    return blocks;
   }
 
   /// How many of the positions are among the layer's exact first rows.
@@ -120,7 +135,7 @@ final class RowModel {
     demand((pruned == null ? 0 : pruned.tokens()) == tokens, "%s pruned to %d", table, tokens);
     for (int layer = 0; pruned != null && layer < layout.layerCount(); layer++) {
       boolean full = layout.groupOf(layer).isFull();
-      for (int head = 0; head < layout.groupOf(layer).kv().kvHeads(); head++) {
+      for (int head = 0; head < layout.kv(layer).kvHeads(); head++) {
         int[] ofHead = full ? kept[layer][head] : new int[0];
         int exact = exact(layer, ofHead);
         demand(

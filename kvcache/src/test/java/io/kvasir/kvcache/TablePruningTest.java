@@ -62,7 +62,7 @@ final class TablePruningTest {
     int[][][] all = new int[layout.layerCount()][][];
     for (int layer = 0; layer < all.length; layer++) {
       if (layout.groupOf(layer).isFull()) {
-        all[layer] = new int[layout.groupOf(layer).kv().kvHeads()][];
+        all[layer] = new int[layout.kv(layer).kvHeads()][];
         Arrays.fill(all[layer], positions);
       }
     }
@@ -93,7 +93,7 @@ final class TablePruningTest {
       LayerGroup group = cache.layout().groupOf(layer);
       for (int p = table.firstBlock(group.index()) * S; p < table.length(); p++) {
         int block = table.block(group.index(), p / S);
-        for (int head = 0; head < group.kv().kvHeads(); head++) {
+        for (int head = 0; head < cache.layout().kv(layer).kvHeads(); head++) {
           for (PlaneKind kind : List.of(PlaneKind.KEYS, PlaneKind.VALUES)) {
             for (int i = 0; i < DIM; i++) {
               row[i] = (float) random.nextDouble(-3, 3);
@@ -103,7 +103,8 @@ final class TablePruningTest {
                 keys
                     ? cache.layout().keyOffset(layer, head)
                     : cache.layout().valueOffset(layer, head);
-            KvFormat format = keys ? group.kv().keyFormat() : group.kv().valueFormat();
+            LayerKv kv = cache.layout().kv(layer);
+            KvFormat format = keys ? kv.keyFormat() : kv.valueFormat();
             format.encode(row, 0, plane(cache.storage(), block, at, kind, DIM), p % S);
           }
         }
@@ -117,14 +118,14 @@ final class TablePruningTest {
     float[][][][] rows = new float[layout.layerCount()][][][];
     for (int layer = 0; layer < rows.length; layer++) {
       LayerGroup group = layout.groupOf(layer);
-      rows[layer] = new float[group.kv().kvHeads()][table.length()][];
+      rows[layer] = new float[layout.kv(layer).kvHeads()][table.length()][];
       for (int head = 0; head < rows[layer].length; head++) {
         for (int p = table.firstBlock(group.index()) * S; p < table.length(); p++) {
           int block = table.block(group.index(), p / S);
           rows[layer][head][p] =
               both(
                   cache,
-                  group.kv(),
+                  layout.kv(layer),
                   new Place(
                       block,
                       layout.keyOffset(layer, head),
@@ -168,7 +169,7 @@ final class TablePruningTest {
     int[][][] kept = new int[layout.layerCount()][][];
     for (int layer = 0; layer < kept.length; layer++) {
       LayerGroup group = layout.groupOf(layer);
-      kept[layer] = group.isFull() ? new int[group.kv().kvHeads()][] : new int[0][];
+      kept[layer] = group.isFull() ? new int[layout.kv(layer).kvHeads()][] : new int[0][];
       for (int head = 0; head < kept[layer].length; head++) {
         List<Integer> live = new ArrayList<>();
         for (int i = 0; left != null && i < left.count(layer, head); i++) {
@@ -192,8 +193,14 @@ final class TablePruningTest {
       SplittableRandom random = new SplittableRandom(seed);
       List<LayerKv> layers =
           List.of(
-              layer(3, 0, format), layer(2, 40, format), layer(3, 0, format), layer(1, 0, format));
-      KvCache cache = cache(KvLayout.of(layers, S), 200);
+              layer(3, 0, format),
+              layer(2, 40, format),
+              layer(3, 0, format),
+              layer(2, 0, KvFormat.BF16),
+              layer(1, 0, format));
+      KvLayout layout = KvLayout.of(layers, S);
+      FarStorage storage = new FarStorage(new HostStorage(layout.blockBytes(), 200));
+      KvCache cache = new KvCache(new KvCacheConfig(layout, 200), storage);
       BlockTable table = filled(cache, 200 + random.nextInt(40));
       fill(cache, table, random);
       BlockTable other = filled(cache, table.length() - table.length() % S);
@@ -201,11 +208,15 @@ final class TablePruningTest {
       byte[] shared = bytes(cache, other);
       int tokens = 96;
       KeptTokens first = new KeptTokens(tokens, random(random, cache.layout(), tokens, null));
+      storage.isFar = seed % 2 == 1;
       assertThat(cache.prune(table, first)).isInstanceOf(Reservation.Granted.class);
+      storage.isFar = false;
       assertKept(cache, table, first, rows, "seed " + seed);
       KeptTokens second =
           new KeptTokens(tokens + 64, random(random, cache.layout(), tokens + 64, table.pruned()));
+      storage.isFar = seed % 2 == 1;
       assertThat(cache.prune(table, second)).isInstanceOf(Reservation.Granted.class);
+      storage.isFar = false;
       assertKept(cache, table, second, rows, "seed " + seed);
       assertThat(bytes(cache, other)).isEqualTo(shared);
       cache.verify();
@@ -235,7 +246,7 @@ final class TablePruningTest {
                   pruned.keyOffset(layer, head, page),
                   pruned.valueOffset(layer, head, page),
                   i % S);
-          assertThat(both(cache, layout.groupOf(layer).kv(), place))
+          assertThat(both(cache, layout.kv(layer), place))
               .as("%s, layer %d, head %d, row %d", seed, layer, head, i)
               .isEqualTo(rows[layer][head][ofLayer[head][i]]);
         }

@@ -77,7 +77,7 @@ final class FrameForm {
     node.put("block_bytes", engine.layout().blockBytes());
     ArrayNode groups = node.putArray("groups");
     for (LayerGroup group : engine.layout().groups()) {
-      groups.addObject().put("layers", group.layers().size()).put("window", group.kv().window());
+      groups.addObject().put("layers", group.layers().size()).put("window", group.window());
     }
   }
 

@@ -22,15 +22,16 @@ final class TokenBytes {
       if (group.role() != LayerGroup.Role.CODES) {
         continue;
       }
-      LayerKv kv = group.kv();
-      double heads = (double) kv.kvHeads() * group.layers().size() / layout.blockTokens();
-      double keys = heads * bytes(kv.keyFormat(), layout, kv.keyDim(), kv.keyKind());
-      bytes.merge(labels("keys", kv.keyFormat()), keys, Double::sum);
-      sum += keys;
-      if (kv.valueDim() > 0) {
-        double values = heads * bytes(kv.valueFormat(), layout, kv.valueDim(), PlaneKind.VALUES);
-        bytes.merge(labels("values", kv.valueFormat()), values, Double::sum);
-        sum += values;
+      for (LayerKv kv : group.kvs()) {
+        double heads = (double) kv.kvHeads() / layout.blockTokens();
+        double keys = heads * bytes(kv.keyFormat(), layout, kv.keyDim(), kv.keyKind());
+        bytes.merge(labels("keys", kv.keyFormat()), keys, Double::sum);
+        sum += keys;
+        if (kv.valueDim() > 0) {
+          double values = heads * bytes(kv.valueFormat(), layout, kv.valueDim(), PlaneKind.VALUES);
+          bytes.merge(labels("values", kv.valueFormat()), values, Double::sum);
+          sum += values;
+        }
       }
     }
     bytes.put(",rows=\"padding\"", layout.bytesPerToken() - sum);

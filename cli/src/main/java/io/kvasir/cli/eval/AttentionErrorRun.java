@@ -59,7 +59,7 @@ public final class AttentionErrorRun {
   }
 
   private AttentionError.Layer measure(AttentionInputs.Layer layer, int number, KvLayout layout) {
-    LayerKv kv = layout.groupOf(number).kv();
+    LayerKv kv = layout.kv(number);
     AttentionSpec spec = layer.spec();
     KvBasis basis = KvBasis.of(kv, subject.profile(), number);
     Sums sums = new Sums();

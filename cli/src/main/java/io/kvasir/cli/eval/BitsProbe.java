@@ -55,7 +55,7 @@ public final class BitsProbe {
     this.subject = subject;
     KvLayout layout = subject.layout(KvRecipe.of(KvFormat.F32));
     for (int layer = 0; layer < layout.layerCount(); layer++) {
-      LayerKv kv = layout.groupOf(layer).kv();
+      LayerKv kv = layout.kv(layer);
       layers.add(kv);
       sides.add(new Side(layer, true));
       if (kv.valueDim() > 0) {

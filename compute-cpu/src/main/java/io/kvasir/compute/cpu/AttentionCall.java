@@ -4,6 +4,7 @@ import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.PrunedTokens;
 import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvBasis;
@@ -128,6 +129,11 @@ final class AttentionCall {
     return batch().layout().groupOf(spec().cacheLayer());
   }
 
+  /// What the layer keeps as codes.
+  LayerKv kv() {
+    return layout().kv(spec().cacheLayer());
+  }
+
   /// The group of exact copies of the newest rows, or null.
   @Nullable LayerGroup tailGroup() {
     return batch().layout().exactGroup(spec().cacheLayer(), LayerGroup.Role.TAIL);
@@ -156,7 +162,7 @@ final class AttentionCall {
 
   /// Whether some rows are encoded only when a tile of them is whole.
   boolean encodesTiles() {
-    boolean keys = keyFormat().tileTokens(group().kv().keyKind()) > 1;
+    boolean keys = keyFormat().tileTokens(kv().keyKind()) > 1;
     return keys || !valuesInKeys() && valueFormat().tileTokens(PlaneKind.VALUES) > 1;
   }
 
@@ -184,7 +190,7 @@ final class AttentionCall {
 
   /// Which rows are read exactly.
   ExactRows exact() {
-    return group().kv().exact();
+    return kv().exact();
   }
 
   /// The basis in which the layer's rows are stored.
@@ -203,7 +209,7 @@ final class AttentionCall {
 
   /// True where values are the first elements of the key rows.
   boolean valuesInKeys() {
-    return group().kv().valueDim() == 0;
+    return kv().valueDim() == 0;
   }
 
   /// Where the key plane of kv head `head` starts in a block of one of the layer's groups.
@@ -222,10 +228,10 @@ final class AttentionCall {
   }
 
   KvFormat keyFormat() {
-    return group().kv().keyFormat();
+    return kv().keyFormat();
   }
 
   KvFormat valueFormat() {
-    return valuesInKeys() ? keyFormat() : group().kv().valueFormat();
+    return valuesInKeys() ? keyFormat() : kv().valueFormat();
   }
 }

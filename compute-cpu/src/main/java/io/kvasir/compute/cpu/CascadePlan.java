@@ -38,10 +38,14 @@ final class CascadePlan {
   private int[] leaf = new int[8];
   private int[] ownFrom = new int[8];
 
-  /// Plans the batch of a call; the layers of a group have the plan of the first of them.
+  /// Plans the batch of a call; layers of a group that keep the same rows exactly have the same
+  /// plan.
   void plan(AttentionCall call) {
     AttentionMetadata next = call.batch();
-    if (next.equals(batch) && next.step() == step && call.group().index() == group) {
+    if (next.equals(batch)
+        && next.step() == step
+        && call.group().index() == group
+        && call.exact().equals(exact)) {
       return;
     }
     batch = next;

@@ -234,7 +234,7 @@ final class CpuAttention {
   /// threads.
   private int mostHeads(AttentionCall call) {
     int blockTokens = call.layout().blockTokens();
-    long bytes = call.group().kv().headBytes(blockTokens) * PartitionKernel.TOKENS / blockTokens;
+    long bytes = call.kv().headBytes(blockTokens) * PartitionKernel.TOKENS / blockTokens;
     int heads = (int) Math.max(1, Math.min(call.spec().kvHeads(), PART_BYTES / bytes));
     while (heads > 1 && itemCount / heads < PARTS_PER_THREAD * pool.threads()) {
       heads /= 2;

@@ -4,6 +4,7 @@ import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.LayerGroup;
+import io.kvasir.kvcache.LayerKv;
 import io.kvasir.kvcache.format.KvBasis;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.PlaneKind;
@@ -34,7 +35,7 @@ final class KvStore {
     for (int head = 0; head < spec.kvHeads(); head++) {
       int index = row * spec.kvHeads() + head;
       place.dim = spec.keyDim();
-      place.kind = call.group().kv().keyKind();
+      place.kind = call.kv().keyKind();
       enter(k, index * spec.keyDim(), basis.keyRotation());
       if (basis.isCentred()) {
         for (int i = 0; i < place.dim; i++) {
@@ -61,7 +62,7 @@ final class KvStore {
 
   private void putAll(AttentionCall call, BlockTable table, int position, int head) {
     LayerGroup codes = call.group();
-    if (format(codes).tileTokens(place.kind) == 1) {
+    if (format(call, codes).tileTokens(place.kind) == 1) {
       put(call, table, codes, position, head);
     }
     LayerGroup tail = call.tailGroup();
@@ -77,11 +78,12 @@ final class KvStore {
   /// Encodes the entered row into a group's block.
   private void put(AttentionCall call, BlockTable table, LayerGroup group, int position, int head) {
     find(call, table, group, position, head);
-    formats.of(format(group)).write(place, entered, 0);
+    formats.of(format(call, group)).write(place, entered, 0);
   }
 
-  private KvFormat format(LayerGroup group) {
-    return place.kind == PlaneKind.VALUES ? group.kv().valueFormat() : group.kv().keyFormat();
+  private KvFormat format(AttentionCall call, LayerGroup group) {
+    LayerKv kv = call.layout().kv(group, call.spec().cacheLayer());
+    return place.kind == PlaneKind.VALUES ? kv.valueFormat() : kv.keyFormat();
   }
 
   private void find(
@@ -100,7 +102,7 @@ final class KvStore {
 
   /// Encodes the tiles of a sequence and kv head that the batch's rows made whole.
   void encodeTiles(AttentionCall call, int sequence, int head) {
-    place.kind = call.group().kv().keyKind();
+    place.kind = call.kv().keyKind();
     place.dim = call.spec().keyDim();
     encodePlane(call, sequence, head);
     if (!call.valuesInKeys()) {
@@ -113,7 +115,7 @@ final class KvStore {
   private void encodePlane(AttentionCall call, int sequence, int head) {
     AttentionMetadata batch = call.batch();
     LayerGroup tail = call.tailGroup();
-    KvFormat format = format(call.group());
+    KvFormat format = format(call, call.group());
     int tokens = format.tileTokens(place.kind);
     if (tokens == 1 || tail == null) {
       return;
@@ -127,7 +129,7 @@ final class KvStore {
     for (int first = start / tokens * tokens; first + tokens <= end; first += tokens) {
       for (int i = 0; i < tokens; i++) {
         find(call, table, tail, first + i, head);
-        format(tail).decode(place.toPlane(), place.slot, tile, i * place.dim);
+        format(call, tail).decode(place.toPlane(), place.slot, tile, i * place.dim);
       }
       find(call, table, call.group(), first, head);
       format.encode(tile, 0, place.toPlane(), place.slot);

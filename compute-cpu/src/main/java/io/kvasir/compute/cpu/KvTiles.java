@@ -244,7 +244,7 @@ final class KvTiles {
   /// of the heads behind it. Memory answers many requests at a time, but computing asks for few:
   /// this brings a block to the cache in half the time, and longer runs quicker than short ones.
   private void sweep(MemorySegment memory, long from, LayerGroup group) {
-    LayerKv kv = group.kv();
+    LayerKv kv = of().layout().kv(group, of().spec().cacheLayer());
     long to = Math.min(memory.byteSize(), from + sweptHeads * kv.headBytes(place.blockTokens));
     int lines = (int) (to - from + LINE - 1) / LINE;
     int sum = 0;

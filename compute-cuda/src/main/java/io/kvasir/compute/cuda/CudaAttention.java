@@ -87,7 +87,12 @@ final class CudaAttention implements AutoCloseable {
                 batch, spec, tables, storage, centre, operands.q(), operands.out()))) {
       return;
     }
-    arguments.setAttend(spec, codes, operands.q(), operands.out(), pruned(batch, spec, codes));
+    arguments.setAttend(
+        spec,
+        layout.kv(spec.cacheLayer()),
+        operands.q(),
+        operands.out(),
+        pruned(batch, spec, codes));
     launch
         .of(attending)
         .structure(arguments.attend())
@@ -97,7 +102,7 @@ final class CudaAttention implements AutoCloseable {
 
   private void store(
       AttentionMetadata batch, AttentionSpec spec, CudaKvStorage storage, Operands operands) {
-    LayerKv kv = batch.layout().groupOf(spec.cacheLayer()).kv();
+    LayerKv kv = batch.layout().kv(spec.cacheLayer());
     boolean tilesKeys = TileEncoder.tilesKeys(kv);
     boolean tilesValues = TileEncoder.tilesValues(kv);
     int skipped = (tilesKeys ? 1 : 0) | (tilesValues ? 2 : 0);

@@ -83,7 +83,7 @@ final class KvArguments implements AutoCloseable {
   }
 
   /// Fills the rest of the `AttendView`, behind [#setKv].
-  void setAttend(AttentionSpec spec, LayerGroup codes, long q, long out, Pruned pruned) {
+  void setAttend(AttentionSpec spec, LayerKv codes, long q, long out, Pruned pruned) {
     at = KV_BYTES;
     put(q);
     put(out);
@@ -91,9 +91,9 @@ final class KvArguments implements AutoCloseable {
     put(spec.slopes() == null ? 0 : CudaBuffer.of(spec.slopes()).pointer());
     put(Double.doubleToRawLongBits(spec.scale()));
     put(Double.doubleToRawLongBits(spec.softcap()));
-    put(codes.kv().window());
-    put(codes.kv().exact().sinks());
-    put(codes.kv().exact().tail());
+    put(codes.window());
+    put(codes.exact().sinks());
+    put(codes.exact().tail());
     put(pruned.places());
     put(pruned.rows());
   }
@@ -110,7 +110,7 @@ final class KvArguments implements AutoCloseable {
       at = end;
       return;
     }
-    LayerKv kv = group.kv();
+    LayerKv kv = layout.kv(group, layer);
     put(tables.tables());
     put(tables.starts(group.index()));
     long headStride = kv.headBytes(layout.blockTokens());

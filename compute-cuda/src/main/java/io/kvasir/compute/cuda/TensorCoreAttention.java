@@ -5,6 +5,7 @@ import io.kvasir.compute.AttentionSpec;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.LayerKv;
+import io.kvasir.kvcache.format.ExactRows;
 import io.kvasir.kvcache.format.KvBasis;
 import io.kvasir.kvcache.format.PlaneKind;
 import java.lang.foreign.Arena;
@@ -117,15 +118,14 @@ final class TensorCoreAttention implements AutoCloseable {
     }
     AttentionSpec spec = call.spec();
     KvLayout layout = call.batch().layout();
-    LayerGroup codes = layout.groupOf(spec.cacheLayer());
     boolean prompts = choice.promptCodes() != null && spec.slopes() == null;
-    Lists lists = lists(layout, spec.cacheLayer());
+    Lists lists = lists(layout, spec.cacheLayer(), prompts, choice.coded());
     if (lists.batch != call.batch() || lists.step != call.batch().step()) {
-      measure(lists, call, prompts, codes);
+      measure(lists, call, prompts);
       if (lists.capacity > MOST_GRID) {
         return false;
       }
-      plan(lists, call, prompts, choice.coded(), codes);
+      plan(lists, call, prompts, choice.coded());
     } else if (lists.capacity > MOST_GRID) {
       return false;
     }
@@ -136,14 +136,16 @@ final class TensorCoreAttention implements AutoCloseable {
     return true;
   }
 
-  /// The lists of all layers whose codes and exact copies are in the same groups: layers that share
-  /// a group of codes may have their copies, which are larger, in different ones.
-  private Lists lists(KvLayout layout, int layer) {
+  /// The lists of all layers whose codes and exact copies are in the same groups and are read
+  /// alike: layers that share a group of codes may have their copies, which are larger, in
+  /// different ones, and may have other formats.
+  private Lists lists(KvLayout layout, int layer, boolean prompts, boolean coded) {
     int key = layout.groupOf(layer).index();
     for (LayerGroup.Role role : EXACT) {
       LayerGroup group = layout.exactGroup(layer, role);
       key = key << 10 | (group == null ? 0 : group.index() + 1);
     }
+    key = key << 2 | (prompts ? 2 : 0) | (coded ? 1 : 0);
     Lists lists = plans.get(key);
     if (lists == null) {
       lists = new Lists(new DeviceArray(context, staging, "lists of runs"));
@@ -155,7 +157,7 @@ final class TensorCoreAttention implements AutoCloseable {
   private @Nullable Choice choose(Call call) {
     AttentionSpec spec = call.spec();
     KvLayout layout = call.batch().layout();
-    LayerKv kv = layout.groupOf(spec.cacheLayer()).kv();
+    LayerKv kv = layout.kv(spec.cacheLayer());
     int dim = spec.keyDim();
     if (kv.keyKind() != PlaneKind.KEYS
         || spec.valueDim() != dim
@@ -194,10 +196,10 @@ final class TensorCoreAttention implements AutoCloseable {
   }
 
   /// Upper bounds of the lists.
-  private static void measure(Lists lists, Call call, boolean prompts, LayerGroup codes) {
+  private static void measure(Lists lists, Call call, boolean prompts) {
     AttentionMetadata batch = call.batch();
-    int passes = 1 + (codes.kv().exact().hasTail() ? 1 : 0);
-    passes += codes.kv().exact().sinks() > 0 ? 1 : 0;
+    ExactRows rule = batch.layout().kv(call.spec().cacheLayer()).exact();
+    int passes = 1 + (rule.hasTail() ? 1 : 0) + (rule.sinks() > 0 ? 1 : 0);
     long capacity = 0;
     long slots = 0;
     lists.prompts = 0;
@@ -223,10 +225,12 @@ final class TensorCoreAttention implements AutoCloseable {
     lists.step = batch.step();
   }
 
-  private void plan(Lists lists, Call call, boolean prompts, boolean coded, LayerGroup codes) {
+  private void plan(Lists lists, Call call, boolean prompts, boolean coded) {
     AttentionMetadata batch = call.batch();
     KvLayout layout = batch.layout();
     int layer = call.spec().cacheLayer();
+    LayerGroup codes = layout.groupOf(layer);
+    ExactRows exact = layout.kv(layer).exact();
     LayerGroup tail = layout.exactGroup(layer, LayerGroup.Role.TAIL);
     LayerGroup sinks = layout.exactGroup(layer, LayerGroup.Role.SINKS);
     int rows = batch.rows();
@@ -262,9 +266,9 @@ final class TensorCoreAttention implements AutoCloseable {
     };
     int[] numbers = {
       rows,
-      codes.kv().window(),
-      codes.kv().exact().sinks(),
-      codes.kv().exact().tail(),
+      codes.window(),
+      exact.sinks(),
+      exact.tail(),
       RUN_TOKENS,
       prompts ? PROMPT_ROWS : NEVER,
       coded ? 1 : 0
@@ -327,7 +331,7 @@ final class TensorCoreAttention implements AutoCloseable {
       return;
     }
     if (choice.coded()) {
-      place = expand(lists, call, place, codes.kv());
+      place = expand(lists, call, place, layout.kv(layer));
     }
     prefill(lists, call, choice.promptCodes(), place, new Pass(1, 0), q, middle);
     if (tail != null && choice.promptExact() != null) {
@@ -359,7 +363,7 @@ final class TensorCoreAttention implements AutoCloseable {
           call.storage().pool(),
           layout.blockBytes(),
           key,
-          group.kv().headBytes(layout.blockTokens()),
+          layout.kv(group, layer).headBytes(layout.blockTokens()),
           layout.valueOffset(group, layer, 0) - key,
           call.tables().tables(),
           layout.blockTokens() / 16);
@@ -450,7 +454,7 @@ final class TensorCoreAttention implements AutoCloseable {
       long q,
       long middle) {
     AttentionSpec spec = call.spec();
-    LayerKv kv = call.batch().layout().groupOf(spec.cacheLayer()).kv();
+    LayerKv kv = call.batch().layout().kv(spec.cacheLayer());
     long[] pointers = {
       q,
       middle,

@@ -39,11 +39,11 @@ final class TileEncoder {
       int start = batch.positions()[batch.firstRow(s)];
       int end = start + batch.rowCount(s);
       for (int head = 0; head < spec.kvHeads(); head++) {
-        if (tilesKeys(codes.kv())) {
+        if (tilesKeys(layout.kv(spec.cacheLayer()))) {
           encode(
               new Side(layout, spec, codes, tail, storage, batch.table(s), true, head), start, end);
         }
-        if (tilesValues(codes.kv())) {
+        if (tilesValues(layout.kv(spec.cacheLayer()))) {
           encode(
               new Side(layout, spec, codes, tail, storage, batch.table(s), false, head),
               start,
@@ -94,11 +94,12 @@ final class TileEncoder {
     }
 
     PlaneKind kind() {
-      return key ? codes.kv().keyKind() : PlaneKind.VALUES;
+      return key ? layout.kv(spec.cacheLayer()).keyKind() : PlaneKind.VALUES;
     }
 
     KvFormat format(LayerGroup group) {
-      return key ? group.kv().keyFormat() : group.kv().valueFormat();
+      LayerKv kv = layout.kv(group, spec.cacheLayer());
+      return key ? kv.keyFormat() : kv.valueFormat();
     }
 
     long address(LayerGroup group, int position) {
