@@ -31,7 +31,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiFunction;
@@ -81,7 +80,6 @@ public final class Engine implements AutoCloseable {
   private final ConcurrentLinkedQueue<Runnable> inbox = new ConcurrentLinkedQueue<>();
   private final Thread thread;
   private final AtomicLong arrivals = new AtomicLong();
-  private final int queueLimit;
   private final StepClock clock = new StepClock();
   private final Auditor auditor;
   private volatile EngineSnapshot snapshot;
@@ -107,7 +105,6 @@ public final class Engine implements AutoCloseable {
     scheduler.prune(pruning);
     this.runner =
         new ModelRunner(model.transformer(), backend, metadata(profile), pruning.observer());
-    this.queueLimit = config.queueLimit();
     this.auditor = new Auditor(cache, config.auditNanos());
     this.snapshot = takeSnapshot();
     this.thread = new Thread(this::loop, "kvasir-engine");
@@ -272,20 +269,16 @@ public final class Engine implements AutoCloseable {
 
   private TokenStream submit(Request request, boolean embedding) {
     check(request);
-    AtomicInteger unstarted = scheduler.unstarted();
-    int waiting = unstarted.incrementAndGet();
-    if (waiting > queueLimit) {
-      unstarted.getAndDecrement();
-      long seconds = TimeUnit.NANOSECONDS.toSeconds(scheduler.lastWaitNanos());
-      throw new QueueFullException(queueLimit, Math.clamp(seconds, 1, 60));
-    }
+    QueuePlaces places = scheduler.places();
+    String tenant = request.terms().tenant();
+    places.take(tenant, TimeUnit.NANOSECONDS.toSeconds(scheduler.lastWaitNanos()));
     TokenStream stream = new TokenStream(this::cancelled);
     Waiting place =
         new Waiting(request, stream, System.nanoTime(), arrivals.getAndIncrement(), embedding);
     try {
       post(() -> scheduler.enqueue(place));
     } catch (IllegalStateException e) {
-      unstarted.getAndDecrement();
+      places.give(tenant);
       throw e;
     }
     return stream;

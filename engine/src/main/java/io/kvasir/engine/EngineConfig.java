@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
 /// @param tierBytesPerSecond most bytes stored in tiers a second; 0 for no limit
 /// @param sequences most requests that run at once
 /// @param queueLimit most requests that wait for their start; more are refused with
-///   [QueueFullException]
+///   [QueueFullException], but a tenant that has fewer than an eighth of them is let in
 /// @param tenantWeights shares of tenants by name; 1 for those not named
 /// @param auditNanos how often the cache's invariants are proven while requests run; 0 for never
 /// @param keyProfiles where the means come from that some formats subtract from keys

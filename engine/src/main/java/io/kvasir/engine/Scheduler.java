@@ -9,7 +9,6 @@ import io.kvasir.kvcache.Reservation;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /// Decides what each step computes, and owns the sequences' cache blocks between their first step
@@ -48,7 +47,7 @@ final class Scheduler {
   private final Batch batch = new Batch();
   private @Nullable Pruning pruning;
   private long prunedRows;
-  private final AtomicInteger unstarted = new AtomicInteger();
+  private final QueuePlaces places;
   private volatile long lastWaitNanos;
   private double computeNanosPerToken;
   private long scheduledNanos;
@@ -58,6 +57,7 @@ final class Scheduler {
   /// @param wake makes the engine take another step
   Scheduler(KvCache cache, EngineConfig config, int contextTokens, Runnable wake) {
     this.cache = cache;
+    this.places = new QueuePlaces(config.queueLimit());
     this.config = config;
     this.contextTokens = contextTokens;
     this.mostRunning = Math.min(config.sequences(), config.stepTokens());
@@ -101,9 +101,9 @@ final class Scheduler {
     queue.add(waiting);
   }
 
-  /// Requests that were submitted and have neither started nor ended. For any thread.
-  AtomicInteger unstarted() {
-    return unstarted;
+  /// Where requests wait for their start. For any thread.
+  QueuePlaces places() {
+    return places;
   }
 
   /// How long the request that started last has waited. For any thread.
@@ -266,7 +266,7 @@ final class Scheduler {
 
   /// Starts a request, or ends it with an error, so that it gets an answer in any case.
   private void begin(Waiting next) {
-    unstarted.getAndDecrement();
+    places.give(next.request.terms().tenant());
     lastWaitNanos = scheduledNanos - next.submittedNanos;
     Request request = next.request;
     Session session = request.session();
@@ -305,7 +305,7 @@ final class Scheduler {
   /// Ends a request that waits for its first start. Its session, which another request may be
   /// using, is left alone.
   private void endUnstarted(Waiting waiting, FinishReason reason, long nowNanos) {
-    unstarted.getAndDecrement();
+    places.give(waiting.request.terms().tenant());
     answer(waiting, reason, null, nowNanos);
   }
 

@@ -59,7 +59,7 @@ final class StepLoop {
 
   TokenStream submit(Request request) {
     TokenStream stream = new TokenStream(s -> scheduler.cancel(s, now));
-    scheduler.unstarted().getAndIncrement();
+    scheduler.places().take(request.terms().tenant(), 0);
     scheduler.enqueue(new Waiting(request, stream, now, arrivals++, false));
     return stream;
   }
@@ -157,7 +157,7 @@ final class StepLoop {
   /// Everything has ended and nothing is left of it.
   void checkEmpty() {
     assertThat(scheduler.stats().running() + scheduler.stats().waiting()).isZero();
-    assertThat(scheduler.unstarted().get()).isZero();
+    assertThat(scheduler.places().total()).isZero();
     assertThat(cache.stats().heldBlocks()).isZero();
     assertThat(cache.stats().tables()).isZero();
     assertThat(cache.stats().freeBlocks() + cache.stats().cachedBlocks())
