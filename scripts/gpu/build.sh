@@ -25,7 +25,7 @@ for module in kvcache compute compute-cpu compute-cuda model engine; do
 done
 rm -f "$classes/module-info.class"
 mkdir -p "$classes/io/kvasir/acceptance"
-for class in GpuCheck Forward GoldenLogitsTest ReferenceData; do
+for class in GpuCheck GpuSpeed Forward DecodeRun; do
   cp "$home/acceptance/target/test-classes/io/kvasir/acceptance/$class"*.class \
     "$classes/io/kvasir/acceptance"
 done

@@ -15,11 +15,11 @@ trap 'rm -rf "$work"' EXIT
     names="$names kv_linear_${type}_1 kv_linear_${type}_8 kv_expand_${type}"
   done
   for name in $names; do
-    echo "static void emulated_$name(void** p) { call($name, p); }"
+    echo "static std::function<void()> bind_$name(void** p) { return bound($name, p); }"
   done
-  echo 'static const std::vector<std::pair<std::string, void (*)(void**)>> KERNELS = {'
+  echo 'static const std::vector<Kernel> KERNELS = {'
   for name in $names; do
-    echo "  {\"$name\", emulated_$name},"
+    echo "  {\"$name\", bind_$name},"
   done
   echo '};'
 } >"$work/kernels.inc"

@@ -2,7 +2,9 @@
 // on the calling thread. `kernels.inc` is made by build.sh: the kernels' sources and their names.
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,8 +26,7 @@ struct Fiber {
 std::vector<Fiber> fibers;
 void* scheduler;
 size_t running;
-void (*entry)(void**);
-void** parameters;
+const std::function<void()>* entry;
 
 extern "C" void emulated_switch(void** save, void* load);
 asm(R"(
@@ -57,7 +58,7 @@ void yield() {
 
 extern "C" void emulated_start() {
   emulated_thread = {fibers[running].number, 0, 0};
-  entry(parameters);
+  (*entry)();
   fibers[running].done = true;
   yield();
   abort();
@@ -126,15 +127,22 @@ void run_block(unsigned threads) {
   }
 }
 
+// A kernel with copies of its parameters.
 template <class... A, size_t... I>
-void call(void (*kernel)(A...), void** p, std::index_sequence<I...>) {
-  kernel(*(std::remove_const_t<A>*)p[I]...);
+std::function<void()> bound(void (*kernel)(A...), void** p, std::index_sequence<I...>) {
+  auto values = std::make_tuple(*(std::remove_const_t<A>*)p[I]...);
+  return [=] { kernel(std::get<I>(values)...); };
 }
 
 template <class... A>
-void call(void (*kernel)(A...), void** p) {
-  call(kernel, p, std::index_sequence_for<A...>{});
+std::function<void()> bound(void (*kernel)(A...), void** p) {
+  return bound(kernel, p, std::index_sequence_for<A...>{});
 }
+
+struct Kernel {
+  const char* name;
+  std::function<void()> (*bind)(void**);
+};
 }  // namespace
 
 void __syncthreads() {
@@ -155,6 +163,36 @@ float __shfl_xor_sync(unsigned, float value, int mask) {
 namespace {
 long allocations;
 long failAfter = -1;
+
+struct Launched {
+  std::function<void()> kernel;
+  EmulatedIndex grid;
+  unsigned threads, shared;
+};
+using Graph = std::vector<Launched>;
+Graph* captured;  // the graph that launches go to
+
+// Kernels do nothing and memory stays as it is: to measure what the host does.
+const bool idle = getenv("EMULATED_CUDA_IDLE") != nullptr;
+
+void run(const Launched& launched) {
+  if (idle) return;
+  entry = &launched.kernel;
+  gridDim = launched.grid;
+  blockDim = {launched.threads, 1, 1};
+  for (unsigned z = 0; z < gridDim.z; z++) {
+    for (unsigned y = 0; y < gridDim.y; y++) {
+      for (unsigned x = 0; x < gridDim.x; x++) {
+        blockIdx = {x, y, z};
+        memset(emulated_shared, 0xff, launched.shared);
+        run_block(launched.threads);
+      }
+    }
+  }
+}
+
+// What a capture cannot hold: 900 is CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED.
+int now() { return captured ? 900 : 0; }
 }  // namespace
 
 extern "C" {
@@ -175,21 +213,24 @@ int cuGetErrorName(int e, const char** s) { *s = e == 2 ? "CUDA_ERROR_OUT_OF_MEM
 int cuMemGetInfo_v2(size_t* f, size_t* t) { *f = 2ull << 30; *t = 4ull << 30; return 0; }
 int cuMemAlloc_v2(void** p, size_t n) {
   allocations++;
-  if (n > (3ull << 30) || (failAfter >= 0 && failAfter-- == 0)) return 2;
+  if (n > (idle ? 1ull << 40 : 3ull << 30) || (failAfter >= 0 && failAfter-- == 0)) return 2;
   *p = aligned_alloc(256, (n + 255) / 256 * 256);
-  memset(*p, 0xff, n);  // what nobody wrote reads as NaN
+  if (!idle) memset(*p, 0xff, n);  // what nobody wrote reads as NaN
   return 0;
 }
 int cuMemFree_v2(void* p) { free(p); return 0; }
 int cuMemHostAlloc(void** p, size_t n, unsigned) { *p = aligned_alloc(4096, (n + 4095) / 4096 * 4096); return 0; }
 int cuMemFreeHost(void* p) { free(p); return 0; }
-int cuMemcpyHtoDAsync_v2(void* d, const void* s, size_t n, void*) { memcpy(d, s, n); return 0; }
-int cuMemcpyDtoHAsync_v2(void* d, const void* s, size_t n, void*) { memcpy(d, s, n); return 0; }
+int cuMemcpyHtoDAsync_v2(void* d, const void* s, size_t n, void*) { memcpy(d, s, n); return now(); }
+int cuMemcpyDtoHAsync_v2(void* d, const void* s, size_t n, void*) {
+  idle ? memset(d, 0, n) : memcpy(d, s, n);
+  return now();
+}
 int cuMemcpyDtoDAsync_v2(void* d, const void* s, size_t n, void*) { memmove(d, s, n); return 0; }
-int cuMemsetD8Async(void* d, unsigned char v, size_t n, void*) { memset(d, v, n); return 0; }
+int cuMemsetD8Async(void* d, unsigned char v, size_t n, void*) { if (!idle) memset(d, v, n); return 0; }
 int cuStreamCreate(void** s, unsigned) { *s = (void*)1; return 0; }
 int cuStreamDestroy_v2(void*) { return 0; }
-int cuStreamSynchronize(void*) { return 0; }
+int cuStreamSynchronize(void*) { return now(); }
 int cuStreamWaitEvent(void*, void*, unsigned) { return 0; }
 int cuEventCreate(void** e, unsigned) { *e = (void*)1; return 0; }
 int cuEventRecord(void*, void*) { return 0; }
@@ -199,8 +240,8 @@ int cuEventDestroy_v2(void*) { return 0; }
 int cuModuleLoadData(void** m, const void*) { *m = (void*)1; return 0; }
 int cuModuleGetFunction(void** f, void*, const char* name) {
   for (const auto& kernel : KERNELS) {
-    if (kernel.first == name) {
-      *f = (void*)kernel.second;
+    if (!strcmp(kernel.name, name)) {
+      *f = (void*)&kernel;
       return 0;
     }
   }
@@ -213,25 +254,21 @@ int cuFuncSetAttribute(void*, int, int) { return 0; }
 int cuLaunchKernel(void* f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned, unsigned,
                    unsigned shared, void*, void** p, void**) {
   if (shared > sizeof emulated_shared || bx > 1024 || gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535) return 1;
-  entry = (void (*)(void**))f;
-  parameters = p;
-  gridDim = {gx, gy, gz};
-  blockDim = {bx, 1, 1};
-  for (unsigned z = 0; z < gz; z++) {
-    for (unsigned y = 0; y < gy; y++) {
-      for (unsigned x = 0; x < gx; x++) {
-        blockIdx = {x, y, z};
-        memset(emulated_shared, 0xff, shared);
-        run_block(bx);
-      }
-    }
+  Launched launched = {((const Kernel*)f)->bind(p), {gx, gy, gz}, bx, shared};
+  if (captured) {
+    captured->push_back(launched);
+  } else {
+    run(launched);
   }
   return 0;
 }
-int cuStreamBeginCapture_v2(void*, int) { return 801; }
-int cuStreamEndCapture(void*, void**) { return 801; }
-int cuGraphInstantiateWithFlags(void**, void*, unsigned long long) { return 801; }
-int cuGraphLaunch(void*, void*) { return 801; }
-int cuGraphExecDestroy(void*) { return 0; }
-int cuGraphDestroy(void*) { return 0; }
+int cuStreamBeginCapture_v2(void*, int) { captured = new Graph(); return 0; }
+int cuStreamEndCapture(void*, void** g) { *g = captured; captured = nullptr; return 0; }
+int cuGraphInstantiateWithFlags(void** e, void* g, unsigned long long) { *e = new Graph(*(Graph*)g); return 0; }
+int cuGraphLaunch(void* e, void*) {
+  for (const Launched& launched : *(Graph*)e) run(launched);
+  return 0;
+}
+int cuGraphExecDestroy(void* e) { delete (Graph*)e; return 0; }
+int cuGraphDestroy(void* g) { delete (Graph*)g; return 0; }
 }

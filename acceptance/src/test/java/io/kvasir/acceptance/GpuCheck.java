@@ -22,8 +22,8 @@ import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /// What is checked on a machine with a GPU in one go, without a build and without a test framework:
-/// `scripts/gpu/check.sh` runs it there, [GoldenCudaTest] with an emulated driver. Prints a line
-/// for each finding and ends with the number of those that failed.
+/// `scripts/gpu/check.sh` runs it there. Prints a line for each finding and ends with the number of
+/// those that failed.
 final class GpuCheck {
   private static final double TOLERANCE = 1e-3;
 
@@ -44,7 +44,7 @@ final class GpuCheck {
   }
 
   /// `GpuCheck LIBRARY REFERENCE_FOLDER MODEL PART...` with parts golden, cases, formats, greedy,
-  /// speed.
+  /// speed, decode, fast, llama.
   public static void main(String[] arguments) throws IOException {
     GpuCheck check = new GpuCheck(() -> open(arguments[0], true));
     Supplier<CudaBackend> fast = () -> open(arguments[0], false);
@@ -60,6 +60,9 @@ final class GpuCheck {
     }
     if (parts.contains("fast")) {
       check.fast(Path.of(arguments[2]), fast);
+    }
+    if (parts.contains("decode")) {
+      check.decode(Path.of(arguments[2]), arguments[0]);
     }
     if (parts.contains("llama")) {
       check.llama(fast, parts);
@@ -272,6 +275,30 @@ final class GpuCheck {
     }
   }
 
+  /// Steps replayed from graphs against the same kernels queued one by one.
+  void decode(Path path, String library) {
+    for (String recipe : List.of("f16", "bf16", "int8", "int8+s64t64", "int4", "k8v4")) {
+      try {
+        DecodeRun queued = DecodeRun.of(open(library, false), path, recipe, 40, false);
+        DecodeRun replayed = DecodeRun.of(open(library, false), path, recipe, 40, true);
+        double divergence = 0;
+        boolean same = true;
+        for (int r = 0; r < queued.logits().length; r++) {
+          float[] expected = queued.logits()[r];
+          divergence += divergence(expected, replayed.logits()[r]) / queued.logits().length;
+          same &= Arrays.equals(expected, replayed.logits()[r]);
+        }
+        note(
+            divergence < 1e-6 && replayed.replays() > 10,
+            "decoding steps %-12s %d of 40 replayed, %s, KL %.1e"
+                .formatted(
+                    recipe, replayed.replays(), same ? "bit-equal" : "other bits", divergence));
+      } catch (RuntimeException e) {
+        note(false, "decoding steps " + recipe + ": " + e);
+      }
+    }
+  }
+
   private void report(double bound, String what, float[][] expected, float[][] actual) {
     double divergence = 0;
     double away = 0;
@@ -338,6 +365,7 @@ final class GpuCheck {
         System.out.printf("llama: opened in %.1f s%n", (System.nanoTime() - start) / 1e9);
         for (String part : parts) {
           if (part.contains(":")) {
+            backend.captureSteps(!part.endsWith(":queued"));
             GpuSpeed.measure(backend, model, GpuSpeed.Load.of(part));
           }
         }

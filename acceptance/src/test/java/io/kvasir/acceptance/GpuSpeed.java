@@ -12,6 +12,7 @@ import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.model.Model;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -75,29 +76,69 @@ final class GpuSpeed {
       int[] next = new int[sequences];
       Arrays.fill(next, 7);
       for (int i = 0; i < 8; i++) {
-        next = pass.run(tables, next, 1);
+        pass.decode(tables, next);
       }
-      long launches = backend.launches();
-      pass.hostNanos = 0;
-      start = System.nanoTime();
-      for (int i = 0; i < load.steps(); i++) {
-        next = pass.run(tables, next, 1);
-      }
-      double decode = (System.nanoTime() - start) / 1e9;
+      Figures figures = decode(pass, tables, next, load.steps());
       System.out.printf(
-          "speed %-30s prompt %7.0f tokens/s, decoding %7.0f tokens/s, %6.2f ms a step, of which"
-              + " the host %.2f ms for %d launches; cache %.1f GB%n",
+          "speed %-30s prompt %7.0f tokens/s, decoding %7.0f tokens/s, %6.2f ms a step, host %.1f us"
+              + " (least %.1f), %d bytes allocated, %d kernels, %d of %d replayed; cache %.1f GB%n",
           load,
           sequences * load.prompt() / prefill,
-          sequences * load.steps() / decode,
-          1000 * decode / load.steps(),
-          pass.hostNanos / 1e6 / load.steps(),
-          (backend.launches() - launches) / load.steps(),
+          sequences * load.steps() / figures.seconds(),
+          1000 * figures.seconds() / load.steps(),
+          figures.hostMicros(),
+          figures.leastHostMicros(),
+          figures.bytes(),
+          figures.kernels(),
+          figures.replays(),
+          load.steps(),
           layout.blockBytes() * blocks / 1e9);
       for (BlockTable table : tables) {
         cache.release(table);
       }
     }
+  }
+
+  /// What decoding took.
+  ///
+  /// @param hostMicros median of a step, of all that is not waiting for the device
+  /// @param bytes median of what a step allocated
+  /// @param kernels of a step
+  private record Figures(
+      double seconds,
+      double hostMicros,
+      double leastHostMicros,
+      long bytes,
+      long kernels,
+      long replays) {}
+
+  private static Figures decode(Pass pass, List<BlockTable> tables, int[] next, int steps) {
+    CudaBackend backend = pass.backend;
+    com.sun.management.ThreadMXBean threads =
+        (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+    long[] host = new long[steps];
+    long launches = backend.launches();
+    long replays = backend.replays();
+    long[] bytes = new long[steps];
+    long start = System.nanoTime();
+    for (int i = 0; i < steps; i++) {
+      long waited = backend.waitedNanos();
+      long held = threads.getCurrentThreadAllocatedBytes();
+      long begin = System.nanoTime();
+      pass.decode(tables, next);
+      host[i] = System.nanoTime() - begin - (backend.waitedNanos() - waited);
+      bytes[i] = threads.getCurrentThreadAllocatedBytes() - held;
+    }
+    double seconds = (System.nanoTime() - start) / 1e9;
+    Arrays.sort(host);
+    Arrays.sort(bytes);
+    return new Figures(
+        seconds,
+        host[steps / 2] / 1e3,
+        host[0] / 1e3,
+        bytes[steps / 2],
+        (backend.launches() - launches) / steps,
+        backend.replays() - replays);
   }
 
   /// Forward passes over one cache.
@@ -106,7 +147,6 @@ final class GpuSpeed {
     private final Model model;
     private final KvCache cache;
     private final AttentionMetadata batch;
-    private long hostNanos;
 
     Pass(CudaBackend backend, Model model, KvCache cache, AttentionMetadata batch) {
       this.backend = backend;
@@ -115,9 +155,25 @@ final class GpuSpeed {
       this.batch = batch;
     }
 
+    /// Computes the next token of each table and replaces it by the one after.
+    void decode(List<BlockTable> tables, int[] next) {
+      batch.clear();
+      for (int s = 0; s < tables.size(); s++) {
+        BlockTable table = tables.get(s);
+        if (!(cache.reserve(table, 1) instanceof Reservation.Granted)) {
+          throw new IllegalStateException("no room for a row");
+        }
+        batch.add(table, 1);
+      }
+      Buffer logits = model.transformer().decode(batch, next);
+      backend.argmax(logits, tables.size(), model.transformer().vocabularySize(), next);
+      for (int s = 0; s < tables.size(); s++) {
+        cache.commit(tables.get(s), 1);
+      }
+    }
+
     /// Computes `rows` tokens of each table and chooses the next one of each.
     int[] run(List<BlockTable> tables, int[] ids, int rows) {
-      long start = System.nanoTime();
       batch.clear();
       for (BlockTable table : tables) {
         if (!(cache.reserve(table, rows) instanceof Reservation.Granted)) {
@@ -131,7 +187,6 @@ final class GpuSpeed {
         last[s] = batch.firstRow(s + 1) - 1;
       }
       Buffer logits = model.transformer().logits(last, last.length);
-      hostNanos += System.nanoTime() - start;
       int[] next = new int[last.length];
       backend.argmax(logits, next.length, model.transformer().vocabularySize(), next);
       for (BlockTable table : tables) {

@@ -35,6 +35,15 @@ public interface Backend extends Ops, AttentionBackend, AutoCloseable {
   /// Copies row `row` into `target` from `offset` on.
   void read(Buffer source, int row, float[] target, int offset);
 
+  /// Computes a pass over a batch of one row for each sequence. A device may replay what it queued
+  /// for an earlier batch, with this one's numbers, instead of asking the pass again.
+  ///
+  /// @param tokens the rows' ids, always in the same array for a pass, of at least
+  ///   [DecodePass#mostRows]
+  default void decode(DecodePass pass, AttentionMetadata batch, int[] tokens) {
+    pass.compute(batch.rows());
+  }
+
   /// Whether rows can leave out pages of what is before them; see [PageSkips].
   default boolean skipsPages() {
     return false;

@@ -64,6 +64,10 @@ public final class Engine implements AutoCloseable {
   /// Rows whose scores are computed at once: the output matrix is read once for so many sequences.
   private static final int MOST_SCORED_ROWS = 32;
 
+  /// The same for a device with memory of its own, whose decoding steps are one pass with scores
+  /// and all.
+  private static final int MOST_SCORED_ROWS_OF_DEVICE = 256;
+
   /// A new snapshot is published at most this often while the engine is busy.
   private static final long SNAPSHOT_NANOS = 20_000_000;
 
@@ -119,7 +123,11 @@ public final class Engine implements AutoCloseable {
   /// @throws io.kvasir.model.file.ModelFormatException where the model cannot be read
   /// @throws io.kvasir.model.UnsupportedModelException where Kvasir does not run it
   public static Engine open(Path model, Backend backend, EngineConfig config) {
-    int scored = Math.min(MOST_SCORED_ROWS, config.stepTokens());
+    int most =
+        backend.freeBytes() < 0
+            ? MOST_SCORED_ROWS
+            : Math.clamp(config.sequences(), MOST_SCORED_ROWS, MOST_SCORED_ROWS_OF_DEVICE);
+    int scored = Math.min(most, config.stepTokens());
     Transformer.Rows rows = new Transformer.Rows(config.stepTokens(), scored);
     Model open = Model.open(model, backend, rows, config.contextTokens());
     try {

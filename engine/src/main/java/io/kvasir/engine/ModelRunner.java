@@ -60,11 +60,36 @@ final class ModelRunner {
       metadata.add(sequence.table(), batch.count(i), sequence.plan().skips());
       wantsMeans |= sequence.extras().wantsMean();
     }
-    metadata.observe(observer.watch(batch) ? observer : null);
+    boolean watched = observer.watch(batch);
+    metadata.observe(watched ? observer : null);
+    if (!watched && !wantsMeans && decodesAll()) {
+      chooseOfAll(transformer.decode(metadata, tokens));
+      return result;
+    }
     transformer.forward(metadata, tokens, wantsMeans ? means : null);
     scorePrompts();
     chooseAll();
     return result;
+  }
+
+  /// Whether all that the step does is to choose the next token of each sequence, after one row.
+  private boolean decodesAll() {
+    if (batch.size() > rows.length) {
+      return false;
+    }
+    for (int i = 0; i < batch.size(); i++) {
+      if (batch.count(i) != 1 || !batch.completes(i) || batch.sequence(i).plan().skips() != null) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void chooseOfAll(Buffer logits) {
+    boolean found = backend.argmax(logits, batch.size(), scores.length, likeliest);
+    for (int i = 0; i < batch.size(); i++) {
+      choose(i, logits, i, found);
+    }
   }
 
   /// Chooses for as many sequences at a time as the transformer scores at once, so that its output

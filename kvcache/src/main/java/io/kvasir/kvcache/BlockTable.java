@@ -100,6 +100,12 @@ public final class BlockTable {
     return blocks[group][start[group] + index - firstBlock[group]];
   }
 
+  /// Copies the ids of all blocks that the group holds, from the oldest on, into `into` from `at`
+  /// on.
+  public void copyBlocks(int group, int[] into, int at) {
+    System.arraycopy(blocks[group], start[group], into, at, endBlock[group] - firstBlock[group]);
+  }
+
   /// An order in which tables that share their first blocks in the group stand beside each other.
   public int compareBlocks(int group, BlockTable other) {
     int held = endBlock[group] - firstBlock[group];

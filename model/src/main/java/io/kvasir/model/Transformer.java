@@ -3,6 +3,7 @@ package io.kvasir.model;
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.Buffer;
+import io.kvasir.compute.DecodePass;
 import io.kvasir.compute.Linear;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.Tensor;
@@ -10,6 +11,7 @@ import io.kvasir.compute.Weight;
 import io.kvasir.model.file.ModelFormatException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// The one transformer: runs any [ModelConfig] with weights on a [Backend], over the paged cache.
@@ -35,6 +37,7 @@ public final class Transformer {
   private final Buffer selected;
   private final Buffer logits;
   private final float[] queryFactors;
+  private final Decoding decoding = new Decoding();
 
   /// @throws io.kvasir.model.file.ModelFormatException where weights do not fit the configuration
   Transformer(
@@ -121,9 +124,63 @@ public final class Transformer {
   /// @param tokens one id per row of the batch
   /// @param hidden receives intermediate rows, or null
   public void forward(AttentionMetadata batch, int[] tokens, @Nullable HiddenStates hidden) {
-    int rows = batch.rows();
     check(batch, tokens);
-    Step step = new Step(backend, batch, rows, queryFactors(batch));
+    queryFactors(batch);
+    compute(batch, tokens, batch.rows(), hidden);
+  }
+
+  /// Runs a batch of one row for each sequence, at most [#maxLogitRows], and computes the scores of
+  /// the next token after each: what [#forward] and [#logits] give, in a way that a device can
+  /// record and replay. Nobody observes it and no row leaves out pages.
+  ///
+  /// @param tokens one id per row of the batch
+  /// @return `[rows, vocabulary]`, valid until the next call
+  public Buffer decode(AttentionMetadata batch, int[] tokens) {
+    if (batch.rows() > decoding.mostRows() || batch.rows() != batch.sequences()) {
+      throw new IllegalArgumentException(
+          "%d rows of %d sequences to decode, one each of %d at most"
+              .formatted(batch.rows(), batch.sequences(), decoding.mostRows()));
+    }
+    check(batch, tokens);
+    queryFactors(batch);
+    decoding.run(batch, tokens);
+    return logits;
+  }
+
+  /// The operations of a decoding step.
+  private final class Decoding implements DecodePass {
+    private int[] ids = {};
+    private @Nullable AttentionMetadata batch;
+
+    void run(AttentionMetadata next, int[] tokens) {
+      if (ids.length == 0) {
+        ids = new int[mostRows()];
+      }
+      System.arraycopy(tokens, 0, ids, 0, next.rows());
+      batch = next;
+      backend.decode(this, next, ids);
+    }
+
+    @Override
+    public int mostRows() {
+      return Math.min(maxRows(), logitRows);
+    }
+
+    @Override
+    public void compute(int rows) {
+      Transformer.this.compute(Objects.requireNonNull(batch), ids, rows, null);
+      scores(x, rows);
+    }
+
+    @Override
+    public float[] rowFactors() {
+      return queryFactors;
+    }
+  }
+
+  private void compute(
+      AttentionMetadata batch, int[] tokens, int rows, @Nullable HiddenStates hidden) {
+    Step step = new Step(backend, batch, rows, queryFactors);
     backend.embed(tokenTable, tokens, rows, x);
     if (config.embeddingScale() != 1) {
       backend.scale(x, rows, config.embeddingScale());
@@ -159,14 +216,18 @@ public final class Transformer {
           "scores of %d rows asked for, %d at most".formatted(count, logitRows));
     }
     backend.gatherRows(x, rows, count, selected);
-    backend.linear(output, selected, logits, count);
+    scores(selected, count);
+    return logits;
+  }
+
+  private void scores(Buffer hidden, int count) {
+    backend.linear(output, hidden, logits, count);
     if (config.logitScale() != 1) {
       backend.scale(logits, count, config.logitScale());
     }
     if (config.logitSoftcap() != 0) {
       backend.softcap(logits, count, config.logitSoftcap());
     }
-    return logits;
   }
 
   private void check(AttentionMetadata batch, int[] tokens) {
@@ -187,10 +248,9 @@ public final class Transformer {
     }
   }
 
-  private float[] queryFactors(AttentionMetadata batch) {
+  private void queryFactors(AttentionMetadata batch) {
     for (int row = 0; row < Math.min(batch.rows(), queryFactors.length); row++) {
       queryFactors[row] = config.queryScaling().at(batch.positions()[row]);
     }
-    return queryFactors;
   }
 }

@@ -33,7 +33,7 @@ final class CudaAttention implements AutoCloseable {
   private final Staging staging;
   private final Launch launch;
   private final KvArguments arguments = new KvArguments();
-  private final StepTables tables;
+  private final StepInputs inputs;
   private final DeviceArray prunedPlaces;
   private final DeviceArray prunedRows;
   private final IdentityHashMap<KvBasis, DeviceArray> centres = new IdentityHashMap<>();
@@ -46,15 +46,20 @@ final class CudaAttention implements AutoCloseable {
 
   /// @param exact whether only the kernels that sum in f32 are used
   CudaAttention(
-      CudaContext context, CudaKernels kernels, Staging staging, Launch launch, boolean exact) {
+      CudaContext context,
+      CudaKernels kernels,
+      Staging staging,
+      Launch launch,
+      StepInputs inputs,
+      boolean exact) {
     tensorCores =
         exact || !kernels.has("attend_plan")
             ? null
-            : new TensorCoreAttention(context, kernels, staging, launch);
+            : new TensorCoreAttention(context, kernels, staging, launch, inputs);
     this.context = context;
     this.staging = staging;
     this.launch = launch;
-    tables = new StepTables(context, staging);
+    this.inputs = inputs;
     prunedPlaces = new DeviceArray(context, staging, "places of kept rows");
     prunedRows = new DeviceArray(context, staging, "kept rows");
     writing = kernels.has("kv_write") ? kernels.function("kv_write") : 0;
@@ -75,11 +80,11 @@ final class CudaAttention implements AutoCloseable {
     KvLayout layout = batch.layout();
     KvBasis basis = batch.basis(spec.cacheLayer());
     LayerGroup codes = layout.groupOf(spec.cacheLayer());
-    tables.use(batch);
+    StepTables tables = inputs.tables(batch);
     long centre = centres(basis, spec);
     arguments.setKv(storage, layout, spec, tables, basis, centre);
     if (operands.k() != 0) {
-      store(batch, spec, storage, operands);
+      store(batch, spec, storage, tables.rows(), operands);
     }
     if (tensorCores != null
         && tensorCores.attend(
@@ -97,11 +102,15 @@ final class CudaAttention implements AutoCloseable {
         .of(attending)
         .structure(arguments.attend())
         .shared(4 * Math.max(spec.keyDim(), spec.valueDim()))
-        .launch(batch.rows(), spec.heads(), 1, THREADS);
+        .launch(tables.rows(), spec.heads(), 1, THREADS);
   }
 
   private void store(
-      AttentionMetadata batch, AttentionSpec spec, CudaKvStorage storage, Operands operands) {
+      AttentionMetadata batch,
+      AttentionSpec spec,
+      CudaKvStorage storage,
+      int rows,
+      Operands operands) {
     LayerKv kv = batch.layout().kv(spec.cacheLayer());
     boolean tilesKeys = TileEncoder.tilesKeys(kv);
     boolean tilesValues = TileEncoder.tilesValues(kv);
@@ -115,13 +124,14 @@ final class CudaAttention implements AutoCloseable {
         .pointer(operands.v())
         .number(skipped);
     if (common) {
-      launch.launch((batch.rows() * spec.kvHeads() + 3) / 4, sides, 1, THREADS);
+      launch.launch((rows * spec.kvHeads() + 3) / 4, sides, 1, THREADS);
     } else {
       launch
           .shared(8 * Math.max(spec.keyDim(), spec.valueDim()))
-          .launch(batch.rows(), spec.kvHeads(), sides, THREADS);
+          .launch(rows, spec.kvHeads(), sides, THREADS);
     }
     if (tilesKeys || tilesValues) {
+      inputs.hostTakesPart();
       TileEncoder.encode(batch, spec, storage);
     }
   }
@@ -225,7 +235,6 @@ final class CudaAttention implements AutoCloseable {
     if (tensorCores != null) {
       tensorCores.close();
     }
-    tables.close();
     prunedPlaces.close();
     prunedRows.close();
     for (DeviceArray array : centres.values()) {

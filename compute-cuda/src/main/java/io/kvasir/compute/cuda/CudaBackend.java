@@ -5,6 +5,7 @@ import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.Buffer;
+import io.kvasir.compute.DecodePass;
 import io.kvasir.compute.FeedForward;
 import io.kvasir.compute.HeadLinear;
 import io.kvasir.compute.Linear;
@@ -34,9 +35,11 @@ public final class CudaBackend implements Backend {
   private final Launch launch;
   private final Staging staging;
   private final CudaWeights weights;
+  private final StepInputs inputs;
   private final CudaElements elements;
   private final CudaNetworks networks;
   private final CudaAttention attention;
+  private final StepGraphs graphs;
   private final List<Long> buffers = new ArrayList<>();
   private @Nullable Thread thread;
 
@@ -47,9 +50,11 @@ public final class CudaBackend implements Backend {
     launch = new Launch(context);
     staging = new Staging(context);
     weights = new CudaWeights(context, staging);
-    elements = new CudaElements(context, kernels, staging, launch);
+    inputs = new StepInputs(context, staging);
+    elements = new CudaElements(context, kernels, staging, launch, inputs);
     networks = new CudaNetworks(context, kernels, staging, launch, elements, exact);
-    attention = new CudaAttention(context, kernels, staging, launch, exact);
+    attention = new CudaAttention(context, kernels, staging, launch, inputs, exact);
+    graphs = new StepGraphs(context, launch, staging, elements, inputs);
   }
 
   /// What came of opening a GPU.
@@ -102,6 +107,21 @@ public final class CudaBackend implements Backend {
   /// Kernels launched so far.
   public long launches() {
     return launch.launches();
+  }
+
+  /// Nanoseconds spent waiting for the device so far.
+  public long waitedNanos() {
+    return staging.waitedNanos();
+  }
+
+  /// Decoding steps that were replayed from a captured graph so far.
+  public long replays() {
+    return graphs.replays();
+  }
+
+  /// Whether decoding steps are captured and replayed; they are unless this says otherwise.
+  public void captureSteps(boolean value) {
+    graphs.enable(value);
   }
 
   /// Waits until all that was asked for is done.
@@ -166,6 +186,14 @@ public final class CudaBackend implements Backend {
     return true;
   }
 
+  @Override
+  public void decode(DecodePass pass, AttentionMetadata batch, int[] tokens) {
+    enter();
+    if (!graphs.run(pass, batch, tokens)) {
+      pass.compute(batch.rows());
+    }
+  }
+
   /// Fills weights that are uploaded from now on with random numbers in [-reach, reach) instead of
   /// their tensors' elements, to measure shapes without a model's file; bf16 only.
   public void randomize(float reach) {
@@ -191,7 +219,7 @@ public final class CudaBackend implements Backend {
 
   private void embed(CudaWeight table, int[] ids, int rows, CudaBuffer out, boolean adds) {
     enter();
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows && !inputs.isRecorded(); r++) {
       Objects.checkIndex(ids[r], table.rows());
     }
     elements.embed(table, ids, rows, out, adds);
@@ -320,9 +348,11 @@ public final class CudaBackend implements Backend {
     for (long pointer : buffers) {
       context.free(pointer);
     }
+    graphs.close();
     attention.close();
     networks.close();
     elements.close();
+    inputs.close();
     weights.close();
     staging.close();
     launch.close();

@@ -33,6 +33,7 @@ final class CudaContext implements AutoCloseable {
   private long context;
   private long computeStream;
   private long copyStream;
+  private long moves;
 
   private CudaContext(CudaDriver driver, int ordinal, int driverVersion) {
     this.driver = driver;
@@ -206,6 +207,16 @@ final class CudaContext implements AutoCloseable {
     return result.get(ValueLayout.JAVA_LONG, 0);
   }
 
+  /// Notes that an array that kernels read has moved to another place.
+  void moved() {
+    moves++;
+  }
+
+  /// How often such arrays have moved.
+  long moves() {
+    return moves;
+  }
+
   /// Gives memory of the device back.
   void free(long pointer) {
     check(driver.memory().release().call(pointer), "cuMemFree_v2");
@@ -225,9 +236,12 @@ final class CudaContext implements AutoCloseable {
 
   /// Queues a copy to the device; `from` must stay as it is until the stream has passed it.
   void toDevice(long target, MemorySegment from, long bytes, long stream) {
-    check(
-        driver.memory().toDevice().call(target, from.address(), bytes, stream),
-        "cuMemcpyHtoDAsync_v2");
+    toDevice(target, from.address(), bytes, stream);
+  }
+
+  /// The same for an address of the host.
+  void toDevice(long target, long from, long bytes, long stream) {
+    check(driver.memory().toDevice().call(target, from, bytes, stream), "cuMemcpyHtoDAsync_v2");
   }
 
   /// Queues a copy to the host.
@@ -259,8 +273,9 @@ final class CudaContext implements AutoCloseable {
     return result.get(ValueLayout.JAVA_LONG, 0);
   }
 
-  /// Lets what is queued on `later` from now on wait for what is queued on `earlier` so far.
-  void order(long earlier, long later, long event) {
+  /// Lets what is queued on `later` from now on wait for what is queued on `earlier` so far; for
+  /// threads of any kind, but not while `earlier` is captured.
+  synchronized void order(long earlier, long later, long event) {
     check(driver.streams().eventRecord().call(event, earlier), "cuEventRecord");
     check(driver.streams().waitEvent().call(later, event, 0), "cuStreamWaitEvent");
   }

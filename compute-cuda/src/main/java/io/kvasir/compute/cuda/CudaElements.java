@@ -18,6 +18,7 @@ final class CudaElements implements AutoCloseable {
   private final CudaContext context;
   private final Staging staging;
   private final Launch launch;
+  private final StepInputs inputs;
   private final ElementKernels elements;
   private final DeviceArray ids;
   private final DeviceArray positions;
@@ -28,7 +29,9 @@ final class CudaElements implements AutoCloseable {
   private final long argmax;
   private @Nullable Addition pendingAdd;
 
-  CudaElements(CudaContext context, CudaKernels kernels, Staging staging, Launch launch) {
+  CudaElements(
+      CudaContext context, CudaKernels kernels, Staging staging, Launch launch, StepInputs inputs) {
+    this.inputs = inputs;
     this.context = context;
     this.staging = staging;
     this.launch = launch;
@@ -71,7 +74,7 @@ final class CudaElements implements AutoCloseable {
         .number(table.type().ggmlId())
         .pointer(table.pointer())
         .pointer(table.rowBytes())
-        .pointer(ids.of(rowIds, rows))
+        .pointer(inputs.of(rowIds, rows, ids))
         .number(rows)
         .number(table.columns())
         .pointer(out.pointer())
@@ -114,7 +117,7 @@ final class CudaElements implements AutoCloseable {
         .pointer(x.pointer())
         .pointer(n)
         .number(x.columns())
-        .pointer(factors.of(rowFactors, rows));
+        .pointer(inputs.of(rowFactors, rows, factors));
     run(n);
   }
 
@@ -191,7 +194,7 @@ final class CudaElements implements AutoCloseable {
         .of(elements.rope())
         .pointer(x.pointer())
         .number(x.columns())
-        .pointer(positions.of(rowPositions, rows))
+        .pointer(inputs.of(rowPositions, rows, positions))
         .pointer(angles.room(0))
         .number(table.pairs())
         .real(table.magnitude())

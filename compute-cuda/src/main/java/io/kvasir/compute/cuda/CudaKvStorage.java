@@ -25,12 +25,17 @@ final class CudaKvStorage implements KvStorage {
     this.context = context;
     this.blockBytes = blockBytes;
     this.blockCount = blockCount;
-    long bytes = Math.multiplyExact(blockBytes, (long) blockCount);
+    long bytes = Math.multiplyExact(blockBytes, blockCount + 1L);
     pool = context.allocate(bytes, "cache blocks");
     context.clear(pool, bytes, context.computeStream());
     stageBytes = Math.min(STAGE_BYTES, blockBytes);
     stage = context.pinned(stageBytes);
     event = context.event();
+  }
+
+  /// A block beside those of the cache: rows that belong to no sequence write to it.
+  int spareBlock() {
+    return blockCount;
   }
 
   /// Device address of block 0.

@@ -34,6 +34,13 @@ final class DeviceArray implements AutoCloseable {
     return pointer;
   }
 
+  /// The same for numbers that are always others.
+  long send(int[] values, int count) {
+    room(4L * count);
+    staging.upload(values, 0, count, pointer);
+    return pointer;
+  }
+
   long of(float[] values, int count) {
     room(4L * count);
     staging.upload(values, 0, count, pointer);
@@ -60,6 +67,7 @@ final class DeviceArray implements AutoCloseable {
       sentCount = -1;
       pointer = context.allocate(grown, purpose);
       capacityBytes = grown;
+      context.moved();
     }
     return pointer;
   }

@@ -142,6 +142,11 @@ final class Launch implements AutoCloseable {
         .call(config.address(), function, pointers.address(), 0);
   }
 
+  /// Counts kernels that a graph has launched.
+  void replayed(int kernels) {
+    launches += kernels;
+  }
+
   /// Launches so far.
   long launches() {
     return launches;

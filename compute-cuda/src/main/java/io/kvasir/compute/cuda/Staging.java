@@ -15,6 +15,8 @@ final class Staging implements AutoCloseable {
   private final MemorySegment ring;
   private final MemorySegment back;
   private int at;
+  private long transfers;
+  private long waitedNanos;
 
   Staging(CudaContext context) {
     this.context = context;
@@ -56,7 +58,7 @@ final class Staging implements AutoCloseable {
   private int take(int bytes) {
     int aligned = bytes + 63 & -64;
     if (at + aligned > RING_BYTES) {
-      context.synchronize(context.computeStream());
+      await();
       at = 0;
     }
     int place = at;
@@ -65,7 +67,30 @@ final class Staging implements AutoCloseable {
   }
 
   private void send(int place, long bytes, long target) {
-    context.toDevice(target, ring.asSlice(place), bytes, context.computeStream());
+    transfers++;
+    context.toDevice(target, ring.address() + place, bytes, context.computeStream());
+  }
+
+  private void await() {
+    transfers++;
+    long start = System.nanoTime();
+    context.synchronize(context.computeStream());
+    waitedNanos += System.nanoTime() - start;
+  }
+
+  /// Notes something that only the host can do.
+  void note() {
+    transfers++;
+  }
+
+  /// Copies and other things that the host took part in so far.
+  long transfers() {
+    return transfers;
+  }
+
+  /// Nanoseconds of waiting so far.
+  long waitedNanos() {
+    return waitedNanos;
   }
 
   /// Waits for all that is queued and copies `count` numbers from the device.
@@ -73,7 +98,7 @@ final class Staging implements AutoCloseable {
     for (int done = 0; done < count; ) {
       int part = Math.min(count - done, READ_BYTES / 4);
       context.toHost(back, source + 4L * done, 4L * part, context.computeStream());
-      context.synchronize(context.computeStream());
+      await();
       MemorySegment.copy(back, ValueLayout.JAVA_FLOAT, 0, target, offset + done, part);
       done += part;
     }
@@ -83,7 +108,7 @@ final class Staging implements AutoCloseable {
     for (int done = 0; done < count; ) {
       int part = Math.min(count - done, READ_BYTES / 4);
       context.toHost(back, source + 4L * done, 4L * part, context.computeStream());
-      context.synchronize(context.computeStream());
+      await();
       MemorySegment.copy(back, ValueLayout.JAVA_INT, 0, target, done, part);
       done += part;
     }
