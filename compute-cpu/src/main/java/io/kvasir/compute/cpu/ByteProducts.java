@@ -17,8 +17,8 @@ import jdk.incubator.vector.VectorSpecies;
 /// reading the numbers again would cost as much as using them.
 ///
 /// Both sums add the same terms in the same order as [ScoreTile] and [ValueTile] over the unpacked
-/// numbers, so their bits are the same. Four queries or two at a time; 16 multiply-adds or 8 for 4
-/// conversions. Needs vectors of eight lanes.
+/// numbers, so their bits are the same. Four queries or two at a time, for which there are at least
+/// two multiply-adds a conversion. Needs vectors of eight lanes.
 final class ByteProducts {
   private static final int TILE = KvLayout.TILE_TOKENS;
   private static final int WEIGHTS = FewQueries.TOKENS;
@@ -51,10 +51,12 @@ final class ByteProducts {
   /// @param group channels that share a scale
   static void add(TilePlace place, FewQueries q, int group) {
     int d = 0;
-    for (; d + 4 * L <= place.dim; d += 4 * L) {
-      if (q.count > 2) {
+    if (q.count > 2) {
+      for (; d + 2 * L <= place.dim; d += 2 * L) {
         addFour(place, q, group, d);
-      } else {
+      }
+    } else {
+      for (; d + 4 * L <= place.dim; d += 4 * L) {
         addTwo(place, q, group, d);
       }
     }
@@ -265,37 +267,27 @@ final class ByteProducts {
     }
   }
 
-  /// Channels `d .. d + 4 L - 1`, the first half of which have one weight a row, the second
-  /// another.
+  /// Channels `d .. d + 2 L - 1`, which have one weight a row. Two vectors on purpose: with four,
+  /// the compiler ran out of registers, as each access keeps what it needs to be undone, and
+  /// converted codes anew for each query.
   private static void addFour(TilePlace place, FewQueries q, int group, int d) {
     MemorySegment m = place.memory;
     float[] w = q.folded;
     float[] a = q.acc;
+    int dim = place.dim;
     int low = d / group * WEIGHTS * FewQueries.SIDE;
-    int high = (d + 2 * L) / group * WEIGHTS * FewQueries.SIDE;
     int at0 = q.accAt + d;
-    int at1 = at0 + place.dim;
-    int at2 = at0 + 2 * place.dim;
-    int at3 = at0 + 3 * place.dim;
     FloatVector a00 = FloatVector.fromArray(F, a, at0);
     FloatVector a01 = FloatVector.fromArray(F, a, at0 + L);
-    FloatVector a02 = FloatVector.fromArray(F, a, at0 + 2 * L);
-    FloatVector a03 = FloatVector.fromArray(F, a, at0 + 3 * L);
-    FloatVector a10 = FloatVector.fromArray(F, a, at1);
-    FloatVector a11 = FloatVector.fromArray(F, a, at1 + L);
-    FloatVector a12 = FloatVector.fromArray(F, a, at1 + 2 * L);
-    FloatVector a13 = FloatVector.fromArray(F, a, at1 + 3 * L);
-    FloatVector a20 = FloatVector.fromArray(F, a, at2);
-    FloatVector a21 = FloatVector.fromArray(F, a, at2 + L);
-    FloatVector a22 = FloatVector.fromArray(F, a, at2 + 2 * L);
-    FloatVector a23 = FloatVector.fromArray(F, a, at2 + 3 * L);
-    FloatVector a30 = FloatVector.fromArray(F, a, at3);
-    FloatVector a31 = FloatVector.fromArray(F, a, at3 + L);
-    FloatVector a32 = FloatVector.fromArray(F, a, at3 + 2 * L);
-    FloatVector a33 = FloatVector.fromArray(F, a, at3 + 3 * L);
-    long row = place.plane + (long) place.slot * place.dim + d;
+    FloatVector a10 = FloatVector.fromArray(F, a, at0 + dim);
+    FloatVector a11 = FloatVector.fromArray(F, a, at0 + dim + L);
+    FloatVector a20 = FloatVector.fromArray(F, a, at0 + 2 * dim);
+    FloatVector a21 = FloatVector.fromArray(F, a, at0 + 2 * dim + L);
+    FloatVector a30 = FloatVector.fromArray(F, a, at0 + 3 * dim);
+    FloatVector a31 = FloatVector.fromArray(F, a, at0 + 3 * dim + L);
+    long row = place.plane + (long) place.slot * dim + d;
     for (int j = q.from; j < q.to; j++) {
-      long at = row + (long) j * place.dim;
+      long at = row + (long) j * dim;
       FloatVector v0 =
           (FloatVector)
               ByteVector.fromMemorySegment(B, m, at, LE)
@@ -306,57 +298,27 @@ final class ByteProducts {
               ByteVector.fromMemorySegment(B, m, at + L, LE)
                   .castShape(I, 0)
                   .convert(VectorOperators.I2F, 0);
-      FloatVector v2 =
-          (FloatVector)
-              ByteVector.fromMemorySegment(B, m, at + 2L * L, LE)
-                  .castShape(I, 0)
-                  .convert(VectorOperators.I2F, 0);
-      FloatVector v3 =
-          (FloatVector)
-              ByteVector.fromMemorySegment(B, m, at + 3L * L, LE)
-                  .castShape(I, 0)
-                  .convert(VectorOperators.I2F, 0);
       FloatVector p = FloatVector.broadcast(F, w[low + j]);
       a00 = p.fma(v0, a00);
       a01 = p.fma(v1, a01);
-      p = FloatVector.broadcast(F, w[high + j]);
-      a02 = p.fma(v2, a02);
-      a03 = p.fma(v3, a03);
       p = FloatVector.broadcast(F, w[low + WEIGHTS + j]);
       a10 = p.fma(v0, a10);
       a11 = p.fma(v1, a11);
-      p = FloatVector.broadcast(F, w[high + WEIGHTS + j]);
-      a12 = p.fma(v2, a12);
-      a13 = p.fma(v3, a13);
       p = FloatVector.broadcast(F, w[low + 2 * WEIGHTS + j]);
       a20 = p.fma(v0, a20);
       a21 = p.fma(v1, a21);
-      p = FloatVector.broadcast(F, w[high + 2 * WEIGHTS + j]);
-      a22 = p.fma(v2, a22);
-      a23 = p.fma(v3, a23);
       p = FloatVector.broadcast(F, w[low + 3 * WEIGHTS + j]);
       a30 = p.fma(v0, a30);
       a31 = p.fma(v1, a31);
-      p = FloatVector.broadcast(F, w[high + 3 * WEIGHTS + j]);
-      a32 = p.fma(v2, a32);
-      a33 = p.fma(v3, a33);
     }
     a00.intoArray(a, at0);
     a01.intoArray(a, at0 + L);
-    a02.intoArray(a, at0 + 2 * L);
-    a03.intoArray(a, at0 + 3 * L);
-    a10.intoArray(a, at1);
-    a11.intoArray(a, at1 + L);
-    a12.intoArray(a, at1 + 2 * L);
-    a13.intoArray(a, at1 + 3 * L);
-    a20.intoArray(a, at2);
-    a21.intoArray(a, at2 + L);
-    a22.intoArray(a, at2 + 2 * L);
-    a23.intoArray(a, at2 + 3 * L);
-    a30.intoArray(a, at3);
-    a31.intoArray(a, at3 + L);
-    a32.intoArray(a, at3 + 2 * L);
-    a33.intoArray(a, at3 + 3 * L);
+    a10.intoArray(a, at0 + dim);
+    a11.intoArray(a, at0 + dim + L);
+    a20.intoArray(a, at0 + 2 * dim);
+    a21.intoArray(a, at0 + 2 * dim + L);
+    a30.intoArray(a, at0 + 3 * dim);
+    a31.intoArray(a, at0 + 3 * dim + L);
   }
 
   /// Channels `d .. d + 4 L - 1`, the first half of which have one weight a row, the second

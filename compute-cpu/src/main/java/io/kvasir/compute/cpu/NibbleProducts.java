@@ -59,15 +59,11 @@ final class NibbleProducts {
   static void add(TilePlace place, FewQueries q, int[] levels) {
     int groups = place.dim / GROUP;
     int g = 0;
-    for (; g + 2 <= groups; g += 2) {
-      if (q.count > 2) {
-        addFour(place, q, levels, g);
-      } else {
-        addTwo(place, q, levels, g);
-      }
+    for (; q.count <= 2 && g + 2 <= groups; g += 2) {
+      addTwo(place, q, levels, g);
     }
-    if (g < groups) {
-      addLast(place, q, levels, g);
+    for (; g < groups; g++) {
+      addFour(place, q, levels, g);
     }
   }
 
@@ -247,88 +243,7 @@ final class NibbleProducts {
     s11.intoArray(s, o1 + b);
   }
 
-  /// Groups `g` and `g + 1`.
-  private static void addFour(TilePlace place, FewQueries q, int[] levels, int g) {
-    MemorySegment m = place.memory;
-    float[] w = q.folded;
-    float[] a = q.acc;
-    int dim = place.dim;
-    int d = g * GROUP;
-    int low = g * WEIGHTS * FewQueries.SIDE;
-    int at0 = q.accAt + d;
-    int at1 = at0 + place.dim;
-    int at2 = at0 + 2 * place.dim;
-    int at3 = at0 + 3 * place.dim;
-    FloatVector a00 = FloatVector.fromArray(F, a, at0);
-    FloatVector a01 = FloatVector.fromArray(F, a, at0 + HALF);
-    FloatVector a02 = FloatVector.fromArray(F, a, at0 + GROUP);
-    FloatVector a03 = FloatVector.fromArray(F, a, at0 + GROUP + HALF);
-    FloatVector a10 = FloatVector.fromArray(F, a, at1);
-    FloatVector a11 = FloatVector.fromArray(F, a, at1 + HALF);
-    FloatVector a12 = FloatVector.fromArray(F, a, at1 + GROUP);
-    FloatVector a13 = FloatVector.fromArray(F, a, at1 + GROUP + HALF);
-    FloatVector a20 = FloatVector.fromArray(F, a, at2);
-    FloatVector a21 = FloatVector.fromArray(F, a, at2 + HALF);
-    FloatVector a22 = FloatVector.fromArray(F, a, at2 + GROUP);
-    FloatVector a23 = FloatVector.fromArray(F, a, at2 + GROUP + HALF);
-    FloatVector a30 = FloatVector.fromArray(F, a, at3);
-    FloatVector a31 = FloatVector.fromArray(F, a, at3 + HALF);
-    FloatVector a32 = FloatVector.fromArray(F, a, at3 + GROUP);
-    FloatVector a33 = FloatVector.fromArray(F, a, at3 + GROUP + HALF);
-    IntVector table = IntVector.fromArray(I, levels, 0);
-    long row = place.plane + (long) place.slot * dim / 2 + (long) g * HALF;
-    for (int j = q.from; j < q.to; j++) {
-      long at = row + (long) j * dim / 2;
-      IntVector i0 = (IntVector) ByteVector.fromMemorySegment(B, m, at, LE).castShape(I, 0);
-      IntVector i1 = (IntVector) ByteVector.fromMemorySegment(B, m, at + HALF, LE).castShape(I, 0);
-      FloatVector v0 = i0.selectFrom(table).reinterpretAsFloats();
-      FloatVector v1 = i0.lanewise(VectorOperators.LSHR, 4).selectFrom(table).reinterpretAsFloats();
-      FloatVector v2 = i1.selectFrom(table).reinterpretAsFloats();
-      FloatVector v3 = i1.lanewise(VectorOperators.LSHR, 4).selectFrom(table).reinterpretAsFloats();
-      FloatVector p = FloatVector.broadcast(F, w[low + j]);
-      a00 = p.fma(v0, a00);
-      a01 = p.fma(v1, a01);
-      p = FloatVector.broadcast(F, w[low + 4 * WEIGHTS + j]);
-      a02 = p.fma(v2, a02);
-      a03 = p.fma(v3, a03);
-      p = FloatVector.broadcast(F, w[low + WEIGHTS + j]);
-      a10 = p.fma(v0, a10);
-      a11 = p.fma(v1, a11);
-      p = FloatVector.broadcast(F, w[low + 5 * WEIGHTS + j]);
-      a12 = p.fma(v2, a12);
-      a13 = p.fma(v3, a13);
-      p = FloatVector.broadcast(F, w[low + 2 * WEIGHTS + j]);
-      a20 = p.fma(v0, a20);
-      a21 = p.fma(v1, a21);
-      p = FloatVector.broadcast(F, w[low + 6 * WEIGHTS + j]);
-      a22 = p.fma(v2, a22);
-      a23 = p.fma(v3, a23);
-      p = FloatVector.broadcast(F, w[low + 3 * WEIGHTS + j]);
-      a30 = p.fma(v0, a30);
-      a31 = p.fma(v1, a31);
-      p = FloatVector.broadcast(F, w[low + 7 * WEIGHTS + j]);
-      a32 = p.fma(v2, a32);
-      a33 = p.fma(v3, a33);
-    }
-    a00.intoArray(a, at0);
-    a01.intoArray(a, at0 + HALF);
-    a02.intoArray(a, at0 + GROUP);
-    a03.intoArray(a, at0 + GROUP + HALF);
-    a10.intoArray(a, at1);
-    a11.intoArray(a, at1 + HALF);
-    a12.intoArray(a, at1 + GROUP);
-    a13.intoArray(a, at1 + GROUP + HALF);
-    a20.intoArray(a, at2);
-    a21.intoArray(a, at2 + HALF);
-    a22.intoArray(a, at2 + GROUP);
-    a23.intoArray(a, at2 + GROUP + HALF);
-    a30.intoArray(a, at3);
-    a31.intoArray(a, at3 + HALF);
-    a32.intoArray(a, at3 + GROUP);
-    a33.intoArray(a, at3 + GROUP + HALF);
-  }
-
-  /// Groups `g` and `g + 1`.
+  /// Groups `g` and `g + 1`, for two queries.
   private static void addTwo(TilePlace place, FewQueries q, int[] levels, int g) {
     MemorySegment m = place.memory;
     float[] w = q.folded;
@@ -379,8 +294,8 @@ final class NibbleProducts {
     a13.intoArray(a, at1 + GROUP + HALF);
   }
 
-  /// The same of the last group, where their number is odd.
-  private static void addLast(TilePlace place, FewQueries q, int[] levels, int g) {
+  /// Group `g`, for four queries; one group at a time on purpose, see [ByteProducts].
+  private static void addFour(TilePlace place, FewQueries q, int[] levels, int g) {
     MemorySegment m = place.memory;
     float[] w = q.folded;
     float[] a = q.acc;
