@@ -3,19 +3,19 @@ package io.kvasir.compute.onednn;
 import io.kvasir.compute.onednn.OneDnnMatrices.Format;
 import java.lang.foreign.MemorySegment;
 
-/// The products of one shape of weights, for each bucket of rows one that the library has compiled.
-/// Made when first needed, which takes milliseconds.
+/// The products of one shape of weights, for each size of a piece of rows one that the library has
+/// compiled. Made when first needed, which takes milliseconds.
 final class MatmulShape {
 
-  /// Numbers of rows that are computed at once; fewer are padded with zeros.
-  static final int[] BUCKETS = {4, 16, 64, 512};
+  /// Numbers of rows that may be computed at once, ascending; fewer are padded with zeros.
+  static final int[] SIZES = {4, 16, 32, 64, 512};
 
   private final OneDnn dnn;
   private final Format format;
   private final int outputs;
   private final int inputs;
   private final long packedForm;
-  private final Bucket[] buckets = new Bucket[BUCKETS.length];
+  private final Bucket[] buckets = new Bucket[SIZES.length];
 
   private record Bucket(long product, long source, long destination) {}
 
@@ -24,7 +24,7 @@ final class MatmulShape {
     this.format = format;
     this.outputs = outputs;
     this.inputs = inputs;
-    int most = BUCKETS[BUCKETS.length - 1];
+    int most = SIZES[SIZES.length - 1];
     long any = dnn.anyForm(inputs, outputs, format.type);
     packedForm =
         dnn.weightsOf(
@@ -34,13 +34,17 @@ final class MatmulShape {
                 dnn.rowMajor(most, outputs, OneDnn.F32)));
   }
 
-  /// The smallest bucket for `rows` rows, the largest one if they are more.
-  static int bucketOf(int rows) {
-    int i = 0;
-    while (i < BUCKETS.length - 1 && BUCKETS[i] < rows) {
-      i++;
+  /// The number of the smallest size in `set` for `rows` rows, of its largest one if they are more.
+  ///
+  /// @param set bit `i` for size `i`, at least one
+  static int sizeOf(int rows, int set) {
+    int last = Integer.SIZE - 1 - Integer.numberOfLeadingZeros(set);
+    for (int i = 0; i < last; i++) {
+      if ((set >> i & 1) != 0 && SIZES[i] >= rows) {
+        return i;
+      }
     }
-    return i;
+    return last;
   }
 
   /// Bytes of packed weights.
@@ -59,12 +63,12 @@ final class MatmulShape {
     return to;
   }
 
-  /// `destination = source x weights` for all rows of a bucket.
-  void multiply(int bucket, MemorySegment source, long weights, MemorySegment destination) {
-    Bucket made = buckets[bucket];
+  /// `destination = source x weights` for all rows of size number `size`.
+  void multiply(int size, MemorySegment source, long weights, MemorySegment destination) {
+    Bucket made = buckets[size];
     if (made == null) {
-      made = make(BUCKETS[bucket], source, destination);
-      buckets[bucket] = made;
+      made = make(SIZES[size], source, destination);
+      buckets[size] = made;
     }
     dnn.move(made.source(), source);
     dnn.move(made.destination(), destination);

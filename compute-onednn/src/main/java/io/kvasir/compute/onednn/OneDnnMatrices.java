@@ -12,9 +12,10 @@ import org.jspecify.annotations.Nullable;
 /// Multiplies matrices with oneDNN: weights are copied once into the form that the library likes,
 /// as f32 or bf16, and products run on its own threads.
 ///
-/// Rows are multiplied in buckets, 4 at least, padded with zeros: from four rows on the library
-/// gives a row the same bits whatever the number of rows, which it does not for one. [#open] checks
-/// that on this machine and refuses where it is not so.
+/// Rows are multiplied in pieces of a few sizes, padded with zeros. For some sizes the library
+/// gives a row the same bits whatever the others are, for others it does not: one row alone is
+/// always different. [#open] finds the sizes that agree on this machine, and refuses where there
+/// are none that serve both one row and many.
 ///
 /// bf16 halves the bytes and rounds weights and activations to 8 significant bits; sums are f32.
 /// Where the processor has no bf16 instructions the library emulates them, which is slow.
@@ -57,6 +58,7 @@ public final class OneDnnMatrices implements MatrixProvider {
   private final Arena arena = Arena.ofShared();
   private final Map<Long, MatmulShape> shapes = new HashMap<>();
   private long reserved;
+  private int sizes;
   private Arena stagingArena = Arena.ofShared();
   private MemorySegment source = MemorySegment.NULL;
   private MemorySegment destination = MemorySegment.NULL;
@@ -83,7 +85,8 @@ public final class OneDnnMatrices implements MatrixProvider {
   private static Opening checked(OneDnnLibrary library, Format format, int threads, long budget) {
     OneDnnMatrices matrices = new OneDnnMatrices(library, format, threads, budget);
     try {
-      if (new RowCheck(matrices).rowsAreAlike()) {
+      matrices.useSizes(new RowCheck(matrices).alikeSizes());
+      if (matrices.sizes != 0) {
         return new Opened(matrices);
       }
       matrices.close();
@@ -98,8 +101,9 @@ public final class OneDnnMatrices implements MatrixProvider {
 
   @Override
   public String description() {
-    return "oneDNN 3.11 %s, %s"
-        .formatted(format == Format.F32 ? "f32" : "bf16", isaName(dnn.isa()));
+    int least = MatmulShape.SIZES[Integer.numberOfTrailingZeros(sizes)];
+    return "oneDNN 3.11 %s, %s, rows by %d"
+        .formatted(format == Format.F32 ? "f32" : "bf16", isaName(dnn.isa()), least);
   }
 
   private static String isaName(int isa) {
@@ -130,6 +134,15 @@ public final class OneDnnMatrices implements MatrixProvider {
   OneDnn dnn() {
     dnn.useThreads(threads);
     return dnn;
+  }
+
+  /// Sizes of [MatmulShape#SIZES] in which rows are multiplied, bit `i` for size `i`.
+  int sizes() {
+    return sizes;
+  }
+
+  void useSizes(int set) {
+    sizes = set;
   }
 
   Format format() {

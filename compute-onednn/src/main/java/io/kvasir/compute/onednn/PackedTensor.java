@@ -39,15 +39,15 @@ final class PackedTensor implements MatrixProvider.Packed {
       pack();
       isPacked = true;
     }
-    int most = MatmulShape.BUCKETS[MatmulShape.BUCKETS.length - 1];
+    int most = MatmulShape.SIZES[MatmulShape.sizeOf(Integer.MAX_VALUE, owner.sizes())];
     for (int from = 0; from < rows; from += most) {
       multiply(x, out, from, Math.min(most, rows - from));
     }
   }
 
   private void multiply(MatrixProvider.Rows x, MatrixProvider.Rows out, int from, int count) {
-    int bucket = MatmulShape.bucketOf(count);
-    int padded = MatmulShape.BUCKETS[bucket];
+    int size = MatmulShape.sizeOf(count, owner.sizes());
+    int padded = MatmulShape.SIZES[size];
     long rowBytes = (long) inputs * owner.format().bytes;
     owner.source(padded * rowBytes);
     MemorySegment destination =
@@ -61,7 +61,7 @@ final class PackedTensor implements MatrixProvider.Packed {
       int first = p * panelOutputs;
       int width = Math.min(panelOutputs, outputs - first);
       owner.dnn(); // this thread's team has its size
-      owner.shape(width, inputs).multiply(bucket, source, panels[p], destination);
+      owner.shape(width, inputs).multiply(size, source, panels[p], destination);
       for (int r = 0; r < count; r++) {
         int at = out.at() + (from + r) * out.stride() + first;
         long rowAt = (long) r * width * Float.BYTES;
