@@ -109,14 +109,14 @@ final class EvalCommand implements Callable<Integer> {
       names = "--contexts",
       paramLabel = "N",
       converter = PositiveInt.class,
-      description = "Texts of each length. Default: 2, with --quick or --prune 1.")
+      description = "Texts of each length. Default: 4, with --prune 2, with --quick 1.")
   private int contexts;
 
   @Option(
       names = "--facts",
       paramLabel = "N",
       converter = PositiveInt.class,
-      description = "Facts in each text, at most 32. Default: 12, with --prune 16, with --quick 8.")
+      description = "Facts in each text, at most 32. Default: 24, with --quick 8.")
   private int facts;
 
   @Option(names = "--seed", paramLabel = "N", description = "Which texts are made. Default: 0.")
@@ -189,8 +189,8 @@ final class EvalCommand implements Callable<Integer> {
     RecallContext.Plan plan =
         new RecallContext.Plan(
             EvalRecall.fitting(lengths, limit),
-            contexts > 0 ? contexts : quick || pruned ? 1 : 2,
-            facts > 0 ? facts : quick ? 8 : pruned ? 16 : 12,
+            contexts > 0 ? contexts : quick ? 1 : pruned ? 2 : 4,
+            facts > 0 ? facts : quick ? 8 : 24,
             seed);
     EngineConfig config =
         engine.engineConfig(KvRecipe.of(KvFormat.F16)).withKeyProfiles(surroundings.keyProfiles());

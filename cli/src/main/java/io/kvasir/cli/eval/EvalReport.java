@@ -80,6 +80,10 @@ public final class EvalReport {
     if (!recall.isEmpty()) {
       out.append(out.isEmpty() ? "" : "\n");
       recallTable().append(out);
+      RecallScore score = recall.getFirst().score();
+      out.append(
+          "%d questions about %d texts; one is %s. Lost, gained, change: against the whole f16 cache.\n"
+              .formatted(score.count(), score.contexts(), Figures.percent(1.0 / score.count())));
     }
     if (recall.size() > 1) {
       out.append('\n');
@@ -110,7 +114,17 @@ public final class EvalReport {
     List<Integer> lengths = recall.getFirst().score().lengths();
     List<String> head =
         new ArrayList<>(
-            List.of("recall", "kept", "B/token held", "right", "recall", "of full", "lost"));
+            List.of(
+                "recall",
+                "kept",
+                "B/token held",
+                "right",
+                "recall",
+                "of full",
+                "lost",
+                "gained",
+                "change",
+                "95 % interval"));
     lengths.forEach(length -> head.add("at " + length));
     TextTable table = new TextTable(head);
     for (RecallRow row : recall) {
@@ -125,7 +139,10 @@ public final class EvalReport {
                   score.right() + " of " + score.count(),
                   Figures.percent(score.share()),
                   Figures.percent(row.shareOfFull()),
-                  full == null ? "-" : String.valueOf(score.lost(full))));
+                  full == null ? "-" : String.valueOf(score.lost(full)),
+                  full == null ? "-" : String.valueOf(score.gained(full)),
+                  full == null ? "-" : Figures.percent(score.change(full).value()),
+                  full == null ? "-" : Figures.between(score.change(full))));
       lengths.forEach(length -> cells.add(Figures.percent(score.share(length, 0, 1))));
       table.add(cells);
     }
@@ -150,7 +167,7 @@ public final class EvalReport {
         Figures.scientific(figures.rmsChange()),
         Figures.fixed(figures.perplexity(), 3),
         Figures.percent(change.value()),
-        Figures.percent(change.low()) + " to " + Figures.percent(change.high()));
+        Figures.between(change));
   }
 
   /// One document.

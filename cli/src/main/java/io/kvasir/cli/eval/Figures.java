@@ -22,6 +22,11 @@ final class Figures {
     return Double.isFinite(part) ? fixed(100 * part, 2) + " %" : "-";
   }
 
+  /// The bounds of an interval of parts.
+  static String between(Interval interval) {
+    return percent(interval.low()) + " to " + percent(interval.high());
+  }
+
   static String fixed(double value, int digits) {
     return Double.isFinite(value) ? String.format(Locale.ROOT, "%." + digits + "f", value) : "-";
   }

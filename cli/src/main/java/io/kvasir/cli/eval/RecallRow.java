@@ -42,6 +42,12 @@ public record RecallRow(
     fields.put("recall", Figures.json(score.share()));
     fields.put("of_full", Figures.json(shareOfFull()));
     fields.put("lost", full == null ? Json.Null.NULL : new Json.Int(score.lost(full)));
+    fields.put("gained", full == null ? Json.Null.NULL : new Json.Int(score.gained(full)));
+    Interval change = full == null ? null : score.change(full);
+    fields.put("change", Figures.json(change == null ? Double.NaN : change.value()));
+    fields.put("change_low", Figures.json(change == null ? Double.NaN : change.low()));
+    fields.put("change_high", Figures.json(change == null ? Double.NaN : change.high()));
+    fields.put("one_question", Figures.json(1.0 / score.count()));
     fields.put("held_bytes_per_token", Figures.json(score.bytesPerToken()));
     List<Json> lengths = new ArrayList<>();
     for (int length : score.lengths()) {
