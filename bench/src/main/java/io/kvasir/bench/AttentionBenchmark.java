@@ -3,6 +3,7 @@ package io.kvasir.bench;
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.compute.HostBuffer;
+import io.kvasir.compute.PageBounds;
 import io.kvasir.compute.PageSkips;
 import io.kvasir.compute.cpu.CpuBackend;
 import io.kvasir.kvcache.BlockTable;
@@ -106,7 +107,8 @@ public class AttentionBenchmark {
     KvFormat values = KvFormat.named(names[names.length - 1]);
     LayerKv kv = new LayerKv(kvHeads, dim, dim, 0, keys, values);
     KvLayout layout = KvLayout.of(List.of(kv, kv, kv, kv), BLOCK_TOKENS);
-    int blocks = layout.groups().size() * (depth / BLOCK_TOKENS + 2);
+    int margin = new PageBounds(layout).blocks(PageSkips.pages(depth));
+    int blocks = layout.groups().size() * (depth / BLOCK_TOKENS + 2) + margin;
     KvStorage storage = backend.storage(layout.blockBytes(), blocks);
     cache = new KvCache(new KvCacheConfig(layout, blocks), storage);
     batch = new AttentionMetadata(layout, storage);
@@ -121,6 +123,7 @@ public class AttentionBenchmark {
     out = HostBuffer.allocate(rows, heads * dim);
     BlockTable table = cache.open();
     cache.reserve(table, depth);
+    cache.reserveMargin(table, margin);
     BlockFill.random(storage, format);
     cache.commit(table, depth - rows);
     List<PageSkips.Range> skipped =

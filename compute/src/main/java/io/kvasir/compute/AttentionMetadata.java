@@ -19,6 +19,7 @@ public final class AttentionMetadata {
   private final KvLayout layout;
   private final KvStorage storage;
   private final KvBasis[] bases;
+  private final PageBounds pageBounds;
   private @Nullable AttentionObserver observer;
   private @Nullable BlockTable[] tables = new BlockTable[4];
   private @Nullable PageSkips[] skips = new PageSkips[4];
@@ -32,6 +33,7 @@ public final class AttentionMetadata {
   public AttentionMetadata(KvLayout layout, KvStorage storage, KvProfile profile) {
     this.layout = layout;
     this.storage = storage;
+    this.pageBounds = new PageBounds(layout);
     this.bases = new KvBasis[layout.layerCount()];
     for (int layer = 0; layer < bases.length; layer++) {
       bases[layer] = KvBasis.of(layout.kv(layer), profile, layer);
@@ -62,6 +64,11 @@ public final class AttentionMetadata {
 
   public KvLayout layout() {
     return layout;
+  }
+
+  /// Where bounds of the keys of pages stand.
+  public PageBounds pageBounds() {
+    return pageBounds;
   }
 
   public KvStorage storage() {
@@ -95,6 +102,10 @@ public final class AttentionMetadata {
     int start = table.length();
     if (rows <= 0 || start + rows > table.reserved()) {
       throw new IllegalArgumentException("cannot compute " + rows + " rows of " + table);
+    }
+    if (pages != null
+        && pageBounds.blocks(pages.marginPages(start + rows)) > table.marginBlocks()) {
+      throw new IllegalArgumentException("no margin for the bounds of the pages of " + table);
     }
     if (sequences + 1 >= firstRow.length) {
       tables = Arrays.copyOf(tables, 2 * sequences);

@@ -1,9 +1,7 @@
 package io.kvasir.compute;
 
-import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Arrays;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// Which rows of a sequence read only a part of what is before them: of the pages that lie between
 /// the first and the newest ones, those whose keys can score highest with the row's queries (Quest,
@@ -19,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// All of this holds for layers that keep all positions; those with a window read all of it.
 ///
 /// Made for one sequence; changed by the engine's thread between steps, read by kernels, which keep
-/// the bounds of whole pages here ([#bounds]).
+/// the bounds of whole pages in the margin of the sequence's table ([PageBounds]) and tell here how
+/// many they know. Whoever adds rows to a batch reserves [#marginPages].
 public final class PageSkips {
   /// Positions of a page.
   public static final int PAGE = 16;
@@ -38,7 +37,9 @@ public final class PageSkips {
   }
 
   private final List<Range> ranges;
-  private final List<@Nullable PageBounds> bounds = new ArrayList<>();
+
+  /// By layer: pages whose bounds stand in the margin.
+  private int[] known = {};
 
   /// @param ranges in order of position
   public PageSkips(List<Range> ranges) {
@@ -56,6 +57,12 @@ public final class PageSkips {
     return 0;
   }
 
+  /// Pages whose bounds have to have room before rows up to position `end - 1` are computed.
+  public int marginPages(int end) {
+    boolean any = !ranges.isEmpty() && ranges.getFirst().from() < end;
+    return any ? Math.max(0, pages(end - 1) - 2) : 0;
+  }
+
   /// Pages up to that of a position, its own included.
   public static int pages(int position) {
     return position / PAGE + 1;
@@ -66,21 +73,21 @@ public final class PageSkips {
     return position - (page * PAGE + PAGE - 1);
   }
 
-  /// What kernels know of the pages of a layer, for them to keep.
-  public PageBounds bounds(int layer, int kvHeads, int keyDim) {
-    if (layer >= bounds.size()) {
-      bounds.addAll(Collections.nCopies(layer + 1 - bounds.size(), null));
+  /// Pages of a layer whose bounds are known.
+  public int known(int layer) {
+    return layer < known.length ? known[layer] : 0;
+  }
+
+  /// The bounds of the first `pages` pages of a layer are known, or will be before they are read.
+  public void know(int layer, int pages) {
+    if (layer >= known.length) {
+      known = Arrays.copyOf(known, layer + 8);
     }
-    PageBounds known = bounds.get(layer);
-    if (known == null) {
-      known = new PageBounds(kvHeads, keyDim);
-      bounds.set(layer, known);
-    }
-    return known;
+    known[layer] = pages;
   }
 
   /// The sequence begins anew with other blocks.
   public void forgetBounds() {
-    bounds.clear();
+    Arrays.fill(known, 0);
   }
 }

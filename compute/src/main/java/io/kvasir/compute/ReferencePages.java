@@ -60,6 +60,10 @@ final class ReferencePages {
         greatest[d] = Math.max(greatest[d], key[d]);
       }
     }
+    for (int d = 0; d < key.length; d++) {
+      least[d] = PageBounds.number(PageBounds.below(least[d]));
+      greatest[d] = PageBounds.number(PageBounds.above(greatest[d]));
+    }
   }
 
   /// The most that a key between the two can have as product with the query.

@@ -1,5 +1,7 @@
 package io.kvasir.engine;
 
+import io.kvasir.compute.PageBounds;
+import io.kvasir.compute.PageSkips;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvLayout;
@@ -17,11 +19,23 @@ final class BlockNeeds {
   private final KvLayout layout;
   private final int stepTokens;
   private final int contextTokens;
+  private final PageBounds bounds;
 
   BlockNeeds(KvLayout layout, int stepTokens, int contextTokens) {
     this.layout = layout;
     this.stepTokens = stepTokens;
     this.contextTokens = contextTokens;
+    this.bounds = new PageBounds(layout);
+  }
+
+  /// Blocks of the margin that a sequence needs to compute its rows up to position `end - 1`.
+  int margin(Sequence sequence, int end) {
+    PageSkips skips = sequence.plan().skips();
+    return skips == null ? 0 : bounds.blocks(skips.marginPages(end));
+  }
+
+  private long margin(Request request, long tokens) {
+    return request.prune().skipsPages() ? bounds.blocks(PageSkips.pages((int) tokens)) : 0;
   }
 
   /// Blocks that a waiting request needs soon after its start.
@@ -29,6 +43,7 @@ final class BlockNeeds {
     long most = (long) next.request.prompt().length + next.request.maxTokens();
     int known = next.preempted == null ? next.request.prompt().length : next.preempted.length();
     long wished = soon(known, most, stepTokens) + whilePruned(next.request, known);
+    wished += margin(next.request, ahead(known, most));
     // Alone it can be pruned in less.
     return Math.min(wished, most(next.request));
   }
@@ -46,6 +61,8 @@ final class BlockNeeds {
       long held =
           table.pruned() == null ? table.blockCount() : layout.blocksFor(table.length(), chunk);
       promised += Math.max(0, wanted - held);
+      int end = (int) ahead(sequence.length(), sequence.mostTokens());
+      promised += Math.max(0, margin(sequence, end) - table.marginBlocks());
       if (sequence.untilPruned() < PrunePlan.NEVER / 2) {
         promised += whilePruned(sequence.request(), sequence.length());
       }
@@ -57,8 +74,12 @@ final class BlockNeeds {
   ///
   /// @param chunk most tokens that the sequence's next steps add
   private long soon(int known, long most, int chunk) {
+    return layout.blocksFor(ahead(known, most), chunk);
+  }
+
+  private long ahead(int known, long most) {
     long ahead = (long) known + (long) BLOCKS_AHEAD * layout.blockTokens();
-    return layout.blocksFor(Math.min(contextTokens, Math.min(most, ahead)), chunk);
+    return Math.min(contextTokens, Math.min(most, ahead));
   }
 
   private long blocks(long tokens) {
@@ -71,7 +92,7 @@ final class BlockNeeds {
     long tokens = Math.min(contextTokens, (long) request.prompt().length + request.maxTokens());
     PruneOptions options = request.prune();
     if (!options.drops()) {
-      return blocks(tokens);
+      return blocks(tokens) + margin(request, tokens);
     }
     long apart = whilePruned(request, tokens);
     if (apart * layout.blockBytes() > KvCache.STAGE_BYTES) {
@@ -81,9 +102,11 @@ final class BlockNeeds {
     return blocks(read) + besidesPruned(layout);
   }
 
-  /// Blocks that a sequence of full length needs, however it is pruned.
+  /// Blocks that a sequence of full length needs, however it is pruned or read.
   static long whole(KvLayout layout, int contextTokens, int stepTokens) {
-    return layout.blocksFor(contextTokens, stepTokens) + besidesPruned(layout);
+    PageBounds bounds = new PageBounds(layout);
+    long margin = bounds.fit() ? bounds.blocks(PageSkips.pages(contextTokens)) : 0;
+    return layout.blocksFor(contextTokens, stepTokens) + Math.max(margin, besidesPruned(layout));
   }
 
   /// Blocks that pruning takes beside those of all rows: pages that are not full, the last blocks

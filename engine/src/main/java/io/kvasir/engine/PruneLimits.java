@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.compute.PageBounds;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
 import io.kvasir.kvcache.LayerKv;
@@ -41,7 +42,7 @@ record PruneLimits(int contextTokens, boolean useCache, boolean scores, boolean 
           "all layers of this model see a window of the last tokens only; there is nothing to prune");
     }
     if (options.skipsPages()) {
-      checkPages(layers);
+      checkPages(layers, layout);
       return;
     }
     PruneNeeds needs = options.pruner().needs();
@@ -63,7 +64,7 @@ record PruneLimits(int contextTokens, boolean useCache, boolean scores, boolean 
     }
   }
 
-  private void checkPages(List<PrunedLayer> layers) {
+  private void checkPages(List<PrunedLayer> layers, KvLayout layout) {
     if (!skips) {
       throw new IllegalArgumentException(
           "quest is not there on this device; use the CPU, or another policy");
@@ -71,6 +72,11 @@ record PruneLimits(int contextTokens, boolean useCache, boolean scores, boolean 
     if (layers.stream().anyMatch(PrunedLayer::latent)) {
       throw new IllegalArgumentException(
           "quest cannot bound the latent rows of this model; use window, random or keydiff");
+    }
+    if (!new PageBounds(layout).fit()) {
+      throw new IllegalArgumentException(
+          "quest needs cache blocks of more than the %d bytes of this cache; use more tokens in a block"
+              .formatted(layout.blockBytes()));
     }
   }
 

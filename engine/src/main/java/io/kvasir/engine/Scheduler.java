@@ -173,7 +173,13 @@ final class Scheduler {
 
   /// Puts tokens of a sequence into the step. @return false where one had to give way
   private boolean take(Sequence sequence, int tokens, long nowNanos) {
-    if (cache.reserve(sequence.table(), tokens) instanceof Reservation.Insufficient lack) {
+    BlockTable table = sequence.table();
+    Reservation room = cache.reserve(table, tokens);
+    int margin = needs.margin(sequence, table.length() + tokens);
+    if (margin > 0 && room instanceof Reservation.Granted) {
+      room = cache.reserveMargin(table, margin);
+    }
+    if (room instanceof Reservation.Insufficient lack) {
       makeRoom(lack);
       return false;
     }
@@ -543,6 +549,7 @@ final class Scheduler {
         session.idle();
       }
     } else {
+      cache.dropMargin(sequence.table());
       sessions.keep(session, sequence.table(), sequence.computedTokens());
       session.remember(sequence.plan().history(sequence.tokens(), sequence.table().length()));
     }

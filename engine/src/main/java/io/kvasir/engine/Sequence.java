@@ -231,7 +231,7 @@ final class Sequence {
         started - submittedNanos,
         first - started,
         Math.max(0, lastTokenNanos - first),
-        table.blockCount() * blockBytes,
+        (table.blockCount() + table.marginBlocks()) * blockBytes,
         miss,
         preemptions,
         (int) (plan.removedRows() / rowsPerToken),

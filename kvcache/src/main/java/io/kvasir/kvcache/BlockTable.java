@@ -32,6 +32,8 @@ public final class BlockTable {
   private int ordinal;
   private @Nullable Promotion promotion;
   private @Nullable PrunedPages pages;
+  private int[] margin = {};
+  private int marginBlocks;
   private boolean released;
 
   /// @param id of this table among all that its cache ever had
@@ -68,6 +70,31 @@ public final class BlockTable {
   /// What pruning left of the beginning, or null where nothing was pruned.
   public @Nullable PrunedTokens pruned() {
     return pages;
+  }
+
+  /// Blocks beside those of positions, in which whoever reads the table keeps what it knows of
+  /// them; see [KvCache#reserveMargin].
+  public int marginBlocks() {
+    return marginBlocks;
+  }
+
+  /// The id of a block of the margin, counted from 0.
+  public int marginBlock(int index) {
+    if (index >= marginBlocks) {
+      throw new IndexOutOfBoundsException("margin block %d of %d".formatted(index, marginBlocks));
+    }
+    return margin[index];
+  }
+
+  void appendMargin(int block) {
+    if (marginBlocks == margin.length) {
+      margin = Arrays.copyOf(margin, Math.max(4, 2 * marginBlocks));
+    }
+    margin[marginBlocks++] = block;
+  }
+
+  int removeMargin() {
+    return margin[--marginBlocks];
   }
 
   @Nullable PrunedPages pages() {

@@ -40,6 +40,9 @@ final class CacheAudit {
       check(tree.isLive(table.tip()), "I2: %s ends at the removed node %d", table, table.tip());
       expectedPins[table.tip()]++;
       verifyTable(table, places, windowHolders);
+      for (int i = 0; i < table.marginBlocks(); i++) {
+        places[table.marginBlock(i)]++;
+      }
     }
     prunedPages().forEach((pages, holders) -> verifyPages(pages, holders, places));
     for (PrefixPin pin : pins.active()) {

@@ -140,6 +140,9 @@ final class CacheScan {
     if (pages != null) {
       scanPages(pages);
     }
+    for (int i = 0; i < table.marginBlocks(); i++) {
+      mark(table.marginBlock(i), CacheView.State.PRIVATE, 1, 0, 0);
+    }
     int full = pages == null ? table.length() / blockTokens : 0;
     for (int group = 0; group < groups; group++) {
       for (int i = Math.max(full, table.firstBlock(group)); i < table.endBlock(group); i++) {

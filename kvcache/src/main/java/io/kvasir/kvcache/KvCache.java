@@ -194,6 +194,30 @@ public final class KvCache implements AutoCloseable {
     return Reservation.Granted.GRANTED;
   }
 
+  /// Gives a table blocks beside those of positions, for what whoever reads it keeps of its rows.
+  /// It has them until [#dropMargin] or its end; forks begin without.
+  ///
+  /// @param blocks how many it should have at least
+  public Reservation reserveMargin(BlockTable table, int blocks) {
+    checkLive(table);
+    int wanted = blocks - table.marginBlocks();
+    if (wanted > pool.freeCount() && !makeRoom(wanted)) {
+      return new Reservation.Insufficient(wanted, prefixes.availableBlocks());
+    }
+    while (table.marginBlocks() < blocks) {
+      table.appendMargin(pool.take());
+    }
+    return Reservation.Granted.GRANTED;
+  }
+
+  /// Frees the blocks of [#reserveMargin].
+  public void dropMargin(BlockTable table) {
+    checkOwner();
+    while (table.marginBlocks() > 0) {
+      pool.free(table.removeMargin());
+    }
+  }
+
   boolean makeRoom(int wanted) {
     pins.expire();
     return pins.breakFor(wanted) && prefixes.makeRoom(wanted);
@@ -406,6 +430,7 @@ public final class KvCache implements AutoCloseable {
 
   /// Ends a released table that nothing is written to any more.
   void end(BlockTable table) {
+    dropMargin(table);
     holdings.letGo(table);
     BlockTable last = tables.removeLast();
     if (last != table) {

@@ -263,6 +263,36 @@ final class TablePruningTest {
     }
   }
 
+  @Test
+  void margin_ofATableThatIsPrunedRewoundAndForked_staysItsOwn() {
+    KvLayout layout =
+        KvLayout.of(List.of(layer(2, 0, KvFormat.F16), layer(1, 70, KvFormat.F16)), S);
+    KvCache cache = cache(layout, 60);
+    BlockTable table = filled(cache, 10 * S + 3);
+    assertThat(cache.reserveMargin(table, 3)).isEqualTo(Reservation.Granted.GRANTED);
+    assertThat(cache.reserveMargin(table, 2)).isEqualTo(Reservation.Granted.GRANTED);
+    assertThat(table.marginBlocks()).isEqualTo(3);
+    int held = cache.stats().heldBlocks();
+    assertThat(cache.reserveMargin(table, 61)).isInstanceOf(Reservation.Insufficient.class);
+    assertThat(cache.stats().heldBlocks()).isEqualTo(held);
+    BlockTable fork = ((KvCache.Forked.Table) cache.fork(table)).table();
+    assertThat(fork.marginBlocks()).isZero();
+    cache.truncate(table, 5 * S + 1);
+    assertThat(cache.prune(table, kept(layout, 4 * S, every(2, 4 * S))))
+        .isInstanceOf(Reservation.Granted.class);
+    assertThat(table.marginBlocks()).isEqualTo(3);
+    cache.verify();
+    cache.view(CacheView.Limits.DEFAULT);
+    cache.release(fork);
+    cache.dropMargin(table);
+    assertThat(table.marginBlocks()).isZero();
+    cache.verify();
+    cache.release(table);
+    cache.reset();
+    assertThat(cache.stats().freeBlocks()).isEqualTo(60);
+    cache.close();
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {2, 4, 8})
   void prune_toAShare_freesTheRest(int step) {

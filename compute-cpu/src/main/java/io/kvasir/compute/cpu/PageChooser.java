@@ -1,10 +1,7 @@
 package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.AttentionMetadata;
-import io.kvasir.compute.AttentionSpec;
-import io.kvasir.compute.PageBounds;
 import io.kvasir.compute.PageSkips;
-import org.jspecify.annotations.Nullable;
 
 /// Chooses the pages that rows read which leave some out: keeps the bounds of whole pages up to
 /// date, then rates the pages of each unit.
@@ -53,17 +50,18 @@ final class PageChooser {
     }
     boolean any = false;
     for (int s = 0; s < batch.sequences(); s++) {
-      PageBounds bounds = bounds(call, s);
-      int last = bounds == null ? -1 : lastThatSkips(call, s);
-      if (bounds == null || last < 0) {
+      PageSkips skips = batch.skips(s);
+      int last = skips == null ? -1 : lastThatSkips(call, s);
+      if (skips == null || last < 0) {
         knownPages[s] = Integer.MAX_VALUE;
         continue;
       }
-      knownPages[s] = bounds.pages();
+      int layer = call.spec().cacheLayer();
+      knownPages[s] = skips.known(layer);
       // The last row's own page and the one before are read in any case.
       int whole = PageSkips.pages(batch.positions()[last]) - 2;
-      if (whole > bounds.pages()) {
-        bounds.grow(whole);
+      if (whole > knownPages[s]) {
+        skips.know(layer, whole);
         any = true;
       }
     }
@@ -80,26 +78,20 @@ final class PageChooser {
     return row < first ? -1 : row;
   }
 
-  private static @Nullable PageBounds bounds(AttentionCall call, int sequence) {
-    PageSkips skips = call.batch().skips(sequence);
-    AttentionSpec spec = call.spec();
-    return skips == null ? null : skips.bounds(spec.cacheLayer(), spec.kvHeads(), spec.keyDim());
-  }
-
   private void boundPages(int part, int worker) {
     int heads = current.spec().kvHeads();
     int sequence = part / heads;
-    PageBounds bounds = bounds(current, sequence);
-    if (bounds != null && knownPages[sequence] < bounds.pages()) {
-      kernels[worker].bound(current, sequence, part % heads, bounds, knownPages[sequence]);
+    PageSkips skips = current.batch().skips(sequence);
+    int pages = skips == null ? 0 : skips.known(current.spec().cacheLayer());
+    if (knownPages[sequence] < pages) {
+      kernels[worker].bound(current, sequence, part % heads, knownPages[sequence], pages);
     }
   }
 
   private void chooseUnit(int part, int worker) {
     AttentionUnit unit = units[part];
-    PageBounds bounds = unit.pageCount == 0 ? null : bounds(current, unit.sequence);
-    if (bounds != null) {
-      kernels[worker].choose(current, unit, bounds);
+    if (unit.pageCount > 0) {
+      kernels[worker].choose(current, unit);
     }
   }
 }

@@ -4,6 +4,7 @@ import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.AttentionSpec;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.HostBuffer;
+import io.kvasir.compute.PageBounds;
 import io.kvasir.compute.PageSkips;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KeptTokens;
@@ -127,6 +128,7 @@ record AttentionCase(
     int blocks = 0;
     for (Rows rows : sequences) {
       blocks += layout.groups().size() * (rows.length() / blockTokens + 2);
+      blocks += margin(layout, rows, rows.length());
     }
     KvStorage storage = backend.storage(layout.blockBytes(), blocks);
     poison(storage);
@@ -228,6 +230,12 @@ record AttentionCase(
         results.getFirst(), pruned * heads * valueDim, results.getFirst().length);
   }
 
+  /// Blocks for the bounds of pages before rows up to position `end - 1` are computed.
+  private static int margin(KvLayout layout, Rows rows, int end) {
+    PageSkips skips = rows.skips();
+    return skips == null ? 0 : new PageBounds(layout).blocks(skips.marginPages(end));
+  }
+
   private static void poison(KvStorage storage) {
     io.kvasir.kvcache.tier.HostStorage host = (io.kvasir.kvcache.tier.HostStorage) storage;
     for (int block = 0; block < host.blockCount(); block++) {
@@ -254,6 +262,10 @@ record AttentionCase(
       if (count > 0) {
         if (cache.reserve(tables.get(s), count) instanceof Reservation.Insufficient) {
           throw new IllegalStateException("cache too small");
+        }
+        int margin = margin(cache.layout(), sequences.get(s), tables.get(s).length() + count);
+        if (cache.reserveMargin(tables.get(s), margin) instanceof Reservation.Insufficient) {
+          throw new IllegalStateException("cache too small for bounds");
         }
         batch.add(tables.get(s), count, sequences.get(s).skips());
         members.add(s);
