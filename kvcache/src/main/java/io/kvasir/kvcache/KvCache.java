@@ -25,8 +25,8 @@ import org.jspecify.annotations.Nullable;
 /// - I1 free and taken block ids partition the pool; no id is free twice.
 /// - I2 a node's pins equal the tables and pins that end there plus its pinned children; a window
 ///   block's holders equal the tables and pins in whose window it lies.
-/// - I3 a taken block is private to one table, or stands in one node, or holds pages of as many
-///   pruned tables as say so; only one of these.
+/// - I3 a taken block is private to one table, its margin included, or stands in one node, or holds
+///   pages of as many pruned tables as say so; only one of these.
 /// - I4 only full blocks stand in nodes; a table's blocks before its last partly filled one are its
 ///   nodes' blocks, those of a pruned table all its own.
 /// - I5 a pinned node has a pinned parent; a cached one has all nodes before it.

@@ -64,6 +64,9 @@ class CpuAttentionTest {
           new AttentionCase(8, 2, 32, 32, false, 300, 3f, true, format)
               .with(new ExactRows(0, 128)));
     }
+    for (String name : List.of("int8", "int4", "fp8", "lm3", "kvarn4", "kivi4")) {
+      cases.add(exact(AttentionCase.of(4, 1, 256, KvFormat.named(name))));
+    }
     cases.add(exact(AttentionCase.of(4, 2, 112, KvFormat.INT4)));
     cases.add(exact(AttentionCase.of(4, 2, 256, KvFormat.INT5)));
     cases.add(exact(AttentionCase.of(4, 2, 40, KvFormat.INT6)));
