@@ -8,7 +8,7 @@ set -eu
 home=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 target=$1
 shift
-modules=java.base,jdk.incubator.vector,java.logging,java.management,jdk.management
+modules=java.base,jdk.incubator.vector,java.logging,java.management,jdk.jfr,jdk.management
 rm -rf "$target"
 mkdir -p "$target/hf"
 work=$(mktemp -d)
@@ -24,8 +24,9 @@ for module in kvcache compute compute-cpu compute-cuda model engine; do
   cp -r "$home/$module/target/classes/." "$classes"
 done
 rm -f "$classes/module-info.class"
+rm -rf "$classes/META-INF"
 mkdir -p "$classes/io/kvasir/acceptance"
-for class in GpuCheck GpuSpeed Forward DecodeRun; do
+for class in GpuCheck GpuServe GpuSpeed Forward DecodeRun; do
   cp "$home/acceptance/target/test-classes/io/kvasir/acceptance/$class"*.class \
     "$classes/io/kvasir/acceptance"
 done
@@ -35,4 +36,9 @@ for case in "$@"; do
   mkdir -p "$target/hf/$(basename "$case")"
   cp "$case"/config.json "$case"/*.safetensors "$target/hf/$(basename "$case")"
 done
-du -sh "$target"
+megabytes=$(du -sm "$target" | cut -f1)
+echo "$target: $megabytes MB"
+[ "$megabytes" -le 60 ] || {
+  echo "build.sh: more than 60 MB" >&2
+  exit 1
+}

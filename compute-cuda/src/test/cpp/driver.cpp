@@ -1,5 +1,6 @@
 // A CUDA driver library without a GPU: memory is the host's, streams are empty, kernels run at once
 // on the calling thread. `kernels.inc` is made by build.sh: the kernels' sources and their names.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -161,8 +162,11 @@ float __shfl_xor_sync(unsigned, float value, int mask) {
 #include "kernels.inc"
 
 namespace {
-long allocations;
-long failAfter = -1;
+std::atomic<long> allocations, live;
+std::atomic<long> failAt = -1;
+
+// Whether the next thing that needs memory gets none.
+bool lacks() { return allocations++ == failAt; }
 
 struct Launched {
   std::function<void()> kernel;
@@ -173,7 +177,7 @@ using Graph = std::vector<Launched>;
 Graph* captured;  // the graph that launches go to
 
 // Kernels do nothing and memory stays as it is: to measure what the host does.
-const bool idle = getenv("EMULATED_CUDA_IDLE") != nullptr;
+bool idle = getenv("EMULATED_CUDA_IDLE") != nullptr;
 
 void run(const Launched& launched) {
   if (idle) return;
@@ -196,6 +200,13 @@ int now() { return captured ? 900 : 0; }
 }  // namespace
 
 extern "C" {
+// For tests: the allocation of this number, counted from now on, fails; -1 for none.
+void emulated_fail_at(long n) { failAt = n; allocations = 0; }
+long emulated_allocations() { return allocations; }
+// Allocations that were not freed.
+long emulated_live() { return live; }
+void emulated_idle(long value) { idle = value != 0; }
+
 int cuInit(unsigned) { return getenv("EMULATED_CUDA_INIT") ? atoi(getenv("EMULATED_CUDA_INIT")) : 0; }
 int cuDriverGetVersion(int* v) {
   *v = getenv("EMULATED_CUDA_VERSION") ? atoi(getenv("EMULATED_CUDA_VERSION")) : 13000;
@@ -212,15 +223,20 @@ int cuCtxSetCurrent(void*) { return 0; }
 int cuGetErrorName(int e, const char** s) { *s = e == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR"; return 0; }
 int cuMemGetInfo_v2(size_t* f, size_t* t) { *f = 2ull << 30; *t = 4ull << 30; return 0; }
 int cuMemAlloc_v2(void** p, size_t n) {
-  allocations++;
-  if (n > (idle ? 1ull << 40 : 3ull << 30) || (failAfter >= 0 && failAfter-- == 0)) return 2;
+  if (lacks() || n > (idle ? 1ull << 40 : 3ull << 30)) return 2;
+  live++;
   *p = aligned_alloc(256, (n + 255) / 256 * 256);
   if (!idle) memset(*p, 0xff, n);  // what nobody wrote reads as NaN
   return 0;
 }
-int cuMemFree_v2(void* p) { free(p); return 0; }
-int cuMemHostAlloc(void** p, size_t n, unsigned) { *p = aligned_alloc(4096, (n + 4095) / 4096 * 4096); return 0; }
-int cuMemFreeHost(void* p) { free(p); return 0; }
+int cuMemFree_v2(void* p) { live--; free(p); return 0; }
+int cuMemHostAlloc(void** p, size_t n, unsigned) {
+  if (lacks()) return 2;
+  live++;
+  *p = aligned_alloc(4096, (n + 4095) / 4096 * 4096);
+  return 0;
+}
+int cuMemFreeHost(void* p) { live--; free(p); return 0; }
 int cuMemcpyHtoDAsync_v2(void* d, const void* s, size_t n, void*) { memcpy(d, s, n); return now(); }
 int cuMemcpyDtoHAsync_v2(void* d, const void* s, size_t n, void*) {
   idle ? memset(d, 0, n) : memcpy(d, s, n);
@@ -264,11 +280,16 @@ int cuLaunchKernel(void* f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, 
 }
 int cuStreamBeginCapture_v2(void*, int) { captured = new Graph(); return 0; }
 int cuStreamEndCapture(void*, void** g) { *g = captured; captured = nullptr; return 0; }
-int cuGraphInstantiateWithFlags(void** e, void* g, unsigned long long) { *e = new Graph(*(Graph*)g); return 0; }
+int cuGraphInstantiateWithFlags(void** e, void* g, unsigned long long) {
+  if (lacks()) return 2;
+  live++;
+  *e = new Graph(*(Graph*)g);
+  return 0;
+}
 int cuGraphLaunch(void* e, void*) {
   for (const Launched& launched : *(Graph*)e) run(launched);
   return 0;
 }
-int cuGraphExecDestroy(void* e) { delete (Graph*)e; return 0; }
+int cuGraphExecDestroy(void* e) { live--; delete (Graph*)e; return 0; }
 int cuGraphDestroy(void* g) { delete (Graph*)g; return 0; }
 }

@@ -31,9 +31,13 @@ final class Forward implements AutoCloseable {
   final float[][][] hidden;
 
   Forward(Model model, Backend backend, int blockTokens, KvFormat format, int tokens) {
+    this(model, backend, blockTokens, KvRecipe.of(format), tokens);
+  }
+
+  Forward(Model model, Backend backend, int blockTokens, KvRecipe recipe, int tokens) {
     this.model = model;
     this.backend = backend;
-    KvLayout layout = model.config().kvLayout(blockTokens, KvRecipe.of(format));
+    KvLayout layout = model.config().kvLayout(blockTokens, recipe);
     KvCacheConfig config = new KvCacheConfig(layout, 3 * (int) layout.blocksFor(tokens, tokens));
     cache = new KvCache(config, backend.storage(layout.blockBytes(), config.blockCount()));
     batch = new AttentionMetadata(layout, cache.storage());

@@ -5,6 +5,7 @@ import io.kvasir.compute.Tensor;
 import io.kvasir.compute.cpu.CpuBackend;
 import io.kvasir.compute.cuda.CudaBackend;
 import io.kvasir.kvcache.format.KvFormat;
+import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.kvcache.format.PlaneKind;
 import io.kvasir.model.Model;
 import io.kvasir.model.Transformer;
@@ -16,7 +17,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -44,7 +47,8 @@ final class GpuCheck {
   }
 
   /// `GpuCheck LIBRARY REFERENCE_FOLDER MODEL PART...` with parts golden, cases, formats, greedy,
-  /// speed, decode, fast, llama.
+  /// speed, decode, fast, llama with loads of [GpuSpeed.Load], load, memory, and those of
+  /// [GpuServe#run].
   public static void main(String[] arguments) throws IOException {
     GpuCheck check = new GpuCheck(() -> open(arguments[0], true));
     Supplier<CudaBackend> fast = () -> open(arguments[0], false);
@@ -66,6 +70,23 @@ final class GpuCheck {
     }
     if (parts.contains("llama")) {
       check.llama(fast, parts);
+    }
+    if (parts.contains("load")) {
+      Path folder = GpuSpeed.writeLlama(Files.createTempDirectory("llama"));
+      try {
+        GpuServe.load(folder, fast.get());
+        GpuServe.load(folder, fast.get());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    if (parts.contains("memory")) {
+      check.note(GpuServe.memory(Path.of(arguments[2]), fast.get()), "lack of memory");
+    }
+    for (String part : parts) {
+      if (part.startsWith("serve=") || part.startsWith("restore=")) {
+        GpuServe.run(part, fast.get());
+      }
     }
     if (parts.contains("formats")) {
       check.formats(Path.of(arguments[2]));
@@ -207,9 +228,13 @@ final class GpuCheck {
   }
 
   private static float[][] logits(Backend backend, Path path, KvFormat format, int chunk) {
+    return logits(backend, path, KvRecipe.of(format), chunk);
+  }
+
+  private static float[][] logits(Backend backend, Path path, KvRecipe recipe, int chunk) {
     try (backend;
         Model model = Model.open(path, backend, new Transformer.Rows(256, 1), 0);
-        Forward forward = new Forward(model, backend, 64, format, TOKENS)) {
+        Forward forward = new Forward(model, backend, 64, recipe, TOKENS)) {
       forward.run(prompt(model.transformer().vocabularySize(), TOKENS), chunk);
       return forward.logits;
     }
@@ -258,21 +283,26 @@ final class GpuCheck {
 
   /// The tensor cores' logits against the plain kernels'.
   void fast(Path path, Supplier<CudaBackend> fast) {
+    Map<String, KvRecipe> recipes = new LinkedHashMap<>();
     for (KvFormat format : List.of(KvFormat.F16, KvFormat.BF16, KvFormat.INT8, KvFormat.INT4)) {
+      recipes.put(format.name() + " alone", KvRecipe.of(format));
+    }
+    for (String name : List.of("int8+s64t64", "int4", "k8v4")) {
+      recipes.put(name, KvRecipe.named(name));
+    }
+    recipes.forEach((name, recipe) -> {
       try {
-        float[][] expected = logits(cuda.get(), path, format, TOKENS);
+        float[][] expected = logits(cuda.get(), path, recipe, TOKENS);
         // A 4-bit code that rounds the other way moves scores a thousand times more than what moved
         // it.
-        double bound = format.equals(KvFormat.INT4) ? 2e-2 : 1e-3;
-        report(
-            bound, format.name() + " prompt", expected, logits(fast.get(), path, format, TOKENS));
-        report(bound, format.name() + " steps of 1", expected, logits(fast.get(), path, format, 1));
-        report(
-            bound, format.name() + " steps of 37", expected, logits(fast.get(), path, format, 37));
+        double bound = name.contains("4 ") || name.endsWith("4") ? 2e-2 : 1e-3;
+        report(bound, name + " prompt", expected, logits(fast.get(), path, recipe, TOKENS));
+        report(bound, name + " steps of 1", expected, logits(fast.get(), path, recipe, 1));
+        report(bound, name + " steps of 37", expected, logits(fast.get(), path, recipe, 37));
       } catch (RuntimeException e) {
-        note(false, "tensor cores " + format.name() + ": " + e);
+        note(false, "tensor cores " + name + ": " + e);
       }
-    }
+    });
   }
 
   /// Steps replayed from graphs against the same kernels queued one by one.

@@ -166,7 +166,8 @@ public final class Engine implements AutoCloseable {
       storage.close();
       throw e;
     }
-    return new Offloader(tiers, storage, config.offload(known));
+    long ofDevice = storage.view(0) == null ? layout.blockBytes() : 0;
+    return new Offloader(tiers, storage, config.offload(known, ofDevice));
   }
 
   /// @param deviceBytes free on the backend's device, -1 where it has no memory of its own

@@ -60,6 +60,9 @@ public record EngineConfig(
   /// For how many sequences of full length spare memory is taken at most.
   public static final int SPARE_SEQUENCES = 32;
 
+  private static final long STAGED_DEVICE_BLOCKS = 256;
+  private static final long MOST_STAGING_BYTES = 2L << 30;
+
   public static final EngineConfig DEFAULT =
       new EngineConfig(
           0,
@@ -253,9 +256,16 @@ public record EngineConfig(
     }
   }
 
-  OffloadConfig offload(String fingerprint) {
+  /// @param deviceBlockBytes of a device with memory of its own, which gives blocks up as fast as a
+  ///   prompt is computed; 0 for others
+  OffloadConfig offload(String fingerprint, long deviceBlockBytes) {
     OffloadConfig defaults = OffloadConfig.of(fingerprint);
+    long staging = Math.min(MOST_STAGING_BYTES, STAGED_DEVICE_BLOCKS * deviceBlockBytes);
+    int threads = Math.clamp(Runtime.getRuntime().availableProcessors() / 2, 1, 8);
     return new OffloadConfig(
-        fingerprint, defaults.stagingBytes(), tierBytesPerSecond, defaults.threads());
+        fingerprint,
+        Math.max(defaults.stagingBytes(), staging),
+        tierBytesPerSecond,
+        deviceBlockBytes == 0 ? defaults.threads() : Math.max(defaults.threads(), threads));
   }
 }

@@ -226,8 +226,22 @@ final class CudaContext implements AutoCloseable {
   /// [#releasePinned].
   @SuppressWarnings("restricted") // The driver's own memory, of exactly the size asked for.
   MemorySegment pinned(long bytes) {
-    check(driver.memory().hostAllocate().call(result.address(), bytes, 0), "cuMemHostAlloc");
-    return MemorySegment.ofAddress(result.get(ValueLayout.JAVA_LONG, 0)).reinterpret(bytes);
+    long pointer;
+    int code;
+    // Copying threads ask too, so the answer has a place of its own.
+    try (Arena own = Arena.ofConfined()) {
+      MemorySegment place = own.allocate(8, 8);
+      code = driver.memory().hostAllocate().call(place.address(), bytes, 0);
+      pointer = place.get(ValueLayout.JAVA_LONG, 0);
+    }
+    if (code == CudaException.OUT_OF_MEMORY) {
+      throw new CudaException(
+          "the machine has too little memory: %,d bytes for copies to and from GPU %d (%s) cannot be pinned"
+              .formatted(bytes, ordinal, name),
+          new CudaException("cuMemHostAlloc", code, driver.nameOf(code)));
+    }
+    check(code, "cuMemHostAlloc");
+    return MemorySegment.ofAddress(pointer).reinterpret(bytes);
   }
 
   void releasePinned(MemorySegment memory) {
@@ -278,6 +292,16 @@ final class CudaContext implements AutoCloseable {
   synchronized void order(long earlier, long later, long event) {
     check(driver.streams().eventRecord().call(event, earlier), "cuEventRecord");
     check(driver.streams().waitEvent().call(later, event, 0), "cuStreamWaitEvent");
+  }
+
+  /// Lets an event stand for what is queued on a stream so far.
+  void record(long event, long stream) {
+    check(driver.streams().eventRecord().call(event, stream), "cuEventRecord");
+  }
+
+  /// Waits until what an event stands for is done; at once where it stands for nothing.
+  void await(long event) {
+    check(driver.streams().eventSynchronize().call(event), "cuEventSynchronize");
   }
 
   void destroyEvent(long event) {

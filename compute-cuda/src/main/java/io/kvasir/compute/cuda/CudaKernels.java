@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// A resource `NAME.fatbin` holds machine code for several GPUs and PTX; the driver picks what
 /// fits. Resources that are for other GPUs only are passed over: [#has] tells.
 final class CudaKernels implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(CudaKernels.class.getName());
+  private static final int INVALID_VALUE = 1;
   private static final int NO_BINARY = 209;
   private static final int UNSUPPORTED_PTX = 222;
   private static final int NOT_FOUND = 500;
@@ -103,7 +105,7 @@ final class CudaKernels implements AutoCloseable {
   }
 
   /// The dynamic shared memory that a kernel wants: its module's constant `NAME_shared`, 0 where
-  /// there is none. Allows it to the kernel.
+  /// there is none. Allows it to the kernel; -1 where this GPU has not so much.
   int sharedBytes(String name) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment text = arena.allocateFrom(name + "_shared");
@@ -118,9 +120,16 @@ final class CudaKernels implements AutoCloseable {
           context.toHost(value, place.get(ValueLayout.JAVA_LONG, 0), 4, stream);
           context.synchronize(stream);
           int bytes = value.get(ValueLayout.JAVA_INT, 0);
-          context.check(
-              code.functionAttribute().call(function(name), MAX_DYNAMIC_SHARED, bytes),
-              "cuFuncSetAttribute of " + name);
+          int allowed = code.functionAttribute().call(function(name), MAX_DYNAMIC_SHARED, bytes);
+          if (allowed == INVALID_VALUE) {
+            LOG.log(
+                System.Logger.Level.INFO,
+                "event=kernel_unfit kernel={0} shared_bytes={1}",
+                name,
+                bytes);
+            return -1;
+          }
+          context.check(allowed, "cuFuncSetAttribute of " + name);
           return bytes;
         }
       }
@@ -128,9 +137,11 @@ final class CudaKernels implements AutoCloseable {
     }
   }
 
-  /// A kernel with the shared memory that it wants; null where no loaded resource has it.
+  /// A kernel with the shared memory that it wants; null where no loaded resource has it or the GPU
+  /// has less: then the general kernels do its work.
   @Nullable Sized find(String name) {
-    return has(name) ? new Sized(function(name), sharedBytes(name)) : null;
+    int bytes = has(name) ? sharedBytes(name) : -1;
+    return bytes < 0 ? null : new Sized(function(name), bytes);
   }
 
   /// A kernel.

@@ -3,6 +3,7 @@ package io.kvasir.compute.cuda;
 import io.kvasir.kvcache.tier.KvStorage;
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /// Cache blocks in one range of the device's memory, in the byte layout that they have on the host.
 ///
@@ -19,7 +20,15 @@ final class CudaKvStorage implements KvStorage {
   private final long stageBytes;
   private final MemorySegment stage;
   private final long event;
+  private final long fillEvent;
+  private final Lane[] lanes = {new Lane(), new Lane()};
   private boolean closed;
+
+  /// A pinned block on its way to the device; made when first used.
+  private static final class Lane {
+    @Nullable MemorySegment block;
+    long copied;
+  }
 
   CudaKvStorage(CudaContext context, long blockBytes, int blockCount) {
     this.context = context;
@@ -27,10 +36,19 @@ final class CudaKvStorage implements KvStorage {
     this.blockCount = blockCount;
     long bytes = Math.multiplyExact(blockBytes, blockCount + 1L);
     pool = context.allocate(bytes, "cache blocks");
-    context.clear(pool, bytes, context.computeStream());
     stageBytes = Math.min(STAGE_BYTES, blockBytes);
-    stage = context.pinned(stageBytes);
-    event = context.event();
+    try {
+      context.clear(pool, bytes, context.computeStream());
+      stage = context.pinned(stageBytes);
+      event = context.event();
+      fillEvent = context.event();
+      for (Lane lane : lanes) {
+        lane.copied = context.event();
+      }
+    } catch (CudaException e) {
+      context.free(pool);
+      throw e;
+    }
   }
 
   /// A block beside those of the cache: rows that belong to no sequence write to it.
@@ -97,6 +115,35 @@ final class CudaKvStorage implements KvStorage {
     }
   }
 
+  /// Fills one pinned block while the other goes to the device.
+  @Override
+  public int writeEach(int[] blocks, int from, int count, Filling filling) {
+    synchronized (lanes) {
+      context.enter();
+      long stream = context.copyStream();
+      context.order(context.computeStream(), stream, fillEvent);
+      int done = 0;
+      boolean more = true;
+      for (; more && done < count; done += more ? 1 : 0) {
+        Lane lane = lanes[done % lanes.length];
+        MemorySegment bytes = lane.block;
+        if (bytes == null) {
+          bytes = context.pinned(blockBytes);
+          lane.block = bytes;
+        } else {
+          context.await(lane.copied);
+        }
+        more = filling.fill(done, bytes);
+        if (more) {
+          context.toDevice(address(blocks[from + done]), bytes, blockBytes, stream);
+          context.record(lane.copied, stream);
+        }
+      }
+      context.synchronize(stream);
+      return done;
+    }
+  }
+
   @Override
   public long residentBytes() {
     return closed ? 0 : blockBytes * blockCount;
@@ -112,6 +159,13 @@ final class CudaKvStorage implements KvStorage {
       context.free(pool);
       context.releasePinned(stage);
       context.destroyEvent(event);
+      context.destroyEvent(fillEvent);
+      for (Lane lane : lanes) {
+        context.destroyEvent(lane.copied);
+        if (lane.block != null) {
+          context.releasePinned(lane.block);
+        }
+      }
     }
   }
 }

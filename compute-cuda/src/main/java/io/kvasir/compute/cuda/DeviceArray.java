@@ -65,9 +65,9 @@ final class DeviceArray implements AutoCloseable {
         capacityBytes = 0;
       }
       sentCount = -1;
+      context.moved();
       pointer = context.allocate(grown, purpose);
       capacityBytes = grown;
-      context.moved();
     }
     return pointer;
   }

@@ -2,6 +2,7 @@ package io.kvasir.compute.cuda;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.concurrent.CompletableFuture;
 
 /// Pinned memory through which numbers of the Java heap go to the device and back.
 ///
@@ -11,7 +12,16 @@ final class Staging implements AutoCloseable {
   private static final int RING_BYTES = 8 << 20;
   private static final int READ_BYTES = 4 << 20;
 
+  /// Weights come from files in memory, whose pages the threads that touch them first map.
+  private static final int FILLING_THREADS = 4;
+
+  private static final int LEAST_SLICE_BYTES = 1 << 18;
+
+  /// Stands for a thread that is not the caller.
+  private static final Thread ANY_OTHER = Thread.ofPlatform().unstarted(() -> {});
+
   private final CudaContext context;
+  private final long[] sent = new long[2];
   private final MemorySegment ring;
   private final MemorySegment back;
   private int at;
@@ -21,7 +31,14 @@ final class Staging implements AutoCloseable {
   Staging(CudaContext context) {
     this.context = context;
     ring = context.pinned(RING_BYTES);
-    back = context.pinned(READ_BYTES);
+    try {
+      back = context.pinned(READ_BYTES);
+    } catch (CudaException e) {
+      context.releasePinned(ring);
+      throw e;
+    }
+    sent[0] = context.event();
+    sent[1] = context.event();
   }
 
   /// Queues a copy of `values[from .. from + count - 1]` to the device.
@@ -114,23 +131,50 @@ final class Staging implements AutoCloseable {
     }
   }
 
-  /// Queues copies of memory of any kind to the device; done when this returns.
+  /// Copies memory of any kind to the device: one half of the ring is filled, by several threads,
+  /// while the other is on its way. Done when this returns.
   void upload(MemorySegment from, long target) {
     long bytes = from.byteSize();
     int half = RING_BYTES / 2;
-    context.synchronize(context.computeStream());
+    await();
     at = 0;
+    int side = 0;
     for (long done = 0; done < bytes; done += half) {
       int part = (int) Math.min(bytes - done, half);
-      MemorySegment.copy(from, done, ring, 0, part);
-      send(0, part, target + done);
-      context.synchronize(context.computeStream());
+      if (done >= RING_BYTES) {
+        context.await(sent[side]);
+      }
+      fill(from, done, side * half, part);
+      send(side * half, part, target + done);
+      context.record(sent[side], context.computeStream());
+      side = 1 - side;
     }
+    await();
+  }
+
+  private void fill(MemorySegment from, long offset, int place, int bytes) {
+    int slice = bytes / FILLING_THREADS & -64;
+    if (slice < LEAST_SLICE_BYTES || !from.isAccessibleBy(ANY_OTHER)) {
+      MemorySegment.copy(from, offset, ring, place, bytes);
+      return;
+    }
+    CompletableFuture<?>[] others = new CompletableFuture<?>[FILLING_THREADS - 1];
+    for (int i = 0; i < others.length; i++) {
+      int at = i * slice;
+      others[i] =
+          CompletableFuture.runAsync(
+              () -> MemorySegment.copy(from, offset + at, ring, place + at, slice));
+    }
+    int rest = others.length * slice;
+    MemorySegment.copy(from, offset + rest, ring, place + rest, bytes - rest);
+    CompletableFuture.allOf(others).join();
   }
 
   @Override
   public void close() {
     context.releasePinned(ring);
     context.releasePinned(back);
+    context.destroyEvent(sent[0]);
+    context.destroyEvent(sent[1]);
   }
 }

@@ -217,9 +217,7 @@ final class StepGraphs implements AutoCloseable {
       graph.executable = handle.get(ValueLayout.JAVA_LONG, 0);
       graph.kernels = (int) (launch.launches() - before);
     } catch (CudaException e) {
-      if (e.code() == CudaException.OUT_OF_MEMORY) {
-        throw e;
-      }
+      // A graph is a way to be fast: without one, for lack of memory say, kernels are queued.
       refuse(graph, String.valueOf(e.getMessage()));
       compute(graph, tokens);
       return;

@@ -220,15 +220,11 @@ public final class Offloader implements AutoCloseable {
 
   /// One block after the other through a buffer, for devices whose memory is not addressable.
   private int loadStaged(Tier tier, List<BlockKey> keys, int[] blocks, int from) {
-    try (Arena buffer = Arena.ofConfined()) {
-      MemorySegment bytes = buffer.allocate(device.blockBytes(), 64);
-      int done = 0;
-      while (done < keys.size() && tier.load(List.of(keys.get(done)), List.of(bytes)) == 1) {
-        device.write(blocks[from + done], bytes);
-        done++;
-      }
-      return done;
-    }
+    return device.writeEach(
+        blocks,
+        from,
+        keys.size(),
+        (i, into) -> tier.load(List.of(keys.get(i)), List.of(into)) == 1);
   }
 
   /// Whether reading `blocks` blocks is expected to take longer than `computeNanos`, going by what
