@@ -53,7 +53,9 @@ final class GpuSpeed {
     KvLayout layout = model.config().kvLayout(64, KvRecipe.named(load.format()));
     int sequences = load.sequences();
     int length = load.prompt() + load.steps() + 16;
-    int blocks = sequences * (int) layout.blocksFor(length, load.chunk()) + 16;
+    // One prompt is computed at a time, and needs room for the exact rows of a chunk.
+    long each = sequences * layout.blocksFor(length, 1);
+    int blocks = (int) (each + layout.blocksFor(length, load.chunk())) + 16;
     try (KvCache cache =
         new KvCache(
             new KvCacheConfig(layout, blocks), backend.storage(layout.blockBytes(), blocks))) {
