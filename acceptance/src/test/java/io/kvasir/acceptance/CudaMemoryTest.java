@@ -59,7 +59,7 @@ class CudaMemoryTest {
               () -> {
                 try (CudaBackend backend = GpuCheck.open(EmulatedGpu.library(), false);
                     Engine engine = Engine.open(MODEL, backend, CONFIG)) {
-                  throw new AssertionError("opened " + engine);
+                  throw new AssertionError("opened for " + engine.contextTokens());
                 }
               })
           .as("place %d", place)
