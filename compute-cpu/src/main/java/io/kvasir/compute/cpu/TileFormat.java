@@ -78,6 +78,7 @@ interface TileFormat {
       case GroupFormat f when L >= 8 -> ScaledTiles.grouped(f, f.codes());
       case LlamaSignedFormat f when L >= 8 -> ScaledTiles.grouped(f, f.codes());
       case LloydMaxFormat f when L >= 8 -> ScaledTiles.levels(f);
+      case KvarnFormat f when L >= 8 -> new KvarnTiles(f);
       case GroupFormat f -> generic(f);
       case LlamaSignedFormat f -> generic(f);
       case LloydMaxFormat f -> generic(f);
