@@ -34,6 +34,20 @@ __device__ __forceinline__ void copyWait() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(LEFT) : "memory");
 }
 
+/// Where launched with programmatic stream serialization: waits for the kernel before.
+__device__ __forceinline__ void waitForInputs() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;\n" ::: "memory");
+#endif
+}
+
+/// Lets the kernel behind start its part that waits for nothing.
+__device__ __forceinline__ void letNextStart() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
+#endif
+}
+
 /// Four 8 x 8 matrices of 16-bit elements, each transposed on its way.
 __device__ __forceinline__ void loadTransposed(uint32_t a[4], uint32_t address) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"

@@ -1,5 +1,6 @@
 // The small operations on rows of activations, one pass each: bytes moved are those of their
 // operands. Elementwise kernels run over a grid-stride loop, normalization takes a block per group.
+#include "activation.cuh"
 #include "common.cuh"
 #include "weights.cuh"
 
@@ -98,44 +99,9 @@ KERNEL kv_rope(float* x, int columns, const int* positions, const float* frequen
   }
 }
 
-// Order of io.kvasir.compute.Activation.
-enum Activation { SILU, GELU, GELU_TANH, GELU_QUICK, RELU, RELU_SQUARED, SIGMOID, CLAMPED_SWIGLU };
-
-__device__ inline float sigmoid(float x) {
-  return 1 / (1 + expf(-x));
-}
-
-__device__ inline float activated(int activation, float x) {
-  switch (activation) {
-    case SILU:
-      return x * sigmoid(x);
-    case GELU:
-      return 0.5f * x * (1 + erff(x * 0.70710678f));
-    case GELU_TANH:
-      return 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
-    case GELU_QUICK:
-      return x * sigmoid(1.702f * x);
-    case RELU:
-      return fmaxf(x, 0);
-    case RELU_SQUARED:
-      return fmaxf(x, 0) * fmaxf(x, 0);
-    case SIGMOID:
-      return sigmoid(x);
-    default: {
-      float gate = fminf(x, 7);
-      return gate * sigmoid(1.702f * gate);
-    }
-  }
-}
-
 KERNEL kv_activate(int activation, const float* gate, const float* up, float* out, long long n) {
   GRID_STRIDE(i, n) {
-    float y = activated(activation, gate[i]);
-    if (up) {
-      float u = up[i];
-      y *= activation == CLAMPED_SWIGLU ? fminf(fmaxf(u, -7), 7) + 1 : u;
-    }
-    out[i] = y;
+    out[i] = up ? gated(activation, gate[i], up[i]) : activated(activation, gate[i]);
   }
 }
 

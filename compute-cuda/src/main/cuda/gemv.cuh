@@ -1,9 +1,14 @@
 // Products of one to eight rows with weights read once, in place: out[r, o] = W[o] . x[r] + b[o].
 //
-// Launch: grid (ceil(outputs / 32)), 256 threads, NAME_shared bytes of dynamic shared memory (0 for
-// bf16). x [rows, xStride] f32, out [rows, outStride] f32, bias [outputs] or null, rows 1 .. 8.
+// Launch: grid (sum of ceil(outputs / 32) over the parts, of gate and up ceil(outputs / 16)), 256
+// threads, NAME_shared bytes of dynamic shared memory (0 for bf16). x [rows, xStride] f32, rows 1 .. 8.
 // Columns: a multiple of 32 (bf16), of 256 (block formats). Weights start at multiples of 16 bytes
 // and so do rows.
+//
+// One launch computes up to three products of the same rows (queries, keys, values), or gate and up
+// of a network with its activation: rows 0 .. 7 of a tile of 16 are then gates, 8 .. 15 what they
+// gate. bf16 can take the RMS norm of x on the way: the sum of squares comes from the same reads, its
+// root scales the results. And it can add its results to another matrix besides writing them.
 //
 // A block computes 32 outputs; its eight warps share the columns out among them, 128 or 256 at a
 // time. A warp multiplies on the tensor cores, outputs being rows and rows of x columns of the
@@ -20,37 +25,65 @@
 // Where launched with programmatic stream serialization, the first weights are read while the
 // kernel before still runs (griddepcontrol.wait stands before the first read of x).
 #pragma once
-#include "attention_mma.cuh"
+#include "products.cuh"
 
 namespace kvasir {
 
 struct LinearCall {
-  const unsigned char* __restrict__ weights;
+  ProductPart parts[3];
   long long rowBytes;
+  const float* x;
+  const float* norm;  // [columns] or null: weights of x's norm
+  float* normed;      // [rows, xStride] or null: gets the normalized rows
+  float* sums;        // [rows, sumStride] or null: gets factor times the results added
   int columns;
-  int outputs;
-  const float* __restrict__ x;
   int xStride;
   int rows;
-  const float* __restrict__ bias;
-  float* __restrict__ out;
-  int outStride;
+  int activation;  // of gate and up; -1 for separate products
+  int sumStride;
+  float epsilon;
+  float factor;
 };
 
 constexpr int LINEAR_WARPS = 8;
 constexpr int LINEAR_TILES = 2;  // of 16 outputs a block of threads
 
-__device__ __forceinline__ void waitForInputs() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;\n" ::: "memory");
-#endif
-}
+/// What a block of threads computes.
+struct LinearBlock {
+  const unsigned char* weights[2];  // of rows 0 .. 7 and 8 .. 15 of a tile
+  int part;
+  int first;  // output
+  int last;   // of the part
+  bool gates;
 
-__device__ __forceinline__ void letNextStart() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
-#endif
-}
+  __device__ __forceinline__ explicit LinearBlock(const LinearCall& call) {
+    gates = call.activation >= 0;
+    part = 0;
+    first = blockIdx.x * (gates ? 8 : 16) * LINEAR_TILES;
+    if (!gates) {
+#pragma unroll
+      for (int p = 0; p < 2; p++) {
+        int all = (call.parts[p].outputs + 31) / 32 * 32;
+        if (part == p && first >= all) {
+          first -= all;
+          part++;
+        }
+      }
+    }
+    weights[0] = part == 0 ? call.parts[0].weights
+                           : part == 1 ? call.parts[1].weights : call.parts[2].weights;
+    weights[1] = gates ? call.parts[1].weights : weights[0];
+    last = (part == 0 ? call.parts[0].outputs
+                      : part == 1 ? call.parts[1].outputs : call.parts[2].outputs) - 1;
+  }
+
+  /// Row `g` (0 .. 7) of half `i` of tile `m`; rows behind the last are the last.
+  __device__ __forceinline__ const unsigned char* row(const LinearCall& call, int m, int i,
+                                                      int g) const {
+    int output = gates ? first + 8 * m + g : first + 16 * m + 8 * i + g;
+    return (i == 0 ? weights[0] : weights[1]) + min(output, last) * call.rowBytes;
+  }
+};
 
 __device__ __forceinline__ uint4 loadOnce(const void* p) {
   uint4 v;
@@ -78,11 +111,17 @@ struct Pairs {
   }
 };
 
-/// Adds the warps' sums in their order and writes the outputs. acc: rows g, g + 8 of each tile.
+constexpr int LINEAR_SQUARES = LINEAR_WARPS * 8 * (16 * LINEAR_TILES + 1);
+constexpr int LINEAR_SUMS = LINEAR_SQUARES + LINEAR_WARPS * 8;  // floats of shared memory
+
+/// Adds the warps' sums in their order and writes the outputs. acc: rows g, g + 8 of each tile;
+/// square: the lane's share of row g's.
 template <int TILES>
-__device__ __forceinline__ void finishLinear(const LinearCall& call, float* shared,
-                                             float (&acc)[TILES][4]) {
+__device__ __forceinline__ void finishLinear(const LinearCall& call, const LinearBlock& block,
+                                             float* shared, float (&acc)[TILES][4], float square) {
   constexpr int OUTPUTS = 16 * LINEAR_TILES;
+  // Where a warp has one tile, the first half of the warps has the first.
+  constexpr int WARPS = LINEAR_WARPS * TILES / LINEAR_TILES;
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane >> 2, t = lane & 3;
 #pragma unroll
   for (int m = 0; m < TILES; m++) {
@@ -92,39 +131,85 @@ __device__ __forceinline__ void finishLinear(const LinearCall& call, float* shar
           acc[m][i];
     }
   }
+  square += __shfl_xor_sync(~0u, square, 1);
+  square += __shfl_xor_sync(~0u, square, 2);
+  if (t == 0) {
+    shared[LINEAR_SQUARES + warp * 8 + g] = square;
+  }
   __syncthreads();
   int row = threadIdx.x / OUTPUTS, at = threadIdx.x % OUTPUTS;
-  int output = blockIdx.x * OUTPUTS + at;
-  if (row < call.rows && output < call.outputs) {
-    // Where a warp has one tile, the first half of the warps has the first.
-    constexpr int WARPS = LINEAR_WARPS * TILES / LINEAR_TILES;
-    int from = at / (16 * TILES) * WARPS;
+  if (row >= call.rows) {
+    return;
+  }
+  float scale = 1;
+  if (call.norm != nullptr) {
+    float sum = 0;
+    for (int w = 0; w < WARPS; w++) {
+      sum += shared[LINEAR_SQUARES + w * 8 + row];
+    }
+    scale = 1 / sqrtf(sum / call.columns + call.epsilon);
+    if (call.normed != nullptr) {
+      int share = (call.columns + gridDim.x - 1) / gridDim.x;
+      int to = min(call.columns, ((int)blockIdx.x + 1) * share);
+      for (int k = blockIdx.x * share + at; k < to; k += OUTPUTS) {
+        long long i = (long long)row * call.xStride + k;
+        call.normed[i] = call.x[i] * scale * call.norm[k];
+      }
+    }
+  }
+  auto sumOf = [&](int of) {
+    int from = of / (16 * TILES) * WARPS;
     float sum = 0;
 #pragma unroll
     for (int w = 0; w < WARPS; w++) {
-      sum += shared[((from + w) * 8 + row) * (16 * TILES + 1) + at % (16 * TILES)];
+      sum += shared[((from + w) * 8 + row) * (16 * TILES + 1) + of % (16 * TILES)];
     }
-    call.out[(long long)row * call.outStride + output] =
-        call.bias == nullptr ? sum : sum + call.bias[output];
+    return sum * scale;
+  };
+  const ProductPart& part = call.parts[block.part];
+  int output = block.first + at;
+  if (output > block.last || (block.gates && at >= OUTPUTS / 2)) {
+    return;
+  }
+  float y;
+  if (block.gates) {
+    const ProductPart& up = call.parts[1];
+    int of = at / 8 * 16 + at % 8;
+    float gate = sumOf(of) + (part.bias == nullptr ? 0 : part.bias[output]);
+    y = gated(call.activation, gate, sumOf(of + 8) + (up.bias == nullptr ? 0 : up.bias[output]));
+  } else {
+    y = sumOf(at) + (part.bias == nullptr ? 0 : part.bias[output]);
+  }
+  part.out[(long long)row * part.outStride + output] = y;
+  if (call.sums != nullptr) {
+    call.sums[(long long)row * call.sumStride + output] += call.factor * y;
   }
 }
 
+__device__ __forceinline__ float4 weighed(float4 x, float4 w, float& square) {
+  square += x.x * x.x + x.y * x.y + x.z * x.z + x.w * x.w;
+  return make_float4(x.x * w.x, x.y * w.y, x.z * w.z, x.w * w.w);
+}
+
+/// `NORM`: x takes its norm on the way.
+template <bool NORM>
 __device__ __forceinline__ void linearBf16(const LinearCall& call) {
   constexpr int CHUNKS = 4;  // of 32 columns a turn
-  __shared__ float sums[LINEAR_WARPS * 8 * (16 * LINEAR_TILES + 1)];
+  __shared__ float sums[LINEAR_SUMS];
   int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane >> 2, t = lane & 3;
   letNextStart();
+  LinearBlock block(call);
   const unsigned char* rows[LINEAR_TILES][2];
 #pragma unroll
   for (int m = 0; m < LINEAR_TILES; m++) {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      int output = min((int)blockIdx.x * 16 * LINEAR_TILES + 16 * m + g + 8 * i, call.outputs - 1);
-      rows[m][i] = call.weights + output * call.rowBytes + t * 16;
+      rows[m][i] = block.row(call, m, i, g) + t * 16;
     }
   }
   const float* x = call.x + (long long)g * call.xStride + 8 * t;
   float acc[LINEAR_TILES][4] = {};
+  float square = 0;
   bool waited = false;
   for (int from = warp * 32 * CHUNKS; from < call.columns; from += LINEAR_WARPS * 32 * CHUNKS) {
     uint4 w[CHUNKS][LINEAR_TILES][2];
@@ -156,6 +241,12 @@ __device__ __forceinline__ void linearBf16(const LinearCall& call) {
     }
 #pragma unroll
     for (int c = 0; c < CHUNKS; c++) {
+      if constexpr (NORM) {
+        const float4* w = reinterpret_cast<const float4*>(
+            call.norm + min(from + 32 * c, call.columns - 32) + 8 * t);
+        in[c][0] = weighed(in[c][0], __ldg(w), square);
+        in[c][1] = weighed(in[c][1], __ldg(w + 1), square);
+      }
       Pairs first, second;
       first.set(in[c][0].x, in[c][0].y, in[c][0].z, in[c][0].w);
       second.set(in[c][1].x, in[c][1].y, in[c][1].z, in[c][1].w);
@@ -171,7 +262,7 @@ __device__ __forceinline__ void linearBf16(const LinearCall& call) {
   if (!waited) {
     waitForInputs();
   }
-  finishLinear(call, sums, acc);
+  finishLinear(call, block, sums, acc, square);
 }
 
 enum BlockType { Q8_0, Q4_0, Q4_K };
@@ -314,14 +405,17 @@ __device__ __forceinline__ void addSuperBlock(float acc[4], uint32_t at, const B
 
 template <int TYPE, int BLOCK>
 __device__ __forceinline__ void addBlocks(float (&acc)[Segment<TYPE>::TILES][4], uint32_t at,
-                                          const float* x,
-                                          bool there, const BlockScales (&scales)[Segment<TYPE>::TILES][2], int t) {
+                                          const LinearCall& call, int k, int g,
+                                          const BlockScales (&scales)[Segment<TYPE>::TILES][2], int t) {
   if constexpr (BLOCK < 8) {
     const float4 zero = make_float4(0, 0, 0, 0);
     // Columns 4t .. 4t + 3 and 16 more for Q4_0, else 8t .. 8t + 7.
-    const float* from = x + 32 * BLOCK + (TYPE == Q4_0 ? 4 : 8) * t;
+    constexpr int NEXT = TYPE == Q4_0 ? 16 : 4;
+    int first4 = k + 32 * BLOCK + (TYPE == Q4_0 ? 4 : 8) * t;
+    const float* from = call.x + (long long)g * call.xStride + first4;
+    bool there = g < call.rows;
     float4 u = there ? *reinterpret_cast<const float4*>(from) : zero;
-    float4 v = there ? *reinterpret_cast<const float4*>(from + (TYPE == Q4_0 ? 16 : 4)) : zero;
+    float4 v = there ? *reinterpret_cast<const float4*>(from + NEXT) : zero;
     Pairs first, second;
     if constexpr (TYPE == Q8_0) {
       first.set(u.x, u.y, u.z, u.w);
@@ -345,7 +439,7 @@ __device__ __forceinline__ void addBlocks(float (&acc)[Segment<TYPE>::TILES][4],
         addBlock<TYPE, BLOCK>(acc[m], tile, first, second, t);
       }
     }
-    addBlocks<TYPE, BLOCK + 1>(acc, at, x, there, scales, t);
+    addBlocks<TYPE, BLOCK + 1>(acc, at, call, k, g, scales, t);
   }
 }
 
@@ -362,11 +456,11 @@ __device__ __forceinline__ void linearBlocks(const LinearCall& call) {
   letNextStart();
   uint32_t ring = sharedAddress(shared) + warp * STAGES * S::STAGE;
   int first = warp % S::WARPS;  // segment of the warp
-  int firstOutput = blockIdx.x * 16 * LINEAR_TILES + warp / S::WARPS * 16;
+  LinearBlock block(call);
+  int firstTile = warp / S::WARPS;
   int segments = call.columns / 256;
   auto copy = [&](int segment, int slot) {
     if (segment < segments) {
-      const unsigned char* from = call.weights + (long long)segment * S::BYTES;
 #pragma unroll
       for (int i = 0; i < (S::STAGE / 16 + 31) / 32; i++) {
         int chunk = lane + 32 * i;
@@ -374,9 +468,10 @@ __device__ __forceinline__ void linearBlocks(const LinearCall& call) {
           break;
         }
         int row = chunk / S::CHUNKS;
-        int output = min(firstOutput + row, call.outputs - 1);
         copy16(ring + slot * S::STAGE + chunk * 16,
-               from + output * call.rowBytes + (chunk - row * S::CHUNKS) * 16, 16);
+               block.row(call, firstTile + row / 16, row / 8 % 2, row % 8) +
+                   (long long)segment * S::BYTES + (chunk - row * S::CHUNKS) * 16,
+               16);
       }
     }
     copyCommit();
@@ -386,7 +481,6 @@ __device__ __forceinline__ void linearBlocks(const LinearCall& call) {
     copy(first + i * S::WARPS, i);
   }
   waitForInputs();
-  const float* x = call.x + (long long)g * call.xStride;
   float acc[S::TILES][4] = {};
   int slot = 0;
   for (int segment = first; segment < segments; segment += S::WARPS) {
@@ -402,19 +496,12 @@ __device__ __forceinline__ void linearBlocks(const LinearCall& call) {
         scales[m][1].load(at + (16 * m + 8) * S::BYTES);
       }
     }
-    addBlocks<TYPE, 0>(acc, at, x + segment * 256, g < call.rows, scales, t);
+    addBlocks<TYPE, 0>(acc, at, call, segment * 256, g, scales, t);
     slot = slot == STAGES - 1 ? 0 : slot + 1;
   }
   copyWait<0>();
   __syncthreads();
-  finishLinear(call, reinterpret_cast<float*>(shared), acc);
+  finishLinear(call, block, reinterpret_cast<float*>(shared), acc, 0);
 }
 
 }  // namespace kvasir
-
-#define KVASIR_LINEAR_ARGUMENTS                                                                   \
-  const unsigned char *weights, long long rowBytes, int columns, int outputs, const float *x,     \
-      int xStride, int rows, const float *bias, float *out, int outStride
-
-#define KVASIR_LINEAR_CALL \
-  { weights, rowBytes, columns, outputs, x, xStride, rows, bias, out, outStride }

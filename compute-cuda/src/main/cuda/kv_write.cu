@@ -166,15 +166,17 @@ __device__ __forceinline__ void put(const PlaneView& p, uint8_t* plane, int S, i
 }
 
 template <int R>
-__device__ __forceinline__ void writeRow(const KvView& kv, const float* source, bool value, int row,
-                                         int head, int lane, bool codes) {
-  constexpr int D = 32 * R;
-  float x[R];
-  source += ((long long)row * kv.kvHeads + head) * D;
+__device__ __forceinline__ void load(float (&x)[R], const float* source, int lane) {
 #pragma unroll
   for (int i = 0; i < R; i++) {
     x[i] = source[lane + 32 * i];
   }
+}
+
+template <int R>
+__device__ __forceinline__ void writeRow(const KvView& kv, float (&x)[R], bool value, int row,
+                                         int head, int lane, bool codes) {
+  constexpr int D = 32 * R;
   rotate(x, lane, (int)(value ? kv.valueRotation : kv.keyRotation));
   if (!value && kv.centres) {
 #pragma unroll
@@ -198,6 +200,107 @@ __device__ __forceinline__ void writeRow(const KvView& kv, const float* source, 
   }
 }
 
+template <int R>
+__device__ __forceinline__ void storeRow(const KvView& kv, const float* source, bool value, int row,
+                                         int head, int lane, bool codes) {
+  float x[R];
+  load(x, source + ((long long)row * kv.kvHeads + head) * (32 * R), lane);
+  writeRow(kv, x, value, row, head, lane, codes);
+}
+
+/// How positions turn queries and keys; of whole heads.
+struct Turns {
+  const float* frequencies;  // [D / 2]
+  float magnitude;
+  int interleaved;
+};
+
+/// Loads a head and turns it as kv_rope does, to the bit.
+template <int R>
+__device__ __forceinline__ void loadTurned(float (&x)[R], const float* source, const Turns& turns,
+                                           int position, int lane) {
+  // Neighbours share a pair where they are interleaved, else x[i] and x[i + R / 2] are one.
+  float c[R], s[R];
+#pragma unroll
+  for (int i = 0; i < R; i++) {
+    if (turns.interleaved || i < R / 2) {
+      int pair = turns.interleaved ? (lane + 32 * i) / 2 : lane + 32 * i;
+      double sine, cosine;
+      sincos((double)((float)position * turns.frequencies[pair]), &sine, &cosine);
+      c[i] = (float)cosine * turns.magnitude;
+      s[i] = (float)sine * turns.magnitude;
+    }
+  }
+  load(x, source, lane);
+  if (turns.interleaved) {
+#pragma unroll
+    for (int i = 0; i < R; i++) {
+      float other = __shfl_xor_sync(ALL, x[i], 1);
+      x[i] = lane & 1 ? fmaf(x[i], c[i], other * s[i]) : fmaf(x[i], c[i], -(other * s[i]));
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < R / 2; i++) {
+      float a = x[i], b = x[i + R / 2];
+      x[i] = fmaf(a, c[i], -(b * s[i]));
+      x[i + R / 2] = fmaf(b, c[i], a * s[i]);
+    }
+  }
+}
+
+/// Queries in the layer's basis, and what the centre of keys adds to their products.
+template <int R>
+__device__ __forceinline__ void writeQuery(const KvView& kv, float (&x)[R], int row, int head,
+                                           int lane, float* q, float* out, float* centre) {
+  constexpr int D = 32 * R;
+  long long at = ((long long)row * kv.heads + head) * D + lane;
+#pragma unroll
+  for (int i = 0; i < R; i++) {
+    q[at + 32 * i] = x[i];
+  }
+  if (!out) {
+    return;
+  }
+  rotate(x, lane, (int)kv.keyRotation);
+#pragma unroll
+  for (int i = 0; i < R; i++) {
+    out[at + 32 * i] = x[i];
+  }
+  if (kv.centres) {
+    const float* of = kv.centres + head / (kv.heads / kv.kvHeads) * D;
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < R; i++) {
+      sum += x[i] * of[lane + 32 * i];
+    }
+    sum = warp_sum(sum);
+    if (lane == 0) {
+      centre[(long long)row * kv.heads + head] = sum;
+    }
+  }
+}
+
+/// A head of a row: a query (`head` < H), a key (< H + G) or a value.
+template <int R>
+__device__ __forceinline__ void prepareRow(const KvView& kv, float* q, const float* k,
+                                           const float* v, float* out, float* centre,
+                                           const Turns& turns, int row, int head, int lane,
+                                           int skipCodes) {
+  constexpr int D = 32 * R;
+  int H = (int)kv.heads, G = (int)kv.kvHeads;
+  float x[R];
+  if (head < H) {
+    loadTurned(x, q + ((long long)row * H + head) * D, turns, kv.positions[row], lane);
+    writeQuery(kv, x, row, head, lane, q, out, centre);
+  } else if (head < H + G) {
+    loadTurned(x, k + ((long long)row * G + head - H) * D, turns, kv.positions[row], lane);
+    writeRow(kv, x, false, row, head - H, lane, !(skipCodes & 1));
+  } else {
+    load(x, v + ((long long)row * G + head - H - G) * D, lane);
+    writeRow(kv, x, true, row, head - H - G, lane, !(skipCodes & 2));
+  }
+}
+
 }  // namespace
 
 /// k [rows, G, keyDim], v [rows, G, valueDim]; `skipCodes`: bit 0 keys, bit 1 values go only to exact
@@ -213,16 +316,44 @@ KERNEL kv_write(const __grid_constant__ KvView kv, const float* k, const float* 
   bool codes = !(skipCodes >> value & 1);
   switch ((int)(value ? kv.valueDim : kv.keyDim)) {
     case 64:
-      writeRow<2>(kv, source, value, row, head, lane, codes);
+      storeRow<2>(kv, source, value, row, head, lane, codes);
       break;
     case 96:
-      writeRow<3>(kv, source, value, row, head, lane, codes);
+      storeRow<3>(kv, source, value, row, head, lane, codes);
       break;
     case 128:
-      writeRow<4>(kv, source, value, row, head, lane, codes);
+      storeRow<4>(kv, source, value, row, head, lane, codes);
       break;
     case 256:
-      writeRow<8>(kv, source, value, row, head, lane, codes);
+      storeRow<8>(kv, source, value, row, head, lane, codes);
+      break;
+  }
+}
+
+/// All that comes between the products of a layer and its attention, in one pass: turns queries and
+/// keys by their positions (whole heads, pairs D / 2), queries in place, keys and values into the cache
+/// as kv_write does; where `out` is not null it gets queries in the layer's basis and `centre` what the
+/// centre adds. q [rows, H, D], k, v [rows, G, D]; D 64, 128 or 256 on all sides. Grid: ceil(rows (H + 2 G) / 4);
+/// 128 threads.
+KERNEL kv_prepare(const __grid_constant__ KvView kv, float* q, const float* k, const float* v,
+                  float* out, float* centre, const float* frequencies, float magnitude,
+                  int interleaved, int skipCodes) {
+  int unit = blockIdx.x * 4 + threadIdx.x / 32, lane = threadIdx.x % 32;
+  int heads = (int)(kv.heads + 2 * kv.kvHeads);
+  int row = unit / heads, head = unit % heads;
+  if (row >= kv.rows) {
+    return;
+  }
+  Turns turns = {frequencies, magnitude, interleaved};
+  switch ((int)kv.keyDim) {
+    case 64:
+      prepareRow<2>(kv, q, k, v, out, centre, turns, row, head, lane, skipCodes);
+      break;
+    case 128:
+      prepareRow<4>(kv, q, k, v, out, centre, turns, row, head, lane, skipCodes);
+      break;
+    case 256:
+      prepareRow<8>(kv, q, k, v, out, centre, turns, row, head, lane, skipCodes);
       break;
   }
 }

@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 {
   names=
-  for source in elementwise linear kv_store kv_attend; do
+  for source in elementwise sampling linear kv_store kv_attend; do
     echo "#include \"$source.cu\""
     names="$names $(sed -n 's/^KERNEL \([a-z0-9_]*\)(.*/\1/p' "$kernels/$source.cu")"
   done

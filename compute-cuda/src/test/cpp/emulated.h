@@ -23,6 +23,14 @@ extern char emulated_shared[];
 void __syncthreads();
 float __shfl_xor_sync(unsigned members, float value, int mask);
 
+// Threads run by turns and give way at barriers only.
+template <class T>
+T atomicAdd(T* at, T value) {
+  T before = *at;
+  *at = before + value;
+  return before;
+}
+
 inline uint32_t __float_as_uint(float x) {
   uint32_t bits;
   memcpy(&bits, &x, 4);

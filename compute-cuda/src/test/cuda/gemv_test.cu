@@ -4,8 +4,8 @@
 
 #include "../../main/cuda/gemv.cu"
 
-typedef void (*Linear)(const unsigned char*, long long, int, int, const float*, int, int,
-                       const float*, float*, int);
+using kvasir::LinearCall;
+typedef void (*Linear)(const LinearCall);
 
 struct Type {
   const char* name;
@@ -61,38 +61,93 @@ static void decodeRow(const Type& type, const uint8_t* row, int columns, double*
 
 static int failures = 0;
 
+enum Kind { ALONE, THREE, GATED };
+
+static void check(const Type& type, int columns, int rows, Kind kind, twin::Random& random) {
+  int stride = columns + 12, outStride = 90;
+  int sizes[3] = {77, kind == ALONE ? 0 : kind == GATED ? 77 : 40, kind == THREE ? 33 : 0};
+  long rowBytes = (long)columns / type.block * type.bytes;
+  std::vector<float> x(rows * stride), norm(columns);
+  for (float& v : x) v = random.normal();
+  for (float& v : norm) v = 0.5f + random.uniform();
+  bool normalizes = kind != ALONE && type.block == 1;  // others have no norm
+  std::vector<double> in(x.begin(), x.end());
+  for (int r = 0; normalizes && r < rows; r++) {
+    double square = 0;
+    for (int k = 0; k < columns; k++) square += in[r * stride + k] * in[r * stride + k];
+    for (int k = 0; k < columns; k++) in[r * stride + k] *= norm[k] / sqrt(square / columns + 1e-5);
+  }
+  Device<float> dX(x), dNorm(norm), normed(x.size()), sums((size_t)rows * outStride);
+  CUDA(cudaMemset(sums.p, 0, sums.n * 4));
+  CUDA(cudaMemset(normed.p, 0xff, normed.n * 4));
+  Device<uint8_t> w0((size_t)rowBytes * sizes[0]), w1((size_t)rowBytes * sizes[1]), w2((size_t)rowBytes * sizes[2]);
+  Device<float> b0(sizes[0]), b1(sizes[1]), b2(sizes[2]), o0(rows * outStride), o1(rows * outStride), o2(rows * outStride);
+  uint8_t* dW[] = {w0.p, w1.p, w2.p};
+  float *dB[] = {b0.p, b1.p, b2.p}, *dO[] = {o0.p, o1.p, o2.p};
+  std::vector<double> want[3], w(columns);
+  LinearCall call = {};
+  for (int p = 0; p < 3; p++) {
+    std::vector<uint8_t> weights(rowBytes * sizes[p]);
+    std::vector<float> bias(sizes[p]);
+    for (float& v : bias) v = random.normal();
+    want[p].assign((size_t)rows * sizes[p], 0);
+    for (int o = 0; o < sizes[p]; o++) {
+      randomRow(type, &weights[o * rowBytes], columns, random);
+      decodeRow(type, &weights[o * rowBytes], columns, w.data());
+      for (int r = 0; r < rows; r++) {
+        double sum = bias[o];
+        for (int k = 0; k < columns; k++) sum += w[k] * in[r * stride + k];
+        want[p][r * sizes[p] + o] = sum;
+      }
+    }
+    CUDA(cudaMemcpy(dW[p], weights.data(), weights.size(), cudaMemcpyHostToDevice));
+    CUDA(cudaMemcpy(dB[p], bias.data(), bias.size() * 4, cudaMemcpyHostToDevice));
+    CUDA(cudaMemset(dO[p], 0xff, rows * outStride * 4));
+    call.parts[p] = {dW[p], dB[p], dO[p], sizes[p], outStride};
+  }
+  if (kind == GATED) {
+    for (size_t i = 0; i < want[0].size(); i++) want[0][i] *= want[1][i] / (1 + exp(-want[0][i]));
+  }
+  call.rowBytes = rowBytes, call.x = dX.p, call.columns = columns, call.xStride = stride, call.rows = rows;
+  call.activation = kind == GATED ? SILU : -1;
+  call.norm = normalizes ? dNorm.p : nullptr, call.normed = normed.p, call.epsilon = 1e-5f;
+  call.sums = kind == ALONE ? sums.p : nullptr, call.sumStride = outStride, call.factor = 0.5f;
+  int blocks = kind == GATED ? (77 + 15) / 16 : (sizes[0] + 31) / 32 + (sizes[1] + 31) / 32 + (sizes[2] + 31) / 32;
+  type.kernel<<<blocks, 256, type.shared>>>(call);
+  CUDA(cudaGetLastError());
+  CUDA(cudaDeviceSynchronize());
+  double error = 0;
+  for (int p = 0; p < (kind == THREE ? 3 : 1); p++) {
+    std::vector<float> got(want[p].size()), all = p == 0 ? o0.get() : p == 1 ? o1.get() : o2.get(), added = sums.get();
+    for (int r = 0; r < rows; r++) {
+      for (int o = 0; o < sizes[p]; o++) {
+        got[r * sizes[p] + o] = all[r * outStride + o];
+        if (kind == ALONE && added[r * outStride + o] != 0.5f * all[r * outStride + o]) error = 1;
+      }
+    }
+    error = std::max(error, relativeError(got, want[p]));
+  }
+  if (normalizes) {
+    std::vector<float> all = normed.get(), got;
+    std::vector<double> wanted;
+    for (int r = 0; r < rows; r++) {
+      for (int k = 0; k < columns; k++) got.push_back(all[r * stride + k]), wanted.push_back(in[r * stride + k]);
+    }
+    error = std::max(error, relativeError(got, wanted));
+  }
+  bool good = error < 2e-5;
+  failures += !good;
+  const char* kinds[] = {"alone", "three", "gated"};
+  if (!good || (rows == 3 && columns == 4096)) printf("%s gemv %s columns %d rows %d %s: error %.2e\n", good ? "ok    " : "FAILED", type.name, columns, rows, kinds[kind], error);
+}
+
 static void checks() {
   twin::Random random(5);
   for (const Type& type : TYPES) {
     CUDA(cudaFuncSetAttribute(type.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, type.shared));
     for (int columns : {256, 4096, 14336, type.block == 1 ? 1120 : 768}) {
       for (int rows : {1, 3, 8}) {
-        int outputs = 77, stride = columns + 12;
-        long rowBytes = (long)columns / type.block * type.bytes;
-        std::vector<uint8_t> weights(rowBytes * outputs);
-        for (int o = 0; o < outputs; o++) randomRow(type, &weights[o * rowBytes], columns, random);
-        std::vector<float> x(rows * stride), bias(outputs);
-        for (float& v : x) v = random.normal();
-        for (float& v : bias) v = random.normal();
-        std::vector<double> want(rows * outputs), w(columns);
-        for (int o = 0; o < outputs; o++) {
-          decodeRow(type, &weights[o * rowBytes], columns, w.data());
-          for (int r = 0; r < rows; r++) {
-            double sum = bias[o];
-            for (int k = 0; k < columns; k++) sum += w[k] * x[r * stride + k];
-            want[r * outputs + o] = sum;
-          }
-        }
-        Device<uint8_t> dW(weights);
-        Device<float> dX(x), dB(bias), dOut(want.size());
-        CUDA(cudaMemset(dOut.p, 0xff, want.size() * 4));
-        type.kernel<<<(outputs + 31) / 32, 256, type.shared>>>(dW.p, rowBytes, columns, outputs, dX.p, stride, rows, dB.p, dOut.p, outputs);
-        CUDA(cudaGetLastError());
-        CUDA(cudaDeviceSynchronize());
-        double error = relativeError(dOut.get(), want);
-        bool good = error < 1e-5;
-        failures += !good;
-        if (!good || rows == 3) printf("%s gemv %s columns %d rows %d: error %.2e\n", good ? "ok    " : "FAILED", type.name, columns, rows, error);
+        for (Kind kind : {ALONE, THREE, GATED}) check(type, columns, rows, kind, random);
       }
     }
   }
@@ -107,9 +162,11 @@ static __global__ void fill(uint32_t* p, size_t n) {
   }
 }
 
-static void launch(const Type& type, bool early, cudaStream_t stream, const uint8_t* w, long rowBytes, int columns, int outputs, const float* x, int rows, float* out) {
+static void launch(const Type& type, bool early, cudaStream_t stream, const LinearCall& call) {
+  int blocks = 0;
+  for (auto& part : call.parts) blocks += (part.outputs + 31) / 32;
   cudaLaunchConfig_t config = {};
-  config.gridDim = dim3((outputs + 31) / 32);
+  config.gridDim = dim3(call.activation >= 0 ? (call.parts[0].outputs + 15) / 16 : blocks);
   config.blockDim = dim3(256);
   config.dynamicSmemBytes = type.shared;
   config.stream = stream;
@@ -118,17 +175,26 @@ static void launch(const Type& type, bool early, cudaStream_t stream, const uint
   attribute.val.programmaticStreamSerializationAllowed = 1;
   config.attrs = &attribute;
   config.numAttrs = early ? 1 : 0;
-  CUDA(cudaLaunchKernelEx(&config, type.kernel, w, (long long)rowBytes, columns, outputs, x, columns, rows, (const float*)nullptr, out, outputs));
+  CUDA(cudaLaunchKernelEx(&config, type.kernel, call));
 }
 
 static void timing() {
   double copy = copyBandwidth();
   printf("copy kernel: %.0f GB/s\n", copy * 1e-9);
-  const int shapes[][2] = {{6144, 4096}, {4096, 4096}, {28672, 4096}, {4096, 14336}, {128256, 4096}, {0, 0}};
+  // Rows of the parts; gated where the second is the first and there is no third.
+  struct Shape { const char* name; int columns; int parts[3]; bool gated, norm, sum; };
+  const Shape shapes[] = {
+      {"qkv", 4096, {4096, 1024, 1024}, false, true, false},
+      {"o", 4096, {4096, 0, 0}, false, false, true},
+      {"gate, up", 4096, {14336, 14336, 0}, true, true, false},
+      {"down", 14336, {4096, 0, 0}, false, false, true},
+      {"head", 4096, {128256, 0, 0}, false, false, false},
+      {"layer", 0, {0, 0, 0}, false, false, false}};
   size_t capacity = (size_t)2600 << 20;
   Device<uint8_t> pool(capacity);
   fill<<<132 * 8, 256>>>((uint32_t*)pool.p, capacity / 4);
-  Device<float> x(8 * 28672), out(8 * 128256);
+  Device<float> x(8 * 28672), out(8 * 128256), norm(28672), sums(8 * 4096);
+  fill<<<132, 256>>>((uint32_t*)norm.p, norm.n);
   fill<<<132, 256>>>((uint32_t*)x.p, x.n);
   cudaStream_t stream;
   CUDA(cudaStreamCreate(&stream));
@@ -136,8 +202,8 @@ static void timing() {
     CUDA(cudaFuncSetAttribute(type.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, type.shared));
     for (auto& shape : shapes) {
       for (int rows : {1, 8}) {
-        for (int early = 0; early < 2; early++) {
-          // A graph of products with weights that no cache holds; {0, 0} is a layer's four by turns.
+        for (int early = type.block > 1 ? 1 : 0; early < 2; early++) {
+          // A graph of products with weights that no cache holds; "layer" is its four by turns.
           cudaGraph_t graph;
           cudaGraphExec_t exec;
           CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
@@ -145,12 +211,21 @@ static void timing() {
           double bytes = 0;
           int count = 0;
           for (bool more = true; more && count < 64; ) {
-            for (int s = 0; s < (shape[0] == 0 ? 4 : 1); s++) {
-              const int* of = shape[0] == 0 ? shapes[s] : shape;
-              long rowBytes = (long)of[1] / type.block * type.bytes;
-              size_t size = (size_t)rowBytes * of[0];
+            for (int s = 0; s < (shape.columns == 0 ? 4 : 1); s++) {
+              const Shape& of = shape.columns == 0 ? shapes[s] : shape;
+              LinearCall call = {};
+              call.rowBytes = (long)of.columns / type.block * type.bytes;
+              size_t size = 0;
+              for (int p = 0; p < 3; p++) {
+                call.parts[p] = {pool.p + at + size, nullptr, out.p + 8 * 14336 * p, of.parts[p], of.parts[p]};
+                size += call.rowBytes * of.parts[p];
+              }
               if (at + size > capacity) { more = false; break; }
-              launch(type, early, stream, pool.p + at, rowBytes, of[1], of[0], x.p, rows, out.p);
+              call.x = x.p, call.columns = of.columns, call.xStride = of.columns, call.rows = rows;
+              call.activation = of.gated ? SILU : -1;
+              call.norm = of.norm && type.block == 1 ? norm.p : nullptr, call.epsilon = 1e-5f;
+              call.sums = of.sum ? sums.p : nullptr, call.sumStride = 4096, call.factor = 0;
+              launch(type, early, stream, call);
               at += (size + 255) & ~(size_t)255;
               bytes += size;
               count++;
@@ -171,7 +246,7 @@ static void timing() {
           }
           std::sort(ms.begin(), ms.end());
           double s = ms[3] * 1e-3;
-          printf("gemv %-5s %6dx%-5d rows %d %s: %7.1f us each, %5.0f GB/s %3.0f%% of copy\n", type.name, shape[0], shape[1], rows, early ? "early" : "     ", s / count * 1e6, bytes / s * 1e-9, 100 * bytes / s / copy);
+          printf("gemv %-5s %-8s rows %d %s: %7.1f us each, %5.0f GB/s %3.0f%% of copy\n", type.name, shape.name, rows, early ? "early" : "     ", s / count * 1e6, bytes / s * 1e-9, 100 * bytes / s / copy);
           CUDA(cudaGraphExecDestroy(exec));
           CUDA(cudaGraphDestroy(graph));
         }

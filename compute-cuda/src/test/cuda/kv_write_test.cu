@@ -34,6 +34,67 @@ static void fillRow(float* x, int D, Random& random, int kind) {
   if (kind % 13 == 8) for (int i = 0; i < D; i++) x[i] = rintf(x[i] * 4);
 }
 
+/// kv_rope as it is compiled for use, with products fused into sums.
+static __global__ void turnTwin(float* x, const int* positions, const float* frequencies, int heads, int D, float magnitude, int interleaved) {
+  int i = threadIdx.x;
+  float angle = (float)positions[blockIdx.x] * frequencies[i];
+  float c = (float)cos((double)angle) * magnitude, s = (float)sin((double)angle) * magnitude;
+  float* head = x + ((long long)blockIdx.x * heads + blockIdx.y) * D;
+  float* first = head + (interleaved ? 2 * i : i);
+  float* second = first + (interleaved ? 1 : D / 2);
+  float a = *first, b = *second;
+  *first = fmaf(a, c, -(b * s));
+  *second = fmaf(b, c, a * s);
+}
+
+/// kv_prepare against the turns and kv_write apart.
+static void prepared(const KvView& apart, size_t poolBytes, const Device<float>& dK, const Device<float>& dV, int D, int G, int rows, int interleaved, bool timed) {
+  Random random(3);
+  int H = 4 * G;
+  std::vector<float> q((size_t)rows * H * D), frequencies(D / 2);
+  for (float& x : q) x = random.normal();
+  for (int i = 0; i < D / 2; i++) frequencies[i] = powf(10000, -2.0f * i / D);
+  Device<float> q1(q), q2(q), k1(dK.n), out(q.size()), centre((size_t)rows * H), dF(frequencies);
+  Device<uint8_t> pool1(poolBytes), pool2(poolBytes);
+  CUDA(cudaMemset(pool1.p, 0, poolBytes));
+  CUDA(cudaMemset(pool2.p, 0, poolBytes));
+  CUDA(cudaMemcpy(k1.p, dK.p, dK.n * 4, cudaMemcpyDeviceToDevice));
+  KvView one = apart, two = apart;
+  one.heads = two.heads = H, one.pool = pool1.p, two.pool = pool2.p;
+  turnTwin<<<dim3(rows, H), D / 2>>>(q1.p, one.positions, dF.p, H, D, 1.25f, interleaved);
+  turnTwin<<<dim3(rows, G), D / 2>>>(k1.p, one.positions, dF.p, G, D, 1.25f, interleaved);
+  kv_write<<<dim3((rows * G + 3) / 4, 2), 128>>>(one, k1.p, dV.p, 0);
+  bool basis = one.keyRotation > 1 || one.centres != nullptr;
+  auto launch = [&] { kv_prepare<<<(rows * (H + 2 * G) + 3) / 4, 128>>>(two, q2.p, dK.p, dV.p, basis ? out.p : nullptr, centre.p, dF.p, 1.25f, interleaved, 0); };
+  launch();
+  CUDA(cudaGetLastError());
+  CUDA(cudaDeviceSynchronize());
+  if (timed) {
+    printf("kv_prepare D=%d, %d rows of %d + 2 x %d heads: %.1f us\n", D, rows, H, G, seconds(launch) * 1e6);
+    return;
+  }
+  std::vector<uint8_t> want = pool1.get(), got = pool2.get();
+  std::vector<float> wantQ = q1.get(), gotQ = q2.get(), gotOut = out.get(), gotCentre = centre.get(), centres(G * D, 0);
+  if (one.centres != nullptr) CUDA(cudaMemcpy(centres.data(), one.centres, G * D * 4, cudaMemcpyDeviceToHost));
+  size_t other = 0;
+  for (size_t i = 0; i < want.size(); i++) other += want[i] != got[i];
+  for (size_t i = 0; i < wantQ.size(); i++) other += wantQ[i] != gotQ[i];
+  double worst = 0;
+  for (int i = 0; basis && i < rows * H; i++) {
+    std::vector<float> x(wantQ.begin() + (size_t)i * D, wantQ.begin() + (size_t)(i + 1) * D);
+    if (one.keyRotation > 1) twin::hadamard(x.data(), D, (int)one.keyRotation);
+    double sum = 0;
+    for (int j = 0; j < D; j++) {
+      worst = std::max(worst, (double)fabsf(x[j] - gotOut[(size_t)i * D + j]));
+      sum += (double)x[j] * centres[i % H / 4 * D + j];
+    }
+    if (one.centres != nullptr) worst = std::max(worst, fabs(sum - gotCentre[i]));
+  }
+  bool good = other == 0 && worst < 1e-4;
+  failures += !good;
+  printf("%s kv_prepare D=%d%s: %zu bytes or queries differ, queries in their basis by %.1e\n", good ? "ok    " : "FAILED", D, interleaved ? " interleaved" : "", other, worst);
+}
+
 static void run(const Case& c, bool timed) {
   Random random(c.D + c.rows);
   int D = c.D, G = c.G, S = c.S, sequences = 3, perSequence = (c.rows / 3 + 40) / S + 2;
@@ -68,8 +129,10 @@ static void run(const Case& c, bool timed) {
   if (timed) {
     double s = seconds([&] { kv_write<<<grid, 128>>>(kv, dK.p, dV.p, 0); });
     printf("kv_write %s/%s D=%d, %d rows of %d heads%s: %.1f us\n", twin::NAMES[c.keys], twin::NAMES[c.values], D, c.rows, G, c.exact ? ", exact copies" : "", s * 1e6);
+    prepared(kv, pool.n, dK, dV, D, G, c.rows, 0, true);
     return;
   }
+  if (D != 96) prepared(kv, pool.n, dK, dV, D, G, c.rows, c.exact, false);
   std::vector<uint8_t> want(pool.n, 0);
   std::vector<float> x(D);
   for (int r = 0; r < c.rows; r++) {

@@ -58,6 +58,16 @@ public interface Backend extends Ops, AttentionBackend, AutoCloseable {
     return false;
   }
 
+  /// Draws a column of the first `columns` elements of each row, where that spares moving all of
+  /// them: on a device.
+  ///
+  /// @param draws of at least `rows` rows
+  /// @param into gets one number for each of the first `rows` rows
+  /// @return false where the caller draws itself
+  default boolean draw(Buffer source, int rows, int columns, TokenDraws draws, int[] into) {
+    return false;
+  }
+
   /// Bytes of the backend's own memory that nobody uses; -1 where it has none of its own.
   default long freeBytes() {
     return -1;

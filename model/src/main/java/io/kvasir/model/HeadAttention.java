@@ -119,7 +119,14 @@ final class HeadAttention implements AttentionBlock {
   public void forward(Step step, Buffer in, Buffer out) {
     Backend backend = step.backend();
     int rows = step.rows();
+    // Products of the same rows one behind the other: a device computes them in one launch.
     backend.linear(queries, in, q, rows);
+    if (keys != null) {
+      backend.linear(keys, in, k, rows);
+      if (values != null) {
+        backend.linear(values, in, v, rows);
+      }
+    }
     prepare(step, q, queryNorm, queryRope);
     if (scalesQueries && step.queryFactors().length > 0) {
       backend.scaleRows(q, rows, step.queryFactors());
@@ -128,11 +135,8 @@ final class HeadAttention implements AttentionBlock {
       step.observe(spec, in, q, null, null);
       backend.attend(step.batch(), spec, q, null, null, attended);
     } else {
-      backend.linear(keys, in, k, rows);
       if (values == null) {
         backend.copyColumns(new Ops.Columns(0, 0, k.columns()), k, v, rows);
-      } else {
-        backend.linear(values, in, v, rows);
       }
       prepare(step, k, keyNorm, keyRope);
       prepare(step, v, valueNorm, null);

@@ -34,11 +34,13 @@ final class CudaAttention implements AutoCloseable {
   private final Launch launch;
   private final KvArguments arguments = new KvArguments();
   private final StepInputs inputs;
+  private final CudaElements elements;
   private final DeviceArray prunedPlaces;
   private final DeviceArray prunedRows;
   private final IdentityHashMap<KvBasis, DeviceArray> centres = new IdentityHashMap<>();
   private final @Nullable TensorCoreAttention tensorCores;
   private final long writing;
+  private final long preparing;
   private final long storing;
   private final long attending;
   private long[] places = {};
@@ -51,7 +53,9 @@ final class CudaAttention implements AutoCloseable {
       Staging staging,
       Launch launch,
       StepInputs inputs,
+      CudaElements elements,
       boolean exact) {
+    this.elements = elements;
     tensorCores =
         exact || !kernels.has("attend_plan")
             ? null
@@ -63,6 +67,8 @@ final class CudaAttention implements AutoCloseable {
     prunedPlaces = new DeviceArray(context, staging, "places of kept rows");
     prunedRows = new DeviceArray(context, staging, "kept rows");
     writing = kernels.has("kv_write") ? kernels.function("kv_write") : 0;
+    preparing =
+        tensorCores != null && kernels.has("kv_prepare") ? kernels.function("kv_prepare") : 0;
     storing = kernels.function("kv_store");
     attending = kernels.function("kv_attend");
   }
@@ -83,13 +89,14 @@ final class CudaAttention implements AutoCloseable {
     StepTables tables = inputs.tables(batch);
     long centre = centres(basis, spec);
     arguments.setKv(storage, layout, spec, tables, basis, centre);
-    if (operands.k() != 0) {
+    TensorCoreAttention.Call call =
+        new TensorCoreAttention.Call(
+            batch, spec, tables, storage, centre, operands.q(), operands.out());
+    boolean prepared = prepare(call, operands);
+    if (!prepared && operands.k() != 0) {
       store(batch, spec, storage, tables.rows(), operands);
     }
-    if (tensorCores != null
-        && tensorCores.attend(
-            new TensorCoreAttention.Call(
-                batch, spec, tables, storage, centre, operands.q(), operands.out()))) {
+    if (tensorCores != null && tensorCores.attend(call, prepared)) {
       return;
     }
     arguments.setAttend(
@@ -103,6 +110,40 @@ final class CudaAttention implements AutoCloseable {
         .structure(arguments.attend())
         .shared(4 * Math.max(spec.keyDim(), spec.valueDim()))
         .launch(tables.rows(), spec.heads(), 1, THREADS);
+  }
+
+  /// Turns queries and keys and writes the cache in one launch, where turns of both wait and the
+  /// kernels know the formats and sizes; else the turns are queued.
+  private boolean prepare(TensorCoreAttention.Call call, Operands operands) {
+    AttentionSpec spec = call.spec();
+    int dim = spec.keyDim();
+    boolean known =
+        operands.v() != 0
+            && dim == spec.valueDim()
+            && (dim == 64 || dim == 128 || dim == 256)
+            && isCommon(call.batch().layout().kv(spec.cacheLayer()), spec);
+    CudaElements.Turn turn =
+        known && preparing != 0
+            ? elements.takeTurns(operands.q(), operands.k(), call.batch().positions(), dim)
+            : null;
+    if (turn == null || tensorCores == null) {
+      elements.flush();
+      return false;
+    }
+    launch
+        .of(preparing)
+        .structure(arguments.kv())
+        .pointer(operands.q())
+        .pointer(operands.k())
+        .pointer(operands.v())
+        .pointer(tensorCores.turnedQueries(call))
+        .pointer(tensorCores.centreProducts(call))
+        .pointer(elements.frequencies(turn.rope().table()))
+        .real(turn.rope().table().magnitude())
+        .number(turn.rope().interleaved() ? 1 : 0)
+        .number(0)
+        .launch((call.tables().rows() * (spec.heads() + 2 * spec.kvHeads()) + 3) / 4, THREADS);
+    return true;
   }
 
   private void store(

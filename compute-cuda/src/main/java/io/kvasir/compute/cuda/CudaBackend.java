@@ -13,6 +13,7 @@ import io.kvasir.compute.MixtureOfExperts;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.Rope;
 import io.kvasir.compute.Tensor;
+import io.kvasir.compute.TokenDraws;
 import io.kvasir.compute.Weight;
 import io.kvasir.compute.Xielu;
 import io.kvasir.kvcache.tier.KvStorage;
@@ -22,7 +23,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// An NVIDIA GPU as a backend: weights, activations and cache blocks in its memory, all operations
-/// queued on one stream. Only [#read], [#argmax] and the choice of experts wait for results.
+/// queued on one stream. Only [#read], [#argmax], [#draw] and the choice of experts wait for
+/// results.
 ///
 /// Where opened as exact, the bits of a row's result do not depend on the other rows of a batch, on
 /// the cut of a prompt nor on the block size. Otherwise products and attention of many rows go
@@ -39,6 +41,7 @@ public final class CudaBackend implements Backend {
   private final CudaElements elements;
   private final CudaNetworks networks;
   private final CudaAttention attention;
+  private final CudaSampler sampler;
   private final StepGraphs graphs;
   private final List<Long> buffers = new ArrayList<>();
   private @Nullable Thread thread;
@@ -53,8 +56,9 @@ public final class CudaBackend implements Backend {
     inputs = new StepInputs(context, staging);
     elements = new CudaElements(context, kernels, staging, launch, inputs);
     networks = new CudaNetworks(context, kernels, staging, launch, elements, exact);
-    attention = new CudaAttention(context, kernels, staging, launch, inputs, exact);
-    graphs = new StepGraphs(context, launch, staging, elements, inputs);
+    attention = new CudaAttention(context, kernels, staging, launch, inputs, elements, exact);
+    sampler = new CudaSampler(context, kernels, staging, launch);
+    graphs = new StepGraphs(context, launch, staging, elements, networks, inputs);
   }
 
   /// What came of opening a GPU.
@@ -133,6 +137,13 @@ public final class CudaBackend implements Backend {
   /// Called first by every operation: makes the context the thread's and queues what waits.
   private void enter() {
     enterThread();
+    networks.flush();
+    elements.flush();
+  }
+
+  /// The same for operations that may join the products that wait.
+  private void enterForProducts() {
+    enterThread();
     elements.flush();
   }
 
@@ -194,6 +205,13 @@ public final class CudaBackend implements Backend {
     }
   }
 
+  @Override
+  public boolean draw(Buffer source, int rows, int columns, TokenDraws draws, int[] into) {
+    enter();
+    sampler.draw(CudaBuffer.of(source), rows, columns, draws, into);
+    return true;
+  }
+
   /// Fills weights that are uploaded from now on with random numbers in [-reach, reach) instead of
   /// their tensors' elements, to measure shapes without a model's file; bf16 only.
   public void randomize(float reach) {
@@ -251,19 +269,22 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void add(Buffer x, Buffer delta, int rows, float factor) {
-    enter();
-    elements.add(CudaBuffer.of(x), CudaBuffer.of(delta), rows, factor);
+    enterForProducts();
+    if (!networks.add(CudaBuffer.of(x), CudaBuffer.of(delta), rows, factor)) {
+      elements.add(CudaBuffer.of(x), CudaBuffer.of(delta), rows, factor);
+    }
   }
 
   @Override
   public void normalize(Norm norm, Buffer in, Buffer out, int rows) {
     enterThread(); // An addition that waits may be done on the way.
-    elements.normalize(norm, CudaBuffer.of(in), CudaBuffer.of(out), rows);
+    elements.flushTurns();
+    networks.normalize(norm, CudaBuffer.of(in), CudaBuffer.of(out), rows);
   }
 
   @Override
   public void linear(Linear linear, Buffer in, Buffer out, int rows) {
-    enter();
+    enterForProducts();
     networks.linear(linear, CudaBuffer.of(in), CudaBuffer.of(out), rows);
   }
 
@@ -275,7 +296,8 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void rope(Rope rope, int[] positions, Buffer x, int rows) {
-    enter();
+    enterThread();
+    networks.flush();
     elements.rope(rope, positions, CudaBuffer.of(x), rows);
   }
 
@@ -299,7 +321,7 @@ public final class CudaBackend implements Backend {
 
   @Override
   public void feedForward(FeedForward ffn, Buffer in, Buffer out, int rows) {
-    enter();
+    enterForProducts();
     networks.feedForward(ffn, CudaBuffer.of(in), CudaBuffer.of(out), rows);
   }
 
@@ -330,7 +352,8 @@ public final class CudaBackend implements Backend {
       @Nullable Buffer k,
       @Nullable Buffer v,
       Buffer out) {
-    enter();
+    enterThread(); // Turns that wait are done on the way.
+    networks.flush();
     attention.attend(
         batch,
         spec,
@@ -350,6 +373,7 @@ public final class CudaBackend implements Backend {
     }
     graphs.close();
     attention.close();
+    sampler.close();
     networks.close();
     elements.close();
     inputs.close();

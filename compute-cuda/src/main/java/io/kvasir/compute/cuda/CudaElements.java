@@ -7,7 +7,9 @@ import io.kvasir.compute.Ops;
 import io.kvasir.compute.Rope;
 import io.kvasir.compute.RopeTable;
 import io.kvasir.compute.Xielu;
+import java.util.ArrayList;
 import java.util.IdentityHashMap;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// The operations on single elements and rows, kernels of `elementwise.cu`.
@@ -27,6 +29,7 @@ final class CudaElements implements AutoCloseable {
   private final DeviceArray choices;
   private final IdentityHashMap<RopeTable, DeviceArray> frequencies = new IdentityHashMap<>();
   private final long argmax;
+  private final List<Turn> turns = new ArrayList<>(2);
   private @Nullable Addition pendingAdd;
 
   CudaElements(
@@ -47,6 +50,7 @@ final class CudaElements implements AutoCloseable {
   /// Queues an addition that waited for a normalization to join it and waits in vain; first of all
   /// in every other operation.
   void flush() {
+    flushTurns();
     if (pendingAdd != null) {
       Addition addition = pendingAdd;
       pendingAdd = null;
@@ -126,8 +130,24 @@ final class CudaElements implements AutoCloseable {
     pendingAdd = new Addition(x, delta, rows, factor);
   }
 
+  boolean hasAddition() {
+    return pendingAdd != null;
+  }
+
+  /// The addition that waits, for who does it instead, where it is to these rows; else it is
+  /// queued.
+  @Nullable Addition takeAddition(CudaBuffer x, int rows) {
+    Addition addition = pendingAdd;
+    if (addition == null || !addition.x().equals(x) || addition.rows() != rows) {
+      flush();
+      return null;
+    }
+    pendingAdd = null;
+    return addition;
+  }
+
   /// `x += factor * delta`.
-  private record Addition(CudaBuffer x, CudaBuffer delta, int rows, float factor) {}
+  record Addition(CudaBuffer x, CudaBuffer delta, int rows, float factor) {}
 
   private void queue(Addition addition) {
     long n = count(addition.x(), addition.rows());
@@ -177,8 +197,76 @@ final class CudaElements implements AutoCloseable {
     return Math.max(32, Math.min(most, (count + 31) / 32 * 32));
   }
 
+  /// Turns rows by their positions; may wait for attention, which can do this on its way.
   void rope(Rope rope, int[] rowPositions, CudaBuffer x, int rows) {
-    RopeTable table = rope.table();
+    boolean whole =
+        rope.offset() == 0
+            && 2 * rope.table().pairs() == rope.headDim()
+            && rope.heads() * rope.headDim() == x.columns();
+    if (!whole || turns.size() == 2) {
+      flushTurns();
+    }
+    Turn turn = new Turn(rope, rowPositions, x, rows);
+    if (whole) {
+      turns.add(turn);
+    } else {
+      queue(turn);
+    }
+  }
+
+  /// Rows to be turned by their positions.
+  static final class Turn {
+    private final Rope rope;
+    private final int[] positions;
+    private final CudaBuffer x;
+    private final int rows;
+
+    private Turn(Rope rope, int[] positions, CudaBuffer x, int rows) {
+      this.rope = rope;
+      this.positions = positions;
+      this.x = x;
+      this.rows = rows;
+    }
+
+    Rope rope() {
+      return rope;
+    }
+  }
+
+  /// Queues the turns that wait.
+  void flushTurns() {
+    for (int i = 0; i < turns.size(); i++) {
+      queue(turns.get(i));
+    }
+    turns.clear();
+  }
+
+  /// The turns that wait, for who does them instead, where they are those of these queries and keys
+  /// by these positions; else they are queued.
+  @SuppressWarnings("ReferenceEquality") // what counts is which positions, not what they are now
+  @Nullable Turn takeTurns(long queries, long keys, int[] rowPositions, int headDim) {
+    if (turns.size() == 2) {
+      Turn first = turns.get(0);
+      Turn second = turns.get(1);
+      if (first.x.pointer() == queries
+          && second.x.pointer() == keys
+          && first.rope.table().equals(second.rope.table())
+          && first.rope.interleaved() == second.rope.interleaved()
+          && first.rope.headDim() == headDim
+          && second.rope.headDim() == headDim
+          && first.rows == second.rows
+          && first.positions == rowPositions
+          && second.positions == rowPositions) {
+        turns.clear();
+        return first;
+      }
+    }
+    flushTurns();
+    return null;
+  }
+
+  /// Device address of a table's frequencies.
+  long frequencies(RopeTable table) {
     DeviceArray angles = frequencies.get(table);
     if (angles == null) {
       angles = new DeviceArray(context, staging, "frequencies of rotations");
@@ -189,13 +277,22 @@ final class CudaElements implements AutoCloseable {
       angles.of(values, values.length);
       frequencies.put(table, angles);
     }
+    return angles.room(0);
+  }
+
+  private void queue(Turn turn) {
+    Rope rope = turn.rope;
+    RopeTable table = rope.table();
+    CudaBuffer x = turn.x;
+    int rows = turn.rows;
+    long angles = frequencies(table);
     int threads = threads(table.pairs(), 256);
     launch
         .of(elements.rope())
         .pointer(x.pointer())
         .number(x.columns())
-        .pointer(inputs.of(rowPositions, rows, positions))
-        .pointer(angles.room(0))
+        .pointer(inputs.of(turn.positions, rows, positions))
+        .pointer(angles)
         .number(table.pairs())
         .real(table.magnitude())
         .number(rope.interleaved() ? 1 : 0)
@@ -217,8 +314,8 @@ final class CudaElements implements AutoCloseable {
     run(n);
   }
 
-  /// The activation's number in `elementwise.cu`.
-  private static int number(Activation activation) {
+  /// The activation's number in `activation.cuh`.
+  static int number(Activation activation) {
     return switch (activation) {
       case SILU -> 0;
       case GELU -> 1;

@@ -59,6 +59,7 @@ final class CudaExperts implements AutoCloseable {
     int columns = in.columns();
     CudaBuffer scores = new CudaBuffer(logitRows.room(4L * rows * experts), rows, experts);
     networks.linear(moe.router(), routerIn, scores, rows);
+    networks.flush();
     pick(moe, scores, rows);
     int used = rows * perRow;
     CudaBuffer gathered = new CudaBuffer(gatheredRows.room(4L * used * columns), used, columns);
@@ -158,6 +159,7 @@ final class CudaExperts implements AutoCloseable {
         gate = gateRows.pointer();
       }
     }
+    networks.flush();
     elements.expertSum(
         parts,
         slotNumbers.of(slots, rows * perRow),

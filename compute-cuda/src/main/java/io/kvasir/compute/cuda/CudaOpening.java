@@ -5,7 +5,12 @@ import java.util.List;
 /// Opens a GPU and loads its kernels.
 final class CudaOpening {
   private static final List<String> RESOURCES =
-      List.of("elementwise.fatbin", "linear.fatbin", "kv_store.fatbin", "kv_attend.fatbin");
+      List.of(
+          "elementwise.fatbin",
+          "sampling.fatbin",
+          "linear.fatbin",
+          "kv_store.fatbin",
+          "kv_attend.fatbin");
 
   /// Kernels for the tensor cores; without them the others do all.
   private static final List<String> FAST_RESOURCES =
@@ -13,6 +18,7 @@ final class CudaOpening {
           "gemv.fatbin",
           "kv_write.fatbin",
           "gemm.fatbin",
+          "gemm_stream.fatbin",
           "attention_plan.fatbin",
           "attention_decode_16bit.fatbin",
           "attention_decode_8bit.fatbin",

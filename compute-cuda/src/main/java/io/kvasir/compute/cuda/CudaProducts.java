@@ -1,25 +1,26 @@
 package io.kvasir.compute.cuda;
 
+import io.kvasir.compute.Activation;
 import io.kvasir.compute.quant.TensorType;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// Matrix products: picks the kernel for a number format and a number of rows.
 ///
-/// Up to 8 rows read the weights once, in place (`gemv.cu`); more rows of bf16 weights, and of
-/// others expanded to bf16 on the way, go through the tensor cores (`gemm.cu`); what these do not
-/// take is done by `linear.cu`, which takes everything.
+/// Up to 8 rows read the weights once, in place ([FewRows]); up to 256 of bf16 weights, and of
+/// others expanded to bf16 on the way, stream them past ([StreamedRows]); more go through the
+/// tensor cores tile by tile (`gemm.cu`); what these do not take is done by `linear.cu`, which
+/// takes everything.
 final class CudaProducts implements AutoCloseable {
   private static final int TILE = 8;
   private static final int THREADS = 128;
   private static final int OUTPUTS = 4;
-  private static final int FEW_ROWS = 8;
 
   /// Rows from which on expanding quantized weights costs less than reading them again and again.
   private static final int EXPAND_ROWS = 33;
 
-  private static final int GEMV_OUTPUTS = 32;
   private static final int GEMM_OUTPUTS = 128;
   private static final int[] GEMM_ROWS = {16, 32, 64, 128, 256};
   private static final int EXACT_ROWS = 64;
@@ -29,10 +30,8 @@ final class CudaProducts implements AutoCloseable {
   private final boolean exact;
   private final Map<TensorType, long[]> plain = new EnumMap<>(TensorType.class);
   private final CudaKernels.@Nullable Sized[] gemm = new CudaKernels.Sized[GEMM_ROWS.length];
-  private final CudaKernels.@Nullable Sized gemvBf16;
-  private final CudaKernels.@Nullable Sized gemvQ80;
-  private final CudaKernels.@Nullable Sized gemvQ40;
-  private final CudaKernels.@Nullable Sized gemvQ4K;
+  private final FewRows few;
+  private final StreamedRows streamed;
   private final DeviceArray high;
   private final DeviceArray low;
   private final DeviceArray parts;
@@ -49,10 +48,8 @@ final class CudaProducts implements AutoCloseable {
     for (int i = 0; i < gemm.length; i++) {
       gemm[i] = kernels.find("gemm_bf16_" + GEMM_ROWS[i]);
     }
-    gemvBf16 = kernels.find("gemv_bf16");
-    gemvQ80 = kernels.find("gemv_q8_0");
-    gemvQ40 = kernels.find("gemv_q4_0");
-    gemvQ4K = kernels.find("gemv_q4_k");
+    few = new FewRows(kernels, launch);
+    streamed = new StreamedRows(context, kernels, staging, launch);
     high = new DeviceArray(context, staging, "inputs of products");
     low = new DeviceArray(context, staging, "inputs of products");
     parts = new DeviceArray(context, staging, "parts of products");
@@ -77,27 +74,90 @@ final class CudaProducts implements AutoCloseable {
     }
   }
 
-  /// `out[r] = weight in[r] + bias`.
+  /// Whether a launch for few rows computes these, with a norm before or an addition behind.
+  boolean areFew(List<Product> products, Rows in, int rows) {
+    return !exact && rows <= FewRows.MOST && in.isAligned() && few.takes(products.get(0).weight());
+  }
+
+  /// Products of the same rows, which [Product#joins] says can be computed together.
+  void multiply(List<Product> products, Rows in, int rows, FewRows.Extras extras) {
+    if (areFew(products, in, rows)) {
+      few.multiply(products, in, rows, extras);
+    } else if (!exact && in.isAligned() && streamed.takes(products.get(0).weight(), rows)) {
+      streamed.multiply(products, in, rows);
+    } else {
+      for (Product product : products) {
+        multiply(product, in, rows);
+      }
+    }
+  }
+
+  /// `out = activation(gate) * up`, where a launch for few rows computes it; it goes to the gate's
+  /// rows.
+  void gate(List<Product> gateAndUp, Rows in, int rows, int activation, @Nullable RowNorm norm) {
+    few.gate(gateAndUp, in, rows, activation, norm);
+  }
+
+  /// Computes a whole gated network where its rows and weights allow.
   ///
-  /// @param bias device address of one number for each output, 0 for none
-  void multiply(CudaWeight weight, long bias, Rows in, Rows out, int rows) {
+  /// @return whether it did
+  boolean feedForward(
+      List<Product> gateAndUp, Activation activation, Product down, Rows in, int rows) {
+    StreamedRows.Gate gate =
+        switch (activation) {
+          case SILU -> new StreamedRows.Gate(1, 0);
+          case GELU_TANH -> new StreamedRows.Gate(1.5957692f, 0.071354814f);
+          case GELU_QUICK -> new StreamedRows.Gate(1.702f, 0);
+          case GELU, RELU, RELU_SQUARED, SIGMOID, CLAMPED_SWIGLU -> null;
+        };
+    if (gate == null
+        || exact
+        || !in.isAligned()
+        || !streamed.takes(gateAndUp.get(0).weight(), rows)
+        || !streamed.takes(down.weight(), rows)) {
+      return false;
+    }
+    streamed.feedForward(gateAndUp, gate, down, in, rows);
+    return true;
+  }
+
+  /// Whether norms of so many rows had better be [#normalize].
+  boolean wantsNorm(RowNorm norm) {
+    return !exact && streamed.wantsNorm(norm.rows(), norm.in().columns());
+  }
+
+  /// The norm of rows, to which `factor delta` is added before where `delta` is not 0.
+  void normalize(RowNorm norm, long delta, float factor) {
+    streamed.normalize(norm, delta, factor);
+  }
+
+  /// Whether a product for few rows could take a norm on its way.
+  boolean takesNorm(RowNorm norm) {
+    return !exact && norm.rows() <= FewRows.MOST && norm.in().pointer() % 16 == 0;
+  }
+
+  private void multiply(Product product, Rows in, int rows) {
+    CudaWeight weight = product.weight();
+    long bias = product.bias();
+    Rows out = product.out();
     if (!exact && in.isAligned() && weight.pointer() % 16 == 0 && weight.rowBytes() % 16 == 0) {
-      CudaKernels.Sized few = gemv(weight);
       boolean many = gemm[0] != null && weight.columns() % 8 == 0;
       boolean brain = weight.type() == TensorType.BF16;
-      if (many && (brain && rows > FEW_ROWS || !brain && few != null && rows >= EXPAND_ROWS)) {
-        multiplyMany(brain ? weight : expand(weight), bias, in, out, rows);
+      boolean inPlace = few.takes(weight);
+      if (many && (brain && rows > FewRows.MOST || !brain && inPlace && rows >= EXPAND_ROWS)) {
+        CudaWeight expanded = brain ? weight : expand(weight);
+        if (streamed.takes(expanded, rows)) {
+          streamed.multiply(List.of(new Product(expanded, bias, out)), in, rows);
+        } else {
+          multiplyMany(expanded, bias, in, out, rows);
+        }
         return;
       }
-      if (few != null && rows < EXPAND_ROWS) {
-        for (int r = 0; r < rows; r += FEW_ROWS) {
-          int count = Math.min(FEW_ROWS, rows - r);
-          launch.of(few.function());
-          operands(weight, bias, in.from(r), out.from(r), count);
-          launch
-              .shared(few.sharedBytes())
-              .early()
-              .launch((weight.rows() + GEMV_OUTPUTS - 1) / GEMV_OUTPUTS, 256);
+      if (inPlace && rows < EXPAND_ROWS) {
+        for (int r = 0; r < rows; r += FewRows.MOST) {
+          Product part = new Product(weight, bias, out.from(r));
+          int count = Math.min(FewRows.MOST, rows - r);
+          few.multiply(List.of(part), in.from(r), count, FewRows.Extras.NONE);
         }
         return;
       }
@@ -121,19 +181,6 @@ final class CudaProducts implements AutoCloseable {
         .pointer(bias)
         .pointer(out.pointer())
         .number(out.stride());
-  }
-
-  private CudaKernels.@Nullable Sized gemv(CudaWeight weight) {
-    CudaKernels.Sized kernel =
-        switch (weight.type()) {
-          case BF16 -> gemvBf16;
-          case Q8_0 -> gemvQ80;
-          case Q4_0 -> gemvQ40;
-          case Q4_K -> gemvQ4K;
-          default -> null;
-        };
-    int step = weight.type() == TensorType.BF16 ? 32 : 256;
-    return weight.columns() % step == 0 ? kernel : null;
   }
 
   /// The weights as bf16, in memory that the next product overwrites.
@@ -227,5 +274,7 @@ final class CudaProducts implements AutoCloseable {
     low.close();
     parts.close();
     expanded.close();
+    few.close();
+    streamed.close();
   }
 }

@@ -29,6 +29,7 @@ final class StepGraphs implements AutoCloseable {
   private final Launch launch;
   private final Staging staging;
   private final CudaElements elements;
+  private final CudaNetworks networks;
   private final StepInputs inputs;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment handle = arena.allocate(8, 8);
@@ -44,11 +45,13 @@ final class StepGraphs implements AutoCloseable {
       Launch launch,
       Staging staging,
       CudaElements elements,
+      CudaNetworks networks,
       StepInputs inputs) {
     this.context = context;
     this.launch = launch;
     this.staging = staging;
     this.elements = elements;
+    this.networks = networks;
     this.inputs = inputs;
   }
 
@@ -194,6 +197,7 @@ final class StepGraphs implements AutoCloseable {
     inputs.begin(graph.pass, graph.batch, tokens, graph.runs);
     try {
       graph.pass.compute(graph.rows);
+      networks.flush();
       elements.flush();
     } finally {
       inputs.end();

@@ -131,8 +131,9 @@ final class TensorCoreAttention implements AutoCloseable {
 
   /// Attends, unless the layer or the batch is of a kind that these kernels do not know.
   ///
+  /// @param turned whether queries are in the layer's basis already, where these methods say
   /// @return whether it did
-  boolean attend(Call call) {
+  boolean attend(Call call, boolean turned) {
     Choice choice = choose(call);
     if (choice == null) {
       return false;
@@ -155,7 +156,7 @@ final class TensorCoreAttention implements AutoCloseable {
       }
       plan(lists, call, prompts, choice.coded());
     }
-    long q = queries(call);
+    long q = turned && needsTurn(call) ? this.turned.room(0) : queries(call);
     long middle = call.centres() == 0 ? 0 : centre.room(0);
     run(lists, call, choice, q, middle);
     merge(lists, call);
@@ -315,13 +316,29 @@ final class TensorCoreAttention implements AutoCloseable {
         numbers, 0, target, ValueLayout.JAVA_INT, 8L * pointers.length, numbers.length);
   }
 
+  private static boolean needsTurn(Call call) {
+    return call.batch().basis(call.spec().cacheLayer()).keyRotation() > 1 || call.centres() != 0;
+  }
+
+  /// Where queries go in the layer's basis; 0 where that is what they are.
+  long turnedQueries(Call call) {
+    AttentionSpec spec = call.spec();
+    long size = 4L * call.tables().rows() * spec.heads() * spec.keyDim();
+    return needsTurn(call) ? turned.room(size) : 0;
+  }
+
+  /// Where their products with the centre go.
+  long centreProducts(Call call) {
+    return needsTurn(call) ? centre.room(4L * call.tables().rows() * call.spec().heads()) : 0;
+  }
+
   /// The queries in the layer's basis.
   private long queries(Call call) {
-    AttentionSpec spec = call.spec();
-    KvBasis basis = call.batch().basis(spec.cacheLayer());
-    if (basis.keyRotation() <= 1 && call.centres() == 0) {
+    if (!needsTurn(call)) {
       return call.q();
     }
+    AttentionSpec spec = call.spec();
+    KvBasis basis = call.batch().basis(spec.cacheLayer());
     int rows = call.tables().rows();
     long into = turned.room(4L * rows * spec.heads() * spec.keyDim());
     launch

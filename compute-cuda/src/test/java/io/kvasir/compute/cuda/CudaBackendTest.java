@@ -62,7 +62,7 @@ final class CudaBackendTest {
       assertThatThrownBy(() -> backend.storage(1 << 20, 100_000))
           .isInstanceOf(CudaException.class)
           .hasMessage(
-              "GPU 0 (emulated) has too little memory: 104,857,600,000 bytes of cache blocks do not"
+              "GPU 0 (emulated) has too little memory: 104,858,648,576 bytes of cache blocks do not"
                   + " fit into the 2,147,483,648 that are free");
     }
   }

@@ -1,0 +1,236 @@
+package io.kvasir.compute.cuda;
+
+import io.kvasir.compute.cuda.CudaProducts.Rows;
+import io.kvasir.compute.quant.TensorType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/// Products of 9 to 256 rows with bf16 weights, which stream past (`gemm_stream.cu`): up to three
+/// at a time, or gate and up with their activation. Rows go there as an image in 16-bit numbers; a
+/// norm, an addition before it and an activation write it on their way.
+final class StreamedRows implements AutoCloseable {
+  /// Most rows.
+  static final int MOST = 256;
+
+  private static final int[] SIZES = {16, 32, 64, 128, 256};
+  private static final int[] PIECES = {2, 2, 2, 1, 1};
+  private static final int[] CLUSTERS = {1, 1, 1, 2, 2};
+  private static final int STEP = 64;
+  private static final int OUTPUTS = 128;
+  private static final int THREADS = 384;
+  private static final int CALL_BYTES = 168;
+
+  private final CudaContext context;
+  private final Launch launch;
+  private final Arena arena = Arena.ofShared();
+  private final MemorySegment call = arena.allocate(CALL_BYTES, 8);
+  private final CudaKernels.@Nullable Sized[] kernels = new CudaKernels.Sized[SIZES.length];
+  private final long[] imaging = new long[SIZES.length];
+  private final long[] norming = new long[SIZES.length];
+  private final DeviceArray image;
+  private final DeviceArray inner;
+  private final DeviceArray partial;
+  private final DeviceArray counters;
+  private int counted;
+  private @Nullable Imaged imaged;
+  private long imagedAt = -1;
+  private boolean used;
+
+  StreamedRows(CudaContext context, CudaKernels all, Staging staging, Launch launch) {
+    this.context = context;
+    this.launch = launch;
+    for (int i = 0; i < SIZES.length; i++) {
+      kernels[i] = all.find("gemm_stream_" + SIZES[i]);
+      if (kernels[i] != null) {
+        imaging[i] = all.function("gemm_stream_image_" + SIZES[i]);
+        norming[i] = all.function("gemm_stream_norm_" + SIZES[i]);
+      }
+    }
+    image = new DeviceArray(context, staging, "inputs of products");
+    inner = new DeviceArray(context, staging, "inputs of products");
+    partial = new DeviceArray(context, staging, "parts of products");
+    counters = new DeviceArray(context, staging, "counters of products");
+  }
+
+  /// What the image holds as long as nothing but products was launched since.
+  private record Imaged(long pointer, int rows, int columns) {}
+
+  /// How an activation is computed: `x sigmoid(x (linear + cubic x x))`.
+  record Gate(float linear, float cubic) {}
+
+  boolean takes(CudaWeight weight, int rows) {
+    return kernels[0] != null
+        && rows > FewRows.MOST
+        && rows <= MOST
+        && weight.type() == TensorType.BF16
+        && weight.columns() % STEP == 0
+        && weight.pointer() % 16 == 0
+        && weight.rowBytes() % 16 == 0;
+  }
+
+  /// Whether norms of so many rows had better write an image: products here are what followed some.
+  boolean wantsNorm(int rows, int columns) {
+    return used && rows > FewRows.MOST && rows <= MOST && columns % STEP == 0;
+  }
+
+  private static int size(int rows) {
+    int size = 0;
+    while (SIZES[size] < rows) {
+      size++;
+    }
+    return size;
+  }
+
+  private long imageRoom(DeviceArray array, int size, int columns) {
+    return array.room(2L * SIZES[size] * PIECES[size] * columns);
+  }
+
+  /// The norm of rows, to which `factor delta` is added before where `delta` is not 0.
+  void normalize(RowNorm norm, long delta, float factor) {
+    int size = size(norm.rows());
+    int columns = norm.in().columns();
+    launch
+        .of(norming[size])
+        .pointer(norm.in().pointer())
+        .pointer(delta)
+        .real(factor)
+        .pointer(norm.weight())
+        .real(norm.norm().epsilon())
+        .number(columns)
+        .pointer(norm.out().pointer())
+        .pointer(imageRoom(image, size, columns))
+        .early()
+        .launch(norm.rows(), 512);
+    became(norm.out().pointer(), norm.rows(), columns);
+  }
+
+  private void became(long pointer, int rows, int columns) {
+    imaged = new Imaged(pointer, rows, columns);
+    imagedAt = launch.launches();
+  }
+
+  /// Products of the same rows, which [Product#joins] says can be computed together.
+  void multiply(List<Product> products, Rows in, int rows) {
+    int size = size(rows);
+    int columns = products.get(0).weight().columns();
+    long from = imageRoom(image, size, columns);
+    Imaged wanted = new Imaged(in.pointer(), rows, columns);
+    if (imagedAt != launch.launches() || !wanted.equals(imaged)) {
+      launch
+          .of(imaging[size])
+          .pointer(in.pointer())
+          .number(in.stride())
+          .number(columns)
+          .pointer(from)
+          .early()
+          .launch(rows, 256);
+    }
+    int tiles = 0;
+    boolean keeps = true;
+    for (Product product : products) {
+      tiles += (product.weight().rows() + OUTPUTS - 1) / OUTPUTS;
+      keeps &= product.out().pointer() != in.pointer();
+    }
+    launch(products, from, rows, tiles, null);
+    if (keeps) {
+      became(in.pointer(), rows, columns);
+    }
+  }
+
+  /// A whole gated network; what is between stays an image.
+  void feedForward(List<Product> gateAndUp, Gate gate, Product down, Rows in, int rows) {
+    int size = size(rows);
+    int columns = gateAndUp.get(0).weight().columns();
+    long from = imageRoom(image, size, columns);
+    if (imagedAt != launch.launches() || !new Imaged(in.pointer(), rows, columns).equals(imaged)) {
+      launch
+          .of(imaging[size])
+          .pointer(in.pointer())
+          .number(in.stride())
+          .number(columns)
+          .pointer(from)
+          .early()
+          .launch(rows, 256);
+    }
+    int outputs = gateAndUp.get(0).weight().rows();
+    launch(gateAndUp, from, rows, (outputs + STEP - 1) / STEP, gate);
+    int tiles = (down.weight().rows() + OUTPUTS - 1) / OUTPUTS;
+    launch(List.of(down), imageRoom(inner, size, outputs), rows, tiles, null);
+  }
+
+  private void launch(
+      List<Product> products, long from, int rows, int ownTiles, @Nullable Gate gate) {
+    int size = size(rows);
+    CudaKernels.Sized kernel = kernels[size];
+    if (kernel == null) {
+      throw new IllegalStateException("there is no product of " + rows + " rows");
+    }
+    used = true;
+    int blocks = context.multiprocessors() & -2;
+    int tiles = (ownTiles + CLUSTERS[size] - 1) / CLUSTERS[size] * CLUSTERS[size];
+    CudaWeight weight = products.get(0).weight();
+    call.fill((byte) 0);
+    FewRows.putParts(call, products);
+    long[] pointers = {
+      weight.rowBytes(),
+      from,
+      gate == null ? 0 : imageRoom(inner, size, weight.rows()),
+      partial.room(4L * blocks * 2 * OUTPUTS * MOST),
+      counters(tiles)
+    };
+    int[] numbers = {
+      weight.columns(),
+      rows,
+      tiles,
+      splits((ownTiles + 1) & -2, weight.columns() / STEP, blocks),
+      gate == null ? 0 : 1,
+      Float.floatToRawIntBits(gate == null ? 0 : gate.linear()),
+      Float.floatToRawIntBits(gate == null ? 0 : gate.cubic())
+    };
+    long at = FewRows.PARTS * FewRows.PART_BYTES;
+    MemorySegment.copy(pointers, 0, call, ValueLayout.JAVA_LONG, at, pointers.length);
+    at += 8L * pointers.length;
+    MemorySegment.copy(numbers, 0, call, ValueLayout.JAVA_INT, at, numbers.length);
+    launch
+        .of(kernel.function())
+        .structure(call)
+        .shared(kernel.sharedBytes())
+        .early()
+        .launch(blocks, THREADS);
+  }
+
+  /// Parts of a tile's columns; 0 for runs of equal length. What was fastest for the shapes of an
+  /// 8B model: four or two where they have a multiprocessor each, whole tiles by turns where there
+  /// are few for each, else equal runs. By the shape of the weights alone, as a row's bits depend
+  /// on it.
+  private static int splits(int tiles, int steps, int blocks) {
+    for (int splits = 4; splits > 1; splits /= 2) {
+      if (steps % splits == 0 && splits * tiles <= blocks) {
+        return splits;
+      }
+    }
+    return tiles > blocks && tiles <= 4 * blocks ? 1 : 0;
+  }
+
+  /// Two zeros for each tile, which kernels leave as zeros.
+  private long counters(int tiles) {
+    if (tiles > counted) {
+      int wanted = Math.max(4096, 2 * tiles);
+      long bytes = 8L * wanted;
+      context.clear(counters.room(bytes), bytes, context.computeStream());
+      counted = wanted;
+    }
+    return counters.room(0);
+  }
+
+  @Override
+  public void close() {
+    arena.close();
+    for (DeviceArray array : new DeviceArray[] {image, inner, partial, counters}) {
+      array.close();
+    }
+  }
+}
