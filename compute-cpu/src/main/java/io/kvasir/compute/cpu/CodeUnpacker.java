@@ -33,15 +33,26 @@ final class CodeUnpacker {
   private final Words low;
   private final Words high;
 
-  /// How a group of 32 codes of a row lies in words of four bytes: the shift of each, and whether
-  /// it is in the second word.
-  private static final class Words {
-    final int[] shifts = new int[GROUP];
-    final boolean[] second = new boolean[GROUP];
+  /// The same of a row's last group where it has half as many codes, as in rows of 80.
+  private final Words lowRest;
 
-    Words(int width) {
-      int bytes = CodePlanes.rowBytes(Math.max(1, width), GROUP);
-      for (int i = 0; i < GROUP; i++) {
+  private final Words highRest;
+
+  /// How a group of codes of a row lies in words of four bytes: the shift of each, and whether it
+  /// is in the second word.
+  private static final class Words {
+    final int size;
+    final int width;
+    final int[] shifts;
+    final boolean[] second;
+
+    Words(int width, int size) {
+      this.size = size;
+      this.width = width;
+      shifts = new int[size];
+      second = new boolean[size];
+      int bytes = CodePlanes.rowBytes(Math.max(1, width), size);
+      for (int i = 0; i < size; i++) {
         shifts[i] = i % bytes % 4 * 8 + i / bytes * width;
         second[i] = i % bytes >= 4;
       }
@@ -52,8 +63,10 @@ final class CodeUnpacker {
   CodeUnpacker(CodePlanes codes, int zero) {
     this.codes = codes;
     this.zero = zero;
-    low = new Words(codes.lowBits());
-    high = new Words(codes.highBits());
+    low = new Words(codes.lowBits(), GROUP);
+    high = new Words(codes.highBits(), GROUP);
+    lowRest = new Words(codes.lowBits(), HALF);
+    highRest = new Words(codes.highBits(), HALF);
   }
 
   /// Tiles of keys.
@@ -154,13 +167,21 @@ final class CodeUnpacker {
       if (width == 4 && whole < dim) {
         nibbles(place.memory, row, whole / GROUP, HALF, place.numbers, to);
       } else if (width == 2) {
-        words(place.memory, row, whole, low, 2, 1, place.numbers, to);
+        words(place.memory, row, whole, low, 1, place.numbers, to);
       }
       if (bits > 0) {
         row = highPlane + (long) CodePlanes.rowBytes(bits, dim) * (place.slot + t);
-        words(place.memory, row, whole, high, bits, 1 << width, place.numbers, to);
+        words(place.memory, row, whole, high, 1 << width, place.numbers, to);
       }
-      for (int c = whole; c < dim; c++) {
+      int rest = whole;
+      if (dim - whole == HALF) {
+        rest(place, t, lowRest, lowPlane, 1, to);
+        if (bits > 0) {
+          rest(place, t, highRest, highPlane, 1 << width, to);
+        }
+        rest = dim;
+      }
+      for (int c = rest; c < dim; c++) {
         int code = field(place, t, lowPlane, width, c);
         code |= bits == 0 ? 0 : field(place, t, highPlane, bits, c) << width;
         place.numbers[to + c] = code - zero;
@@ -175,16 +196,18 @@ final class CodeUnpacker {
       long from,
       int channels,
       Words words,
-      int width,
       int factor,
       float[] numbers,
       int to) {
+    int width = words.width;
     int mask = (1 << width) - 1;
-    for (int first = 0; first < channels; first += GROUP) {
-      long at = from + (long) first / GROUP * 4 * width;
+    int bytes = CodePlanes.rowBytes(width, words.size);
+    for (int first = 0; first < channels; first += words.size) {
+      // A group of two bytes is read with what stands behind it: there are scales behind the codes.
+      long at = from + (long) first / words.size * bytes;
       int word = memory.get(INT, at);
-      int other = memory.get(INT, at + 4L * (width - 1));
-      for (int i = 0; i < GROUP; i += L) {
+      int other = bytes <= 4 ? word : memory.get(INT, at + 4);
+      for (int i = 0; i < words.size; i += L) {
         IntVector q =
             IntVector.broadcast(I, word).blend(other, VectorMask.fromArray(I, words.second, i));
         q = q.lanewise(VectorOperators.LSHR, IntVector.fromArray(I, words.shifts, i));
@@ -197,6 +220,14 @@ final class CodeUnpacker {
         number.intoArray(numbers, to + first + i);
       }
     }
+  }
+
+  /// The last group of a row, of 16 codes.
+  private void rest(TilePlace place, int t, Words words, long plane, int factor, int at) {
+    int first = place.dim - HALF;
+    long row = plane + (long) CodePlanes.rowBytes(words.width, place.dim) * (place.slot + t);
+    long from = row + (long) first / GROUP * 4 * words.width;
+    words(place.memory, from, HALF, words, factor, place.numbers, at + first);
   }
 
   /// Bits of one element in the smaller last group of a row.
