@@ -178,16 +178,18 @@ public final class KvCache implements AutoCloseable {
     int end = Math.max(table.reserved(), Math.addExact(table.length(), tokens));
     int blockTokens = layout.blockTokens();
     int wanted = 0;
-    for (LayerGroup group : layout.groups()) {
-      wanted += Math.max(0, group.endBlock(end, blockTokens) - table.endBlock(group.index()));
+    // By index: a step reserves for hundreds of tables, and iterators would be garbage.
+    List<LayerGroup> groups = layout.groups();
+    for (int g = 0; g < groups.size(); g++) {
+      wanted += Math.max(0, groups.get(g).endBlock(end, blockTokens) - table.endBlock(g));
     }
     if (wanted > pool.freeCount() && !makeRoom(wanted)) {
       return new Reservation.Insufficient(wanted, prefixes.availableBlocks());
     }
-    for (LayerGroup group : layout.groups()) {
-      int endBlock = group.endBlock(end, blockTokens);
-      while (table.endBlock(group.index()) < endBlock) {
-        table.append(group.index(), pool.take());
+    for (int g = 0; g < groups.size(); g++) {
+      int endBlock = groups.get(g).endBlock(end, blockTokens);
+      while (table.endBlock(g) < endBlock) {
+        table.append(g, pool.take());
       }
     }
     table.setReserved(end);
