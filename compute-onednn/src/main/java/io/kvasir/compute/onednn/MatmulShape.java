@@ -36,9 +36,9 @@ final class MatmulShape {
 
   /// The number of the smallest size in `set` for `rows` rows, of its largest one if they are more.
   ///
-  /// @param set bit `i` for size `i`, at least one
+  /// @param set bit `i` for size `i`; the answer for none is that for the smallest
   static int sizeOf(int rows, int set) {
-    int last = Integer.SIZE - 1 - Integer.numberOfLeadingZeros(set);
+    int last = Integer.SIZE - 1 - Integer.numberOfLeadingZeros(set | 1);
     for (int i = 0; i < last; i++) {
       if ((set >> i & 1) != 0 && SIZES[i] >= rows) {
         return i;

@@ -11,6 +11,16 @@ import java.lang.foreign.ValueLayout;
 /// that the decoded weights on the way take little memory.
 final class PackedTensor implements MatrixProvider.Packed {
   private static final long PANEL_BYTES = 32L << 20;
+
+  /// Where many pieces of rows use a panel, one behind the other, it should stay in the L2 cache.
+  private static final long SMALL_PANEL_BYTES = 2L << 20;
+
+  /// Most rows that are brought into the library's format at once.
+  private static final int STAGED_ROWS = 512;
+
+  /// Pieces from so many rows on use a panel once or twice.
+  private static final int MANY_ROWS = 256;
+
   private static final int PANEL_STEP = 64;
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
   private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
@@ -28,7 +38,9 @@ final class PackedTensor implements MatrixProvider.Packed {
     this.tensor = tensor;
     outputs = Math.toIntExact(tensor.rows());
     inputs = Math.toIntExact(tensor.columns());
-    long fitting = PANEL_BYTES / ((long) inputs * owner.format().bytes);
+    long fitting =
+        (most() < MANY_ROWS ? SMALL_PANEL_BYTES : PANEL_BYTES)
+            / ((long) inputs * owner.format().bytes);
     panelOutputs = Math.clamp(fitting / PANEL_STEP * PANEL_STEP, PANEL_STEP, outputs);
     panels = new long[(outputs + panelOutputs - 1) / panelOutputs];
   }
@@ -39,35 +51,53 @@ final class PackedTensor implements MatrixProvider.Packed {
       pack();
       isPacked = true;
     }
-    int most = MatmulShape.SIZES[MatmulShape.sizeOf(Integer.MAX_VALUE, owner.sizes())];
-    for (int from = 0; from < rows; from += most) {
-      multiply(x, out, from, Math.min(most, rows - from));
+    for (int from = 0; from < rows; from += STAGED_ROWS) {
+      multiply(x, out, from, Math.min(STAGED_ROWS, rows - from));
     }
   }
 
+  /// Rows of the largest piece.
+  private int most() {
+    return MatmulShape.SIZES[MatmulShape.sizeOf(Integer.MAX_VALUE, owner.sizes())];
+  }
+
+  /// Rows `from .. from + count - 1`: of each panel all pieces of rows, so that weights are read
+  /// once.
   private void multiply(MatrixProvider.Rows x, MatrixProvider.Rows out, int from, int count) {
-    int size = MatmulShape.sizeOf(count, owner.sizes());
-    int padded = MatmulShape.SIZES[size];
+    int most = most();
+    int last = count % most == 0 ? most : sizeOf(count % most);
+    int staged = (count - 1) / most * most + last;
     long rowBytes = (long) inputs * owner.format().bytes;
-    owner.source(padded * rowBytes);
+    owner.source(staged * rowBytes);
     MemorySegment destination =
-        owner.destination((long) padded * Math.min(outputs, panelOutputs) * Float.BYTES);
-    MemorySegment source = owner.source(padded * rowBytes);
+        owner.destination((long) most * Math.min(outputs, panelOutputs) * Float.BYTES);
+    MemorySegment source = owner.source(staged * rowBytes);
     for (int r = 0; r < count; r++) {
       write(x.values(), x.at() + (from + r) * x.stride(), source, r * rowBytes);
     }
-    source.asSlice(count * rowBytes, (padded - count) * rowBytes).fill((byte) 0);
+    source.asSlice(count * rowBytes, (staged - count) * rowBytes).fill((byte) 0);
     for (int p = 0; p < panels.length; p++) {
       int first = p * panelOutputs;
       int width = Math.min(panelOutputs, outputs - first);
+      MatmulShape shape = owner.shape(width, inputs);
       owner.dnn(); // this thread's team has its size
-      owner.shape(width, inputs).multiply(size, source, panels[p], destination);
-      for (int r = 0; r < count; r++) {
-        int at = out.at() + (from + r) * out.stride() + first;
-        long rowAt = (long) r * width * Float.BYTES;
-        MemorySegment.copy(destination, FLOAT, rowAt, out.values(), at, width);
+      for (int piece = 0; piece < count; piece += most) {
+        int rows = Math.min(most, count - piece);
+        int size = MatmulShape.sizeOf(rows, owner.sizes());
+        MemorySegment own = source.asSlice(piece * rowBytes);
+        shape.multiply(size, own, panels[p], destination);
+        for (int r = 0; r < rows; r++) {
+          int at = out.at() + (from + piece + r) * out.stride() + first;
+          long rowAt = (long) r * width * Float.BYTES;
+          MemorySegment.copy(destination, FLOAT, rowAt, out.values(), at, width);
+        }
       }
     }
+  }
+
+  /// Rows that `rows` are padded to, where they are no more than the largest piece has.
+  private int sizeOf(int rows) {
+    return MatmulShape.SIZES[MatmulShape.sizeOf(rows, owner.sizes())];
   }
 
   private void pack() {

@@ -23,6 +23,9 @@ final class RowCheck {
   /// Where a set has no size up to this, decoding would multiply mostly zeros.
   private static final int MOST_FOR_ONE_ROW = 64;
 
+  /// Where a set has no size from this on, prompts would read the weights too often.
+  private static final int LEAST_FOR_MANY_ROWS = 16;
+
   private final OneDnnMatrices matrices;
   private final float[][] x = new float[INPUTS.length][];
   private final MatrixProvider.Packed[] weights = new MatrixProvider.Packed[INPUTS.length];
@@ -58,15 +61,14 @@ final class RowCheck {
       float[][] own = products(0, ROWS);
       products[i] = isAlike(own, 1, ROWS - 1) && isAlike(own, 77, 3) ? own : null;
     }
-    for (int i = sizes - 1; i >= 0; i--) {
+    for (int i = 0; i < sizes && MatmulShape.SIZES[i] <= MOST_FOR_ONE_ROW; i++) {
       int set = 0;
-      for (int j = 0; j <= i; j++) {
+      for (int j = i; j < sizes; j++) {
         if (products[i] != null && Arrays.deepEquals(products[i], products[j])) {
           set |= 1 << j;
         }
       }
-      int least = Integer.numberOfTrailingZeros(set);
-      if (set != 0 && MatmulShape.SIZES[least] <= MOST_FOR_ONE_ROW) {
+      if (MatmulShape.SIZES[MatmulShape.sizeOf(ROWS, set)] >= LEAST_FOR_MANY_ROWS) {
         return set;
       }
     }

@@ -103,6 +103,27 @@ class OneDnnMatricesTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(Format.class)
+  void multiply_inSmallPieces_isTheSameAsInLargeOnes(Format format) {
+    try (MatrixProvider provider = open(format, Long.MAX_VALUE)) {
+      float[] w = random(OUTPUTS * INPUTS, 8);
+      float[] x = random(530 * INPUTS, 9);
+      float[] large = new float[530 * OUTPUTS];
+      packed(provider, w).multiply(rows(x, 0, INPUTS), rows(large, 0, OUTPUTS), 530);
+      OneDnnMatrices matrices = (OneDnnMatrices) provider;
+      int agreed = matrices.sizes();
+      for (int size = 0; size < MatmulShape.SIZES.length; size++) {
+        if ((agreed >> size & 1) != 0) {
+          matrices.useSizes(1 << size);
+          float[] small = new float[530 * OUTPUTS];
+          packed(provider, w).multiply(rows(x, 0, INPUTS), rows(small, 0, OUTPUTS), 530);
+          assertThat(small).isEqualTo(large);
+        }
+      }
+    }
+  }
+
   @Test
   void packed_beyondTheBudget_leavesTheMatrixAlone() {
     long bytes = 4L * OUTPUTS * INPUTS;
