@@ -71,12 +71,21 @@ final class CudaNetworks implements AutoCloseable {
         && waits.rows() == rows
         && products.areFew(of, in, rows)
         && of.get(0).weight().type() == TensorType.BF16
-        && of.stream().noneMatch(p -> p.out().pointer() == waits.in().pointer())) {
+        && !writes(of, waits.in())) {
       norm = null;
       return waits;
     }
     flushNorm();
     return null;
+  }
+
+  private static boolean writes(List<Product> products, CudaBuffer buffer) {
+    for (Product product : products) {
+      if (product.out().pointer() == buffer.pointer()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void flushNorm() {
