@@ -114,6 +114,8 @@ class ProductsTest {
   void linear_longRows_sameBitsAsAlone() {
     sameBitsAsAlone(TensorType.Q8_0, 4096, 70, 14);
     sameBitsAsAlone(TensorType.BF16, 2055, 141, 9);
+    sameBitsAsAlone(TensorType.Q4_K, 4352, 70, 14);
+    sameBitsAsAlone(TensorType.Q6_K, 4352, 70, 14);
   }
 
   private void sameBitsAsAlone(TensorType type, int columns, int outputs, int rows) {
@@ -226,6 +228,46 @@ class ProductsTest {
         }
       }
     }
+  }
+
+  /// Gate and up projection read the same rows in different orders of K.
+  @Test
+  void feedForward_gateOfOtherFormat_equalsReferenceAndIsIndependentOfBatch() {
+    FeedForward ffn =
+        new FeedForward(
+            small(TensorType.Q4_K, 0, 2),
+            small(TensorType.Q6_K, 208, 208),
+            linear(TensorType.F16, 50, 75),
+            Activation.SILU);
+    HostBuffer in = normal(9, 256);
+    HostBuffer expected = HostBuffer.allocate(9, 50);
+    HostBuffer actual = HostBuffer.allocate(9, 50);
+    reference.feedForward(ffn, in, expected, 9);
+    backends.get(2).feedForward(ffn, in, actual, 9);
+    assertClose(actual, expected, 1e-3);
+    HostBuffer one = HostBuffer.allocate(1, 256);
+    HostBuffer alone = HostBuffer.allocate(1, 50);
+    for (int r = 0; r < 9; r++) {
+      System.arraycopy(in.values(), r * 256, one.values(), 0, 256);
+      backends.get(0).feedForward(ffn, one, alone, 1);
+      for (int i = 0; i < 50; i++) {
+        Seeds.same("row " + r, i, alone.values()[i], actual.values()[r * 50 + i]);
+      }
+    }
+  }
+
+  /// 75 outputs of 256 inputs, random codes, scales that keep results near 1.
+  private Linear small(TensorType type, int scaleAt, int otherScaleAt) {
+    Tensor tensor = RandomWeights.of(type, 75, 256, random);
+    MemorySegment memory = Arena.ofAuto().allocate(75 * tensor.rowBytes(), 64);
+    memory.copyFrom(tensor.data());
+    short scale = Float.floatToFloat16(0.0002f);
+    for (long at = 0; at < memory.byteSize(); at += tensor.rowBytes()) {
+      memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, at + scaleAt, scale);
+      memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, at + otherScaleAt, scale);
+    }
+    Tensor scaled = new Tensor(tensor.name(), type, tensor.shape(), memory);
+    return new Linear(HostWeight.of(scaled), normal(1, 75));
   }
 
   @Test
