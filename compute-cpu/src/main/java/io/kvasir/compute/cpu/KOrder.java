@@ -1,11 +1,7 @@
 package io.kvasir.compute.cpu;
 
-import static io.kvasir.compute.cpu.Lanes.F;
-
 import io.kvasir.compute.quant.TensorType;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// The order in which products with weights of a packed format go through K where it is not 0, 1,
@@ -29,20 +25,17 @@ abstract sealed class KOrder {
   /// Floats that they become.
   static final int WIDTH = 272;
 
-  private static final int STEPS = BLOCK / 16;
-  private static final VectorMask<Float> UPPER = Lanes.upper(8);
-  private static final VectorShuffle<Float> EVEN = VectorShuffle.fromOp(F, i -> i % 8 * 2);
-  private static final VectorShuffle<Float> ODD = VectorShuffle.fromOp(F, i -> i % 8 * 2 + 1);
-
   private final RowKernel kernel;
   private final PanelDecoders.Decoder decoder;
   private final int[] columns = new int[BLOCK];
+  private final float[] factors = new float[BLOCK];
 
   private KOrder(RowKernel kernel, PanelDecoders.Decoder decoder) {
     this.kernel = kernel;
     this.decoder = decoder;
     for (int i = 0; i < BLOCK; i++) {
       columns[i] = column(i / 16, i % 16);
+      factors[i] = Math.scalb(1f, -8 * (i / 16 % 4));
     }
   }
 
@@ -58,8 +51,8 @@ abstract sealed class KOrder {
   /// The column of a block that `lane` multiplies in `step`.
   abstract int column(int step, int lane);
 
-  /// The last vector of a block, from the sums of its 16 times 16 columns.
-  abstract FloatVector offsets(FloatVector sums);
+  /// Makes the last vector of a block, at `to[at ..]`, of the sums of its 16 times 16 columns there.
+  abstract void offsets(float[] to, int at);
 
   RowKernel kernel() {
     return kernel;
@@ -74,26 +67,28 @@ abstract sealed class KOrder {
     return columns / BLOCK * WIDTH;
   }
 
-  /// Arranges the row `x[at ..]` at `to[toAt ..]`.
+  /// Arranges the row `x[at ..]` at `to[toAt ..]`. Scalar on purpose: it takes a few microseconds,
+  /// and runs so rarely that vector code would long be interpreted.
   void arrange(float[] x, int at, int count, float[] to, int toAt) {
     int target = toAt;
     for (int b = at; b < at + count; b += BLOCK) {
-      for (int s = 0; s < STEPS; s += 4) {
-        step(x, b, s, 1f, to, target);
-        step(x, b, s + 1, 0x1p-8f, to, target);
-        step(x, b, s + 2, 0x1p-16f, to, target);
-        step(x, b, s + 3, 0x1p-24f, to, target);
+      for (int i = 0; i < BLOCK; i++) {
+        to[target + i] = x[b + columns[i]] * factors[i];
       }
-      PanelTile.sixteenSums(x, b, to, target + BLOCK);
-      offsets(FloatVector.fromArray(F, to, target + BLOCK)).intoArray(to, target + BLOCK);
+      for (int i = 0; i < 16; i++) {
+        to[target + BLOCK + i] = sum(x, b + 16 * i);
+      }
+      offsets(to, target + BLOCK);
       target += WIDTH;
     }
   }
 
-  private void step(float[] x, int block, int step, float factor, float[] to, int target) {
-    FloatVector.fromArray(F, x, block, columns, 16 * step)
-        .mul(factor)
-        .intoArray(to, target + 16 * step);
+  private static float sum(float[] x, int at) {
+    float sum = 0;
+    for (int i = at; i < at + 16; i++) {
+      sum += x[i];
+    }
+    return sum;
   }
 
   /// 64 bytes of codes are four sub-blocks of 32: low halves of 32 bytes, their high halves, and
@@ -110,9 +105,16 @@ abstract sealed class KOrder {
     }
 
     @Override
-    FloatVector offsets(FloatVector sums) {
-      FloatVector pairs = sums.rearrange(EVEN).add(sums.rearrange(ODD));
-      return FloatVector.zero(F).blend(pairs, UPPER);
+    void offsets(float[] to, int at) {
+      // From the ends to where nothing is read any more.
+      for (int i = 7; i >= 4; i--) {
+        to[at + 8 + i] = to[at + 2 * i] + to[at + 2 * i + 1];
+      }
+      for (int i = 0; i < 4; i++) {
+        to[at + i] = to[at + 2 * i] + to[at + 2 * i + 1];
+      }
+      System.arraycopy(to, at, to, at + 8, 4);
+      Arrays.fill(to, at, at + 8, 0);
     }
   }
 
@@ -129,8 +131,10 @@ abstract sealed class KOrder {
     }
 
     @Override
-    FloatVector offsets(FloatVector sums) {
-      return sums.mul(-32f);
+    void offsets(float[] to, int at) {
+      for (int i = at; i < at + 16; i++) {
+        to[i] *= -32;
+      }
     }
   }
 }
