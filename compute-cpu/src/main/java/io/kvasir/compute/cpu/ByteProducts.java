@@ -267,9 +267,10 @@ final class ByteProducts {
     }
   }
 
-  /// Channels `d .. d + 2 L - 1`, which have one weight a row. Two vectors on purpose: with four, the
-  /// compiler ran out of registers, as each access keeps what it needs to be undone, and converted
-  /// codes anew for each query. It still repeats some here: 6 conversions where 2 would do.
+  /// Channels `d .. d + 2 L - 1`, which have one weight a row. Two vectors on purpose: with four,
+  /// the compiler ran out of registers, as each access keeps what it needs to be undone, and
+  /// converted codes anew for each query. It still repeats some here: 6 conversions where 2 would
+  /// do.
   private static void addFour(TilePlace place, FewQueries q, int group, int d) {
     MemorySegment m = place.memory;
     float[] w = q.folded;

@@ -51,7 +51,8 @@ abstract sealed class KOrder {
   /// The column of a block that `lane` multiplies in `step`.
   abstract int column(int step, int lane);
 
-  /// Makes the last vector of a block, at `to[at ..]`, of the sums of its 16 times 16 columns there.
+  /// Makes the last vector of a block, at `to[at ..]`, of the sums of its 16 times 16 columns
+  /// there.
   abstract void offsets(float[] to, int at);
 
   RowKernel kernel() {
