@@ -142,8 +142,13 @@ final class PlantedBugsTest {
         new Bug(
             "kept rows of two heads share a page",
             "PrunedPages.java",
-            "firstPage[at] = pages;",
+            "firstPage[at] = pages.count();",
             "firstPage[at] = 0;"),
+        new Bug(
+            "pages of one block lie over each other",
+            "PagePlaces.java",
+            "used[at] += sizes[s];",
+            "used[at] += sizes[s] / 2;"),
         new Bug(
             "a fork does not hold the pages of the pruned table",
             "TablePruning.java",
