@@ -9,8 +9,7 @@ import jdk.incubator.vector.VectorSpecies;
 ///
 /// A dot product over K elements is `L` sums, lane `i` adding elements `i, i + L, i + 2L, ...` in
 /// that order with fused multiply-adds, then a tree over the lanes (see [#sum]), then the `K % L`
-/// last elements one by one; formats of a [KOrder] take the elements in another order, with one
-/// vector of offsets per 256. Every kernel computes exactly this, so results depend on the width of
+/// last elements one by one. Every kernel computes exactly this, so results depend on the width of
 /// the machine's vectors and on nothing else. `FloatVector.reduceLanes` is not used: its order of
 /// addition is not specified and differs between interpreted and compiled code.
 final class Lanes {

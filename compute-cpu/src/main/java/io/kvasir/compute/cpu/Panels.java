@@ -18,16 +18,13 @@ final class Panels {
   private final Packing packing = new Packing();
   private final PackedRows inputs = new PackedRows();
 
-  private final Workspace[] workspaces;
-
-  Panels(KernelPool pool, Workspace[] workspaces) {
+  Panels(KernelPool pool) {
     this.pool = pool;
-    this.workspaces = workspaces;
   }
 
   /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
   void pack(Product p) {
-    inputs.reserve(p.rows + PanelTile.ROWS, p.width);
+    inputs.reserve(p.rows + PanelTile.ROWS, p.columns);
     packing.product = p;
     int tiles = (p.rows + PanelTile.ROWS - 1) / PanelTile.ROWS;
     if ((long) p.rows * p.columns > SERIAL_FLOATS) {
@@ -86,8 +83,8 @@ final class Panels {
   }
 
   private void block(Product p, Outputs outputs, Workspace space) {
-    space.panel.reserve(outputs.count + PanelTile.OUTPUTS, p.width);
-    PanelDecoders.Decoder direct = p.order == null ? PanelDecoders.find(p.type) : p.order.decoder();
+    space.panel.reserve(outputs.count + PanelTile.OUTPUTS, p.columns);
+    PanelDecoders.Decoder direct = PanelDecoders.find(p.type);
     if (direct != null && p.columns % L == 0) {
       decode(p, outputs, direct, space);
     } else {
@@ -98,7 +95,7 @@ final class Panels {
 
   private static void decode(
       Product p, Outputs outputs, PanelDecoders.Decoder decoder, Workspace space) {
-    long tileBytes = PackedRows.tileBytes(PanelTile.OUTPUTS, p.width);
+    long tileBytes = PackedRows.tileBytes(PanelTile.OUTPUTS, p.columns);
     outputs.source.weights = p.weights;
     for (int i = 0; i < outputs.count; i += PanelTile.OUTPUTS) {
       for (int row = 0; row < PanelTile.OUTPUTS; row++) {
@@ -130,11 +127,11 @@ final class Panels {
       int rows = PanelTile.tileRows(r, p.rows);
       tile.multiply(
           inputs.memory(),
-          PackedRows.tileBytes(r, p.width),
+          PackedRows.tileBytes(r, p.columns),
           rows,
           space.panel.memory(),
           tiles,
-          p.width / L);
+          p.columns / L);
       for (int i = r; i < Math.min(r + rows, p.rows); i++) {
         store(p, i, outputs, space, (i - r) * PanelTile.OUTPUTS, rows * PanelTile.OUTPUTS);
       }
@@ -174,22 +171,11 @@ final class Panels {
       Product p = product;
       int first = part * PanelTile.ROWS;
       int rows = PanelTile.tileRows(first, p.rows);
-      long tileAt = PackedRows.tileBytes(first, p.width);
+      long tileAt = PackedRows.tileBytes(first, p.columns);
       for (int r = 0; r < rows; r++) {
         // Rows beyond the last repeat it; their results are dropped.
         int row = Math.min(first + r, p.rows - 1);
-        put(p, p.xAt + row * p.xStride, tileAt, r, rows, worker);
-      }
-    }
-
-    private void put(Product p, int at, long tileAt, int row, int rows, int worker) {
-      KOrder order = p.order;
-      if (order == null) {
-        inputs.put(p.x, at, p.columns, tileAt, row, rows);
-      } else {
-        float[] arranged = workspaces[worker].weights(p.width);
-        order.arrange(p.x, at, p.columns, arranged, 0);
-        inputs.put(arranged, 0, p.width, tileAt, row, rows);
+        inputs.put(p.x, p.xAt + row * p.xStride, p.columns, tileAt, r, rows);
       }
     }
   }

@@ -32,15 +32,6 @@ final class Product {
   /// One addend per output, or null.
   float @Nullable [] bias;
 
-  /// The order of K, or null where it is the usual one; [Products] sets it, with the row below.
-  @Nullable KOrder order;
-
-  /// Floats of a row as products read it: [#columns], or what the order makes of them.
-  int width;
-
-  /// One or two rows of `x` in the order of K, side by side.
-  float[] arranged = NO_VALUES;
-
   float biasOf(int output) {
     return bias == null ? 0 : bias[output];
   }

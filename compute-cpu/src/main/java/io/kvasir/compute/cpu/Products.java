@@ -22,19 +22,20 @@ final class Products {
   private final Panels panels;
   private final Single single = new Single();
   private final Gated gated = new Gated();
-  private float[] arranged = {};
 
   Products(KernelPool pool, Workspace[] workspaces) {
     this.pool = pool;
     this.workspaces = workspaces;
-    panels = new Panels(pool, workspaces);
+    panels = new Panels(pool);
   }
 
   /// `out = W x + b` for all rows.
   void multiply(Product p) {
     single.product = p;
     single.step = step(p);
-    prepare(p);
+    if (inPanels(p)) {
+      panels.pack(p);
+    }
     pool.run(single, parts(p, single.step));
   }
 
@@ -45,42 +46,10 @@ final class Products {
     gated.up = up;
     gated.activation = activation;
     gated.step = step(up);
-    gated.isMultiplied = gate != null && order(gate) != order(up);
-    if (gate != null && gated.isMultiplied) {
-      // The two read the same rows in different orders.
-      multiply(gate);
-      multiply(up);
-    } else {
-      prepare(up);
-      if (gate != null) {
-        gate.order = up.order;
-        gate.width = up.width;
-        gate.arranged = up.arranged;
-      }
+    if (inPanels(up)) {
+      panels.pack(up);
     }
     pool.run(gated, parts(up, gated.step));
-  }
-
-  private static @Nullable KOrder order(Product p) {
-    return PanelTile.SUPPORTED ? KOrder.of(p.type) : null;
-  }
-
-  /// Brings the rows of `x` into the form that [#range] reads.
-  private void prepare(Product p) {
-    KOrder order = order(p);
-    p.order = order;
-    p.width = order == null ? p.columns : KOrder.width(p.columns);
-    if (inPanels(p)) {
-      panels.pack(p);
-    } else if (order != null) {
-      if (arranged.length < p.rows * p.width) {
-        arranged = new float[p.rows * p.width];
-      }
-      for (int r = 0; r < p.rows; r++) {
-        order.arrange(p.x, p.xAt + r * p.xStride, p.columns, arranged, r * p.width);
-      }
-      p.arranged = arranged;
-    }
   }
 
   private static boolean inPanels(Product p) {
@@ -106,10 +75,6 @@ final class Products {
     Workspace space = workspaces[worker];
     if (inPanels(p)) {
       panels.multiply(p, from, to, space);
-      return;
-    }
-    if (p.order != null) {
-      p.order.kernel().multiply(p, from, to, space.lanes);
       return;
     }
     RowKernel kernel = Kernels.row(p.type);
@@ -174,18 +139,13 @@ final class Products {
     private Activation activation = Activation.SILU;
     private int step;
 
-    /// Whether only the activation is left to do.
-    private boolean isMultiplied;
-
     @Override
     public void run(int part, int worker) {
       int from = part * step;
       int to = Math.min(up.outputs, from + step);
-      if (!isMultiplied) {
-        range(up, from, to, worker);
-        if (gate != null) {
-          range(gate, from, to, worker);
-        }
+      range(up, from, to, worker);
+      if (gate != null) {
+        range(gate, from, to, worker);
       }
       Product inner = gate == null ? up : gate;
       for (int r = 0; r < up.rows; r++) {

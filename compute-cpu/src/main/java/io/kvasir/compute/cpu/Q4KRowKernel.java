@@ -9,6 +9,8 @@ import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.LongVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
@@ -18,7 +20,8 @@ import jdk.incubator.vector.VectorSpecies;
 /// high halves the next 32.
 ///
 /// `d sc q` has at most 21 significant bits, so only the subtraction rounds, as in a fused
-/// multiply-add. 144 bytes moved per 256 weights. Machines with 16 lanes use [Q4KWideKernel].
+/// multiply-add. With 16 lanes the sixteen possible weights of 32 are one vector that codes look
+/// up. 144 bytes moved per 256 weights.
 final class Q4KRowKernel implements RowKernel {
   private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
   private static final ValueLayout.OfShort HALF =
@@ -34,6 +37,9 @@ final class Q4KRowKernel implements RowKernel {
   /// Where the kernel keeps scales in the scratch memory.
   private static final int AT = OWN;
 
+  private static final VectorMask<Float> MINIMUMS = Lanes.upper(8);
+  private static final FloatVector CODES = FloatVector.zero(F).addIndex(1);
+
   @Override
   public int groupSize() {
     return 2;
@@ -47,11 +53,69 @@ final class Q4KRowKernel implements RowKernel {
     long w0 = first * p.rowBytes;
     long w1 = Math.min(first + stride, last) * p.rowBytes;
     int blocks = p.columns / BLOCK;
-    narrow(w, w0, x, xAt, blocks, lanes, to);
-    narrow(w, w1, x, xAt, blocks, lanes, to + L);
+    if (L != 16) {
+      narrow(w, w0, x, xAt, blocks, lanes, to);
+      narrow(w, w1, x, xAt, blocks, lanes, to + L);
+      return;
+    }
+    FloatVector a0 = FloatVector.zero(F);
+    FloatVector a1 = a0;
+    for (int b = 0; b < blocks; b++) {
+      long at = (long) b * BYTES;
+      unpack(w, w0 + at, lanes, AT);
+      unpack(w, w1 + at, lanes, AT + 16);
+      for (int j = 0; j < 4; j++) {
+        int k = xAt + b * BLOCK + 64 * j;
+        long q = at + 16 + 32L * j;
+        int c = AT + 2 * j;
+        FloatVector v0 = FloatVector.fromArray(F, x, k);
+        FloatVector v1 = FloatVector.fromArray(F, x, k + 16);
+        FloatVector v2 = FloatVector.fromArray(F, x, k + 32);
+        FloatVector v3 = FloatVector.fromArray(F, x, k + 48);
+        IntVector t =
+            CODES
+                .fma(FloatVector.broadcast(F, lanes[c]), FloatVector.broadcast(F, lanes[c + 8]))
+                .reinterpretAsInts();
+        IntVector u =
+            CODES
+                .fma(FloatVector.broadcast(F, lanes[c + 1]), FloatVector.broadcast(F, lanes[c + 9]))
+                .reinterpretAsInts();
+        IntVector q0 = (IntVector) ByteVector.fromMemorySegment(B, w, w0 + q, LE).castShape(I, 0);
+        IntVector q1 =
+            (IntVector) ByteVector.fromMemorySegment(B, w, w0 + q + 16, LE).castShape(I, 0);
+        a0 = q0.selectFrom(t).reinterpretAsFloats().fma(v0, a0);
+        a0 = q1.selectFrom(t).reinterpretAsFloats().fma(v1, a0);
+        q0 = q0.lanewise(VectorOperators.LSHR, 4);
+        q1 = q1.lanewise(VectorOperators.LSHR, 4);
+        a0 = q0.selectFrom(u).reinterpretAsFloats().fma(v2, a0);
+        a0 = q1.selectFrom(u).reinterpretAsFloats().fma(v3, a0);
+        t =
+            CODES
+                .fma(
+                    FloatVector.broadcast(F, lanes[c + 16]),
+                    FloatVector.broadcast(F, lanes[c + 24]))
+                .reinterpretAsInts();
+        u =
+            CODES
+                .fma(
+                    FloatVector.broadcast(F, lanes[c + 17]),
+                    FloatVector.broadcast(F, lanes[c + 25]))
+                .reinterpretAsInts();
+        q0 = (IntVector) ByteVector.fromMemorySegment(B, w, w1 + q, LE).castShape(I, 0);
+        q1 = (IntVector) ByteVector.fromMemorySegment(B, w, w1 + q + 16, LE).castShape(I, 0);
+        a1 = q0.selectFrom(t).reinterpretAsFloats().fma(v0, a1);
+        a1 = q1.selectFrom(t).reinterpretAsFloats().fma(v1, a1);
+        q0 = q0.lanewise(VectorOperators.LSHR, 4);
+        q1 = q1.lanewise(VectorOperators.LSHR, 4);
+        a1 = q0.selectFrom(u).reinterpretAsFloats().fma(v2, a1);
+        a1 = q1.selectFrom(u).reinterpretAsFloats().fma(v3, a1);
+      }
+    }
+    a0.intoArray(lanes, to);
+    a1.intoArray(lanes, to + L);
   }
 
-  /// One row; its codes are converted.
+  /// One row with fewer lanes: codes are converted.
   private static void narrow(
       MemorySegment w, long rowAt, float[] x, int xAt, int blocks, float[] lanes, int to) {
     FloatVector a = FloatVector.zero(F);
@@ -80,6 +144,18 @@ final class Q4KRowKernel implements RowKernel {
     int high = w.get(INT, at + 12);
     long scales = scales(w.get(INT, at + 4), high);
     long minimums = minimums(w.get(INT, at + 8), high);
+    if (L == 16) {
+      IntVector both =
+          (IntVector)
+              LongVector.broadcast(LongVector.SPECIES_128, scales)
+                  .withLane(1, minimums)
+                  .reinterpretAsBytes()
+                  .castShape(I, 0);
+      ((FloatVector) both.convert(VectorOperators.I2F, 0))
+          .mul(FloatVector.broadcast(F, d).blend(m, MINIMUMS))
+          .intoArray(target, to);
+      return;
+    }
     for (int i = 0; i < 8; i++) {
       target[to + i] = d * (scales >>> 8 * i & 63);
       target[to + 8 + i] = m * (minimums >>> 8 * i & 63);

@@ -62,6 +62,75 @@ final class Q6KRowKernel implements RowKernel {
         c1.mul(-32 * d1).intoArray(lanes, AT + 48 + i);
       }
       for (int half = 0; half < 2; half++) {
+        if (L == 16) {
+          long qh = at + 128 + 32L * half;
+          IntVector g0 =
+              (IntVector) ByteVector.fromMemorySegment(B, w, w0 + qh, LE).castShape(I, 0);
+          IntVector g1 =
+              (IntVector) ByteVector.fromMemorySegment(B, w, w1 + qh, LE).castShape(I, 0);
+          IntVector h0 =
+              (IntVector) ByteVector.fromMemorySegment(B, w, w0 + qh + 16, LE).castShape(I, 0);
+          IntVector h1 =
+              (IntVector) ByteVector.fromMemorySegment(B, w, w1 + qh + 16, LE).castShape(I, 0);
+          for (int plane = 0; plane < 4; plane++) {
+            int k = xAt + b * BLOCK + 128 * half + 32 * plane;
+            long ql = at + 64L * half + 32L * (plane & 1);
+            int c = AT + 8 * half + 2 * plane;
+            IntVector q0 =
+                (IntVector) ByteVector.fromMemorySegment(B, w, w0 + ql, LE).castShape(I, 0);
+            IntVector q1 =
+                (IntVector) ByteVector.fromMemorySegment(B, w, w1 + ql, LE).castShape(I, 0);
+            IntVector r0 =
+                (IntVector) ByteVector.fromMemorySegment(B, w, w0 + ql + 16, LE).castShape(I, 0);
+            IntVector r1 =
+                (IntVector) ByteVector.fromMemorySegment(B, w, w1 + ql + 16, LE).castShape(I, 0);
+            q0 =
+                q0.lanewise(VectorOperators.LSHR, 4 * (plane >> 1))
+                    .and(15)
+                    .or(g0.and(3).lanewise(VectorOperators.LSHL, 4));
+            q1 =
+                q1.lanewise(VectorOperators.LSHR, 4 * (plane >> 1))
+                    .and(15)
+                    .or(g1.and(3).lanewise(VectorOperators.LSHL, 4));
+            r0 =
+                r0.lanewise(VectorOperators.LSHR, 4 * (plane >> 1))
+                    .and(15)
+                    .or(h0.and(3).lanewise(VectorOperators.LSHL, 4));
+            r1 =
+                r1.lanewise(VectorOperators.LSHR, 4 * (plane >> 1))
+                    .and(15)
+                    .or(h1.and(3).lanewise(VectorOperators.LSHL, 4));
+            g0 = g0.lanewise(VectorOperators.LSHR, 2);
+            g1 = g1.lanewise(VectorOperators.LSHR, 2);
+            h0 = h0.lanewise(VectorOperators.LSHR, 2);
+            h1 = h1.lanewise(VectorOperators.LSHR, 2);
+            FloatVector v = FloatVector.fromArray(F, x, k);
+            FloatVector f0 = (FloatVector) q0.convert(VectorOperators.I2F, 0);
+            FloatVector f1 = (FloatVector) q1.convert(VectorOperators.I2F, 0);
+            a0 =
+                f0.fma(FloatVector.broadcast(F, lanes[c]), FloatVector.broadcast(F, lanes[c + 16]))
+                    .fma(v, a0);
+            a1 =
+                f1.fma(
+                        FloatVector.broadcast(F, lanes[c + 32]),
+                        FloatVector.broadcast(F, lanes[c + 48]))
+                    .fma(v, a1);
+            v = FloatVector.fromArray(F, x, k + 16);
+            f0 = (FloatVector) r0.convert(VectorOperators.I2F, 0);
+            f1 = (FloatVector) r1.convert(VectorOperators.I2F, 0);
+            a0 =
+                f0.fma(
+                        FloatVector.broadcast(F, lanes[c + 1]),
+                        FloatVector.broadcast(F, lanes[c + 17]))
+                    .fma(v, a0);
+            a1 =
+                f1.fma(
+                        FloatVector.broadcast(F, lanes[c + 33]),
+                        FloatVector.broadcast(F, lanes[c + 49]))
+                    .fma(v, a1);
+          }
+          continue;
+        }
         for (int plane = 0; plane < 4; plane++) {
           for (int i = 0; i < 32; i += L) {
             long ql = at + 64L * half + 32L * (plane & 1) + i;

@@ -6,7 +6,7 @@ import static io.kvasir.compute.cpu.Lanes.L;
 ///
 /// Kernels decode a weight to f32 exactly as its `WeightCodec` does and sum in the order of
 /// [Lanes], so their results equal to the bit those of decoding first and using a [DotTile] or a
-/// [PanelTile]. Those of a [KOrder] sum in its order and agree with its panels.
+/// [PanelTile].
 ///
 /// A group of weight rows has one accumulator each and shares the loads of `x`. The rows of a group
 /// are far from each other, so that going from group to group each is a long stream of its own,
