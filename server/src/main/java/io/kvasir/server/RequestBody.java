@@ -28,16 +28,14 @@ final class RequestBody {
       throw new ApiException(400, "the request has no body; send a JSON object");
     }
     BodyBudget budget = request.context().get(BodyBudget.class).orElseThrow();
-    int taken = 0;
-    try {
+    try (BodyBudget.Share share = budget.open()) {
       // Not closed: that would read what is left of the body, however much that is.
       InputStream in = request.content().inputStream();
       ByteArrayOutputStream body = new ByteArrayOutputStream(PIECE);
       byte[] piece = new byte[PIECE];
       for (int count = read(in, piece); count >= 0; count = read(in, piece)) {
-        budget.take(count);
-        taken += count;
-        if (taken > limit) {
+        take(share, count, response);
+        if (share.taken() > limit) {
           throw tooLarge(response, limit);
         }
         body.write(piece, 0, count);
@@ -46,8 +44,16 @@ final class RequestBody {
     } catch (Unreadable e) {
       response.header(HeaderNames.CONNECTION, "close");
       throw e.answer;
-    } finally {
-      budget.giveBack(taken);
+    }
+  }
+
+  /// A body that is refused is not read on, so the connection ends.
+  private static void take(BodyBudget.Share share, int count, ServerResponse response) {
+    try {
+      share.take(count);
+    } catch (ApiException e) {
+      response.header(HeaderNames.CONNECTION, "close");
+      throw e;
     }
   }
 
