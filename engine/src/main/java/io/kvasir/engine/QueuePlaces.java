@@ -30,7 +30,7 @@ final class QueuePlaces {
   synchronized void take(String tenant, long lastWaitSeconds) {
     int own = taken.getOrDefault(tenant, 0);
     if (total >= limit && (own >= few || total >= 2L * limit)) {
-      throw new QueueFullException(total, Math.clamp(lastWaitSeconds, 1, 60));
+      throw new QueueFullException(limit, Math.clamp(lastWaitSeconds, 1, 60));
     }
     taken.put(tenant, own + 1);
     total++;

@@ -114,20 +114,8 @@ final class StreamedRows implements AutoCloseable {
 
   /// Products of the same rows, which [Product#joins] says can be computed together.
   void multiply(List<Product> products, Rows in, int rows) {
-    int size = size(rows);
     int columns = products.get(0).weight().columns();
-    long from = imageRoom(image, size, columns);
-    Imaged wanted = new Imaged(in.pointer(), rows, columns);
-    if (imagedAt != launch.launches() || !wanted.equals(imaged)) {
-      launch
-          .of(imaging[size])
-          .pointer(in.pointer())
-          .number(in.stride())
-          .number(columns)
-          .pointer(from)
-          .early()
-          .launch(rows, 256);
-    }
+    long from = imageOf(in, rows, columns);
     int tiles = 0;
     boolean keeps = true;
     for (Product product : products) {
@@ -140,21 +128,28 @@ final class StreamedRows implements AutoCloseable {
     }
   }
 
-  /// A whole gated network; what is between stays an image.
-  void feedForward(List<Product> gateAndUp, Gate gate, Product down, Rows in, int rows) {
+  /// The image of rows, made where it is not there from the launch before.
+  private long imageOf(Rows in, int rows, int columns) {
     int size = size(rows);
-    int columns = gateAndUp.get(0).weight().columns();
-    long from = imageRoom(image, size, columns);
+    long at = imageRoom(image, size, columns);
     if (imagedAt != launch.launches() || !new Imaged(in.pointer(), rows, columns).equals(imaged)) {
       launch
           .of(imaging[size])
           .pointer(in.pointer())
           .number(in.stride())
           .number(columns)
-          .pointer(from)
+          .pointer(at)
           .early()
           .launch(rows, 256);
     }
+    return at;
+  }
+
+  /// A whole gated network; what is between stays an image.
+  void feedForward(List<Product> gateAndUp, Gate gate, Product down, Rows in, int rows) {
+    int size = size(rows);
+    int columns = gateAndUp.get(0).weight().columns();
+    long from = imageOf(in, rows, columns);
     int outputs = gateAndUp.get(0).weight().rows();
     launch(gateAndUp, from, rows, (outputs + STEP - 1) / STEP, gate);
     int tiles = (down.weight().rows() + OUTPUTS - 1) / OUTPUTS;
