@@ -146,11 +146,7 @@ final class EvalCommand implements Callable<Integer> {
       throw new UsageException(
           "--facts must be at most " + RecallContext.MOST_FACTS + ", not " + facts);
     }
-    if (svg != null) {
-      // What cannot be written is better told before the work than after it; a picture of before
-      // stays until there is another.
-      Files.newByteChannel(svg, StandardOpenOption.CREATE, StandardOpenOption.WRITE).close();
-    }
+    checkPicture();
     ModelLocation location = model.locate(surroundings);
     engine.resolveAuto(location, surroundings);
     List<KvRecipe> recipes = new ArrayList<>(engine.kvFormats(KvFormat.F16));
@@ -180,6 +176,19 @@ final class EvalCommand implements Callable<Integer> {
     }
     surroundings.out().println(json ? report.json().toText() : report.text().stripTrailing());
     return Main.OK;
+  }
+
+  /// What cannot be written is better told before the work than after it. A picture of before stays
+  /// until there is another.
+  private void checkPicture() throws IOException {
+    if (svg == null) {
+      return;
+    }
+    Path folder = svg.toAbsolutePath().getParent();
+    if (folder != null && !Files.isDirectory(folder)) {
+      throw new UsageException("--svg: there is no folder '" + folder + "'");
+    }
+    Files.newByteChannel(svg, StandardOpenOption.CREATE, StandardOpenOption.WRITE).close();
   }
 
   private EvalRecall recall(Source source, Backend backend) {

@@ -2,6 +2,7 @@ package io.kvasir.cli;
 
 import io.kvasir.cli.load.LoadException;
 import io.kvasir.engine.PromptTooLongException;
+import io.kvasir.kvcache.format.LayerNumberException;
 import io.kvasir.model.UnsupportedModelException;
 import io.kvasir.model.file.ModelFormatException;
 import io.kvasir.model.hub.HubException;
@@ -32,6 +33,7 @@ final class Sentence {
       case LoadException e -> said;
       case TemplateException e -> "the chat template says: " + said;
       case PromptTooLongException e -> said;
+      case LayerNumberException e -> said;
       case NoSuchFileException e -> "there is no file '" + e.getFile() + "'";
       case AccessDeniedException e -> "no permission to use '" + e.getFile() + "'";
       case FileSystemException e -> "cannot use '" + e.getFile() + "': " + reason(e);

@@ -74,6 +74,8 @@ class EvalCommandTest {
     assertOneSentence(eval("--prune", "snapkv:1.5"), 2, "--prune", "1.5");
     assertOneSentence(eval("--kv-format", "auto:x"), 2, "--kv-format", "auto:x");
     assertOneSentence(eval("--kv-format", "auto:1"), 1, "256 bytes");
+    assertOneSentence(eval("--kv-format", "int4[99=int8]"), 1, "int4[99=int8]", "8 layers");
+    assertOneSentence(Shell.run("inspect", "--kv-format", "int4[99=int8]"), 1, "names layer 99");
     assertOneSentence(eval("--tokes", "5"), 2, "--tokes", "did you mean --tokens?");
     assertOneSentence(Shell.run("eval", "--tokens", "0"), 2, "--tokens", "0");
   }
@@ -154,7 +156,10 @@ class EvalCommandTest {
     assertOneSentence(
         Shell.run("eval", "--measure", "recall", "--context", "600"), 1, "1024", "600");
     assertOneSentence(
-        Shell.run("eval", "--svg", folder.resolve("none/a.svg").toString()), 1, "a.svg");
+        Shell.run("eval", "--svg", folder.resolve("none/a.svg").toString()),
+        2,
+        "there is no folder",
+        "none");
     assertOneSentence(Shell.run("eval", "--facts", "33"), 2, "--facts", "33");
     assertOneSentence(Shell.run("eval", "--measure", "taste"), 2, "--measure", "taste");
   }

@@ -116,9 +116,7 @@ public interface KvRecipe {
       for (Layers other : others) {
         for (int number : other.numbers()) {
           if (number >= layers || number < -layers) {
-            throw new IllegalArgumentException(
-                "cache format '%s' names layer %d, but the model caches %d layers"
-                    .formatted(name(), number, layers));
+            throw new LayerNumberException(name(), number, layers);
           }
           if (number == layer || number + layers == layer) {
             formats = other.formats();
