@@ -57,10 +57,12 @@ public final class PageSkips {
     return 0;
   }
 
-  /// Pages whose bounds have to have room before rows up to position `end - 1` are computed.
+  /// Pages whose bounds have to have room before rows up to position `end - 1` are computed. Rows
+  /// behind the last range ask for no more than it does.
   public int marginPages(int end) {
     boolean any = !ranges.isEmpty() && ranges.getFirst().from() < end;
-    return any ? Math.max(0, pages(end - 1) - 2) : 0;
+    int last = any ? Math.min(end, ranges.getLast().to()) : 0;
+    return any ? Math.max(0, pages(last - 1) - 2) : 0;
   }
 
   /// Pages up to that of a position, its own included.

@@ -20,22 +20,34 @@ final class BlockNeeds {
   private final int stepTokens;
   private final int contextTokens;
   private final PageBounds bounds;
+  private final ScorePlaces scores;
 
   BlockNeeds(KvLayout layout, int stepTokens, int contextTokens) {
     this.layout = layout;
     this.stepTokens = stepTokens;
     this.contextTokens = contextTokens;
     this.bounds = new PageBounds(layout);
+    this.scores = new ScorePlaces(layout);
   }
 
   /// Blocks of the margin that a sequence needs to compute its rows up to position `end - 1`.
   int margin(Sequence sequence, int end) {
-    PageSkips skips = sequence.plan().skips();
+    PrunePlan plan = sequence.plan();
+    if (plan.next() != null && plan.isScored()) {
+      int scored = Math.min(end, plan.nextPosition());
+      return scores.base(plan) + scores.blocks(sequence.table().pruned(), scored);
+    }
+    PageSkips skips = plan.skips();
     return skips == null ? 0 : bounds.blocks(skips.marginPages(end));
   }
 
   private long margin(Request request, long tokens) {
-    return request.prune().skipsPages() ? bounds.blocks(PageSkips.pages((int) tokens)) : 0;
+    PruneOptions options = request.prune();
+    if (options.skipsPages()) {
+      return bounds.blocks(PageSkips.pages((int) tokens));
+    }
+    boolean scored = options.drops() && options.pruner().needs().given() == PruneNeeds.Given.LINEAR;
+    return scored ? scores.blocks(null, (int) Math.min(tokens, request.prompt().length)) : 0;
   }
 
   /// Blocks that a waiting request needs soon after its start.
@@ -96,17 +108,18 @@ final class BlockNeeds {
     }
     long apart = whilePruned(request, tokens);
     if (apart * layout.blockBytes() > KvCache.STAGE_BYTES) {
-      return blocks(tokens) + apart;
+      return blocks(tokens) + apart + margin(request, tokens);
     }
     long read = repeats(options) ? Math.min(contextTokens, tokens + RepeatPass.CHUNK) : tokens;
-    return blocks(read) + besidesPruned(layout);
+    return blocks(read) + besidesPruned(layout) + margin(request, tokens);
   }
 
   /// Blocks that a sequence of full length needs, however it is pruned or read.
   static long whole(KvLayout layout, int contextTokens, int stepTokens) {
     PageBounds bounds = new PageBounds(layout);
     long margin = bounds.fit() ? bounds.blocks(PageSkips.pages(contextTokens)) : 0;
-    return layout.blocksFor(contextTokens, stepTokens) + Math.max(margin, besidesPruned(layout));
+    long pruned = besidesPruned(layout) + new ScorePlaces(layout).blocks(null, contextTokens);
+    return layout.blocksFor(contextTokens, stepTokens) + Math.max(margin, pruned);
   }
 
   /// Blocks that pruning takes beside those of all rows: pages that are not full, the last blocks

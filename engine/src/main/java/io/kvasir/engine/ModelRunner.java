@@ -67,6 +67,9 @@ final class ModelRunner {
       return result;
     }
     transformer.forward(metadata, tokens, wantsMeans ? means : null);
+    if (watched) {
+      observer.computed(metadata);
+    }
     scorePrompts();
     chooseAll();
     return result;

@@ -3,7 +3,6 @@ package io.kvasir.engine;
 import io.kvasir.compute.PageSkips;
 import java.util.Arrays;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// What was pruned of a conversation in its earlier turns. A turn whose prompt begins with the same
 /// tokens goes on with what is left of them, and prunes them again alike where their cache has been
@@ -12,13 +11,8 @@ import org.jspecify.annotations.Nullable;
 /// @param tokens those before the last event and before the end of the last range
 /// @param events in order of position
 /// @param skipped rows that left out pages, in order of position
-/// @param scores what was learned of these tokens' rows while they were computed, or null
 @SuppressWarnings("ArrayRecordComponent") // never handed out for writing
-record PruneHistory(
-    int[] tokens,
-    List<PruneEvent> events,
-    List<PageSkips.Range> skipped,
-    @Nullable RowScores scores) {
+record PruneHistory(int[] tokens, List<PruneEvent> events, List<PageSkips.Range> skipped) {
 
   PruneHistory {
     events = List.copyOf(events);

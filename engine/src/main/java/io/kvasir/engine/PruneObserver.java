@@ -6,6 +6,7 @@ import io.kvasir.compute.AttentionSpec;
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.Buffer;
 import io.kvasir.kvcache.prune.LinearScorer;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -15,11 +16,22 @@ final class PruneObserver implements AttentionObserver {
   private final Backend backend;
   private final List<PrunedLayer> layers;
   private final @Nullable LinearScorer scorer;
+  private final MarginScores margins;
   private float[] hidden = new float[0];
+
+  /// Of the batch's rows, `[rows, width]`.
+  private float[] scores = new float[0];
+
   private Batch batch = new Batch();
 
-  PruneObserver(Backend backend, List<PrunedLayer> layers, @Nullable LinearScorer scorer) {
+  /// @param margins keeps what the scorer says of rows
+  PruneObserver(
+      Backend backend,
+      List<PrunedLayer> layers,
+      MarginScores margins,
+      @Nullable LinearScorer scorer) {
     this.backend = backend;
+    this.margins = margins;
     this.layers = layers;
     this.scorer = scorer;
   }
@@ -27,6 +39,9 @@ final class PruneObserver implements AttentionObserver {
   /// Whether anything of the batch has to be seen.
   boolean watch(Batch next) {
     batch = next;
+    if (scorer != null && scores.length < next.tokens() * margins.places().width()) {
+      scores = new float[next.tokens() * margins.places().width()];
+    }
     for (int i = 0; i < next.size(); i++) {
       Sequence sequence = next.sequence(i);
       int end = sequence.table().length() + next.count(i);
@@ -61,22 +76,34 @@ final class PruneObserver implements AttentionObserver {
         }
       }
       if (scorer != null && plan.wantsScores()) {
-        RowScores scores = plan.scores(layers.size());
-        for (int position = from; position < end; position++) {
-          score(scorer, scores, layer, position, in, first + position - from);
+        for (int row = first; row < first + end - from; row++) {
+          score(scorer, layer, in, row);
         }
       }
     }
   }
 
-  private void score(
-      LinearScorer linear, RowScores scores, int layer, int position, Buffer in, int row) {
+  private void score(LinearScorer linear, int layer, Buffer in, int row) {
     if (hidden.length < in.columns()) {
       hidden = new float[in.columns()];
     }
     backend.read(in, row, hidden, 0);
-    for (int head = 0; head < linear.heads(); head++) {
-      scores.set(layer, head, linear.heads(), position, linear.score(layer, head, hidden, 0));
+    ScorePlaces places = margins.places();
+    for (int head = 0; head < places.heads(layer); head++) {
+      scores[row * places.width() + places.unit(layer, head)] =
+          linear.score(layer, head, hidden, 0);
+    }
+  }
+
+  /// The batch has been computed: its rows' scores are kept with its sequences.
+  void computed(AttentionMetadata metadata) {
+    for (int i = 0; scorer != null && i < batch.size(); i++) {
+      Sequence sequence = batch.sequence(i);
+      if (sequence.plan().wantsScores()) {
+        int from = metadata.firstRow(i) * margins.places().width();
+        int to = from + batch.count(i) * margins.places().width();
+        margins.write(sequence.table(), sequence.plan(), Arrays.copyOfRange(scores, from, to));
+      }
     }
   }
 }

@@ -29,16 +29,11 @@ final class PrunePlan {
   private int done;
   private boolean behindPast;
   private @Nullable QueryRows queries;
-  private @Nullable RowScores scores;
   private long removedRows;
 
   /// @param history of the request's session, where its prompt goes on behind it
   PrunePlan(@Nullable PruneHistory history, PruneOptions options, int promptLength) {
     this.past = history == null ? List.of() : history.events();
-    this.scores =
-        history == null || history.scores() == null
-            ? null
-            : history.scores().copy(history.prunedEnd());
     this.options = options;
     this.promptLength = promptLength;
     this.interval = options.drops() ? options.pruner().interval() : 0;
@@ -79,7 +74,6 @@ final class PrunePlan {
       skips.forgetBounds();
     }
     queries = null;
-    scores = null;
     removedRows = 0;
   }
 
@@ -106,7 +100,7 @@ final class PrunePlan {
   }
 
   /// Where the last pruning was; 0 for none yet.
-  private int lastPosition() {
+  int lastPosition() {
     PruneEvent last = done == 0 ? null : event(done - 1);
     return last == null ? 0 : last.position();
   }
@@ -157,11 +151,21 @@ final class PrunePlan {
     return next != null && needs(next).given() == PruneNeeds.Given.LINEAR;
   }
 
-  RowScores scores(int layers) {
-    if (scores == null) {
-      scores = new RowScores(layers);
+  /// Whether rows were ranked by scores of hidden states, which a later turn may want of those that
+  /// stayed.
+  boolean wasScored() {
+    for (int i = 0; i < done; i++) {
+      PruneEvent event = event(i);
+      if (event != null && needs(event).given() == PruneNeeds.Given.LINEAR) {
+        return true;
+      }
     }
-    return scores;
+    return false;
+  }
+
+  /// Whether scores stand in the table's margin.
+  boolean isScored() {
+    return wantsScores() || wasScored();
   }
 
   /// The next event has happened.
@@ -206,10 +210,6 @@ final class PrunePlan {
     }
     int prunedEnd = events.isEmpty() ? 0 : events.getLast().position();
     int end = Math.max(prunedEnd, skipped.isEmpty() ? 0 : skipped.getLast().to());
-    return new PruneHistory(
-        Arrays.copyOf(tokens, end),
-        events,
-        skipped,
-        scores == null ? null : scores.copy(prunedEnd));
+    return new PruneHistory(Arrays.copyOf(tokens, end), events, skipped);
   }
 }

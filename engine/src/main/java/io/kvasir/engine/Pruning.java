@@ -32,6 +32,7 @@ final class Pruning {
   private final TableRows rows;
   private final RepeatPass repeat;
   private final PruneObserver observer;
+  private final MarginScores margins;
   private final PruneLimits limits;
 
   /// @param metadata of the layout, for passes of its own
@@ -49,7 +50,8 @@ final class Pruning {
     this.rows = new TableRows(cache.storage(), metadata);
     this.repeat =
         new RepeatPass(cache, transformer, backend, metadata, layers, limits.contextTokens());
-    this.observer = new PruneObserver(backend, layers, scorer);
+    this.margins = new MarginScores(cache);
+    this.observer = new PruneObserver(backend, layers, margins, scorer);
   }
 
   PruneObserver observer() {
@@ -68,13 +70,14 @@ final class Pruning {
     PruneScope scope = limits.scope(event, cache.layout());
     if (scope.isEmpty()) {
       plan.passed(0);
+      dropUnwanted(sequence);
       return Reservation.Granted.GRANTED;
     }
     RowScores given = null;
     PruneNeeds needs = event.options().pruner().needs();
     switch (needs.given()) {
       case NOTHING -> {}
-      case LINEAR -> given = plan.scores(layers.size());
+      case LINEAR -> given = margins.read(sequence.table(), plan);
       case REPEAT -> {
         given = new RowScores(layers.size());
         Reservation lack = repeat.score(sequence.table(), sequence.tokens(), given);
@@ -105,18 +108,55 @@ final class Pruning {
       }
     }
     int[][][] kept = Selection.select(scope, pruner.budgets(), positions, scores);
-    long removed = removed(positions, kept, scope.tokens());
-    Reservation answer = Reservation.Granted.GRANTED;
-    if (removed > 0) {
-      answer = cache.prune(table, new KeptTokens(scope.tokens(), kept));
-    }
-    if (answer instanceof Reservation.Granted) {
-      sequence.plan().passed(removed);
-    }
-    return answer;
+    return drop(sequence, new KeptTokens(scope.tokens(), kept), removed(positions, kept, scope));
   }
 
-  private static long removed(int[][][] positions, int[][][] kept, int tokens) {
+  private Reservation drop(Sequence sequence, KeptTokens kept, long removed) {
+    PrunePlan plan = sequence.plan();
+    BlockTable table = sequence.table();
+    if (removed > 0) {
+      RowScores stored = plan.isScored() ? margins.read(table, plan) : null;
+      if (cache.prune(table, kept) instanceof Reservation.Insufficient lack) {
+        return lack;
+      }
+      if (stored != null) {
+        margins.replace(table, plan, stored);
+      }
+    }
+    plan.passed(removed);
+    dropUnwanted(sequence);
+    return Reservation.Granted.GRANTED;
+  }
+
+  /// A sequence without a session is asked once: nobody wants its scores afterwards.
+  private void dropUnwanted(Sequence sequence) {
+    PrunePlan plan = sequence.plan();
+    if (plan.isScored() && plan.next() == null && sequence.request().session() == null) {
+      cache.dropMargin(sequence.table());
+    }
+  }
+
+  /// Keeps of an ended sequence's margin what the next turn of its session needs.
+  void rest(Sequence sequence) {
+    PrunePlan plan = sequence.plan();
+    if (plan.wasScored()) {
+      margins.cut(sequence.table(), plan, plan.lastPosition());
+    } else {
+      cache.dropMargin(sequence.table());
+    }
+  }
+
+  /// Blocks of a sequence's margin that it has not had before are its own now.
+  ///
+  /// @param had how many it had
+  void grown(Sequence sequence, int had) {
+    if (sequence.plan().isScored()) {
+      margins.clear(sequence.table(), sequence.plan(), had);
+    }
+  }
+
+  private static long removed(int[][][] positions, int[][][] kept, PruneScope scope) {
+    int tokens = scope.tokens();
     long removed = 0;
     for (int layer = 0; layer < kept.length; layer++) {
       for (int head = 0; head < kept[layer].length; head++) {

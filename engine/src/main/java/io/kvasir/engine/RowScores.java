@@ -2,7 +2,7 @@ package io.kvasir.engine;
 
 import java.util.Arrays;
 
-/// A score per layer, kv head and position that is computed while the model runs.
+/// A score per layer, kv head and position, for as long as one pruning takes.
 final class RowScores {
   /// What stands where nothing was computed: rather kept than lost.
   private static final float UNKNOWN = Float.POSITIVE_INFINITY;
@@ -11,21 +11,6 @@ final class RowScores {
 
   RowScores(int layers) {
     scores = new float[layers][][];
-  }
-
-  /// An independent copy of the scores before `end`.
-  RowScores copy(int end) {
-    RowScores copy = new RowScores(scores.length);
-    for (int layer = 0; layer < scores.length; layer++) {
-      float[][] heads = scores[layer];
-      if (heads != null) {
-        copy.scores[layer] = new float[heads.length][];
-        for (int head = 0; head < heads.length; head++) {
-          copy.scores[layer][head] = Arrays.copyOf(heads[head], Math.min(end, heads[head].length));
-        }
-      }
-    }
-    return copy;
   }
 
   void set(int layer, int head, int heads, int position, float score) {

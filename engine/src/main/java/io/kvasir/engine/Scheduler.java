@@ -176,8 +176,12 @@ final class Scheduler {
     BlockTable table = sequence.table();
     Reservation room = cache.reserve(table, tokens);
     int margin = needs.margin(sequence, table.length() + tokens);
-    if (margin > 0 && room instanceof Reservation.Granted) {
+    int had = table.marginBlocks();
+    if (margin > had && room instanceof Reservation.Granted) {
       room = cache.reserveMargin(table, margin);
+      if (pruning != null) {
+        pruning.grown(sequence, had);
+      }
     }
     if (room instanceof Reservation.Insufficient lack) {
       makeRoom(lack);
@@ -549,7 +553,9 @@ final class Scheduler {
         session.idle();
       }
     } else {
-      cache.dropMargin(sequence.table());
+      if (pruning != null) {
+        pruning.rest(sequence);
+      }
       sessions.keep(session, sequence.table(), sequence.computedTokens());
       session.remember(sequence.plan().history(sequence.tokens(), sequence.table().length()));
     }

@@ -138,7 +138,7 @@ public final class Session implements AutoCloseable {
 
   /// Blocks the session holds while no request uses it.
   int heldBlocks() {
-    return table == null ? 0 : table.blockCount();
+    return table == null ? 0 : table.blockCount() + table.marginBlocks();
   }
 
   /// Ends a request that leaves nothing behind.

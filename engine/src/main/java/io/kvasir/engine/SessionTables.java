@@ -2,6 +2,7 @@ package io.kvasir.engine;
 
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
+import io.kvasir.kvcache.Reservation;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -42,13 +43,17 @@ final class SessionTables {
     List.copyOf(idle).forEach(this::forget);
   }
 
-  /// Makes `fork` hold what `source` holds. Where there is no room for the copy of a partly filled
-  /// block it starts empty and finds what is cached when it is used.
+  /// Makes `fork` hold what `source` holds. Where there is no room for copies of partly filled
+  /// blocks and of the margin it starts empty and finds what is cached when it is used.
   Session fork(Session source, Session fork) {
     source.checkIdle();
     BlockTable held = source.table();
     if (held != null && cache.fork(held) instanceof KvCache.Forked.Table(BlockTable table)) {
-      keep(fork, table, source.tokens());
+      if (cache.copyMargin(held, table) instanceof Reservation.Granted) {
+        keep(fork, table, source.tokens());
+      } else {
+        cache.release(table);
+      }
     }
     fork.remember(source.history());
     return fork;

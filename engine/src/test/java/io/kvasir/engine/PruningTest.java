@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.ReferenceBackend;
+import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.kvcache.format.KvRecipe;
 import io.kvasir.kvcache.prune.LinearScorer;
@@ -281,6 +282,37 @@ final class PruningTest {
       engine.verify();
     }
     assertThat(lost).isEqualTo(kept);
+  }
+
+  /// What a policy has learned of rows while they were computed goes with forks, and is cache
+  /// memory as long as someone may want it.
+  @Test
+  void scores_ofAConversation_areCacheMemoryThatForksTakeAlong() throws InterruptedException {
+    int[] second = asked(prompt(6, PROMPT), 1);
+    try (Backend backend = new ReferenceBackend();
+        Engine engine = open(backend, CONFIG);
+        Session plain = engine.openSession();
+        Session session = engine.openSession()) {
+      drain(engine.submit(request(prompt(6, PROMPT), 3, "kvzap:0.7")));
+      assertThat(engine.cacheStats().heldBlocks()).isZero();
+      drain(engine.submit(in(plain, request(prompt(6, PROMPT), 1, "random:0.7"))));
+      int unscored = engine.cacheStats().heldBlocks();
+      drain(engine.submit(in(session, request(prompt(6, PROMPT), 1, "kvzap:0.7"))));
+      int scored = engine.cacheStats().heldBlocks() - unscored;
+      assertThat(session.heldBlocks()).isEqualTo(scored);
+      BlockTable table = Objects.requireNonNull(session.table());
+      assertThat(table.marginBlocks()).isEqualTo(1);
+      assertThat(table.blockCount()).isEqualTo(scored - 1);
+      try (Session fork = session.fork()) {
+        Request again = request(second, 6, "kvzap:0.8");
+        List<String> answer = drain(engine.submit(in(session, again)));
+        TokenStream ofFork = engine.submit(in(fork, again));
+        assertThat(drain(ofFork)).isEqualTo(answer);
+        assertThat(ofFork.outcome().cachedTokens()).isEqualTo(PROMPT);
+        assertThat(answer).isNotEqualTo(drain(engine.submit(again.withPrune(PruneOptions.NONE))));
+      }
+      engine.verify();
+    }
   }
 
   @Test

@@ -197,7 +197,7 @@ public final class KvCache implements AutoCloseable {
   }
 
   /// Gives a table blocks beside those of positions, for what whoever reads it keeps of its rows.
-  /// It has them until [#dropMargin] or its end; forks begin without.
+  /// It has them until [#dropMargin] or its end; forks begin without, see [#copyMargin].
   ///
   /// @param blocks how many it should have at least
   public Reservation reserveMargin(BlockTable table, int blocks) {
@@ -212,12 +212,27 @@ public final class KvCache implements AutoCloseable {
     return Reservation.Granted.GRANTED;
   }
 
-  /// Frees the blocks of [#reserveMargin].
-  public void dropMargin(BlockTable table) {
+  /// Gives `fork` a copy of the margin of `source`. All or nothing.
+  public Reservation copyMargin(BlockTable source, BlockTable fork) {
+    checkLive(source);
+    Reservation room = reserveMargin(fork, source.marginBlocks());
+    for (int i = 0; room instanceof Reservation.Granted && i < source.marginBlocks(); i++) {
+      storage.copy(source.marginBlock(i), fork.marginBlock(i));
+    }
+    return room;
+  }
+
+  /// Frees the blocks of [#reserveMargin] but the first `kept`.
+  public void dropMargin(BlockTable table, int kept) {
     checkOwner();
-    while (table.marginBlocks() > 0) {
+    while (table.marginBlocks() > kept) {
       pool.free(table.removeMargin());
     }
+  }
+
+  /// Frees all blocks of [#reserveMargin].
+  public void dropMargin(BlockTable table) {
+    dropMargin(table, 0);
   }
 
   boolean makeRoom(int wanted) {
