@@ -4,6 +4,7 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.kvasir.compute.cpu {
   requires transitive io.kvasir.compute;
+  requires io.kvasir.compute.x86;
   requires java.management;
   requires jdk.incubator.vector;
   requires jdk.management;

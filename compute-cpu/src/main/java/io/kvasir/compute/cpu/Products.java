@@ -11,6 +11,12 @@ import org.jspecify.annotations.Nullable;
 final class Products {
   private static final int ROW_KERNEL_ROWS = 2;
 
+  /// Rows up to which decoding weights anew for each four rows is no slower than decoding them to
+  /// memory once.
+  private static final int MACHINE_ROWS = Integer.getInteger("kvasir.machineRows", 64);
+
+  private final boolean usesMachineCode = !Boolean.getBoolean("kvasir.noMachine");
+
   /// Bytes of decoded weights that a part works on; they stay in the L2 cache.
   private static final int BLOCK_BYTES = 256 << 10;
 
@@ -20,6 +26,7 @@ final class Products {
   private final KernelPool pool;
   private final Workspace[] workspaces;
   private final Panels panels;
+  private final MachineProducts machine;
   private final Single single = new Single();
   private final Gated gated = new Gated();
 
@@ -27,15 +34,14 @@ final class Products {
     this.pool = pool;
     this.workspaces = workspaces;
     panels = new Panels(pool);
+    machine = new MachineProducts(pool);
   }
 
   /// `out = W x + b` for all rows.
   void multiply(Product p) {
     single.product = p;
     single.step = step(p);
-    if (inPanels(p)) {
-      panels.pack(p);
-    }
+    pack(p);
     pool.run(single, parts(p, single.step));
   }
 
@@ -46,10 +52,23 @@ final class Products {
     gated.up = up;
     gated.activation = activation;
     gated.step = step(up);
-    if (inPanels(up)) {
-      panels.pack(up);
+    pack(up);
+    if (gate != null && isMachine(gate) != isMachine(up)) {
+      pack(gate);
     }
     pool.run(gated, parts(up, gated.step));
+  }
+
+  private void pack(Product p) {
+    if (isMachine(p)) {
+      machine.pack(p);
+    } else if (inPanels(p)) {
+      panels.pack(p);
+    }
+  }
+
+  private boolean isMachine(Product p) {
+    return usesMachineCode && p.rows <= MACHINE_ROWS && MachineProducts.takes(p);
   }
 
   private static boolean inPanels(Product p) {
@@ -73,6 +92,10 @@ final class Products {
   /// Outputs `from .. to - 1` of all rows.
   private void range(Product p, int from, int to, int worker) {
     Workspace space = workspaces[worker];
+    if (isMachine(p)) {
+      machine.multiply(p, from, to, space.call());
+      return;
+    }
     if (inPanels(p)) {
       panels.multiply(p, from, to, space);
       return;

@@ -1,5 +1,8 @@
 package io.kvasir.compute.cpu;
 
+import io.kvasir.compute.x86.RowCall;
+import org.jspecify.annotations.Nullable;
+
 /// Scratch memory of one thread of the pool; arrays grow to the largest need and stay.
 final class Workspace {
   /// Elements that elementwise functions work on at a time, small enough to stay in the L1 cache.
@@ -15,7 +18,16 @@ final class Workspace {
 
   final float[] lanes = new float[RowKernel.SCRATCH];
   final float[] stripe = new float[STRIPE];
+  private @Nullable RowCall call;
   private float[] weights = {};
+
+  /// The argument of machine code.
+  RowCall call() {
+    if (call == null) {
+      call = new RowCall();
+    }
+    return call;
+  }
 
   /// At least `size` floats for decoded weights.
   float[] weights(int size) {

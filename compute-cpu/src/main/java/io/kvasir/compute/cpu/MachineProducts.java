@@ -1,0 +1,123 @@
+package io.kvasir.compute.cpu;
+
+import static io.kvasir.compute.cpu.Lanes.L;
+
+import io.kvasir.compute.x86.RowCall;
+import io.kvasir.compute.x86.RowProducts;
+import org.jspecify.annotations.Nullable;
+
+/// Products in machine code ([RowProducts]), with the bits of a [RowKernel].
+///
+/// The rows of `x` are packed in tiles of four once per product. Weights are read where they lie,
+/// once for a tile: from memory for the first one, for the others from the L2 cache.
+final class MachineProducts {
+  private static final int TILE = RowProducts.MOST_ROWS;
+
+  /// Bytes of weights that stay in the L2 cache from tile to tile.
+  private static final int BLOCK_BYTES = 256 << 10;
+
+  private static final long SERIAL_FLOATS = 32 << 10;
+
+  private final KernelPool pool;
+  private final Packing packing = new Packing();
+  private final PackedRows inputs = new PackedRows();
+
+  MachineProducts(KernelPool pool) {
+    this.pool = pool;
+  }
+
+  /// Whether a product can be computed.
+  static boolean takes(Product p) {
+    RowProducts kernel = kernel(p);
+    return kernel != null && kernel.takes(p.columns) && p.weights.isNative();
+  }
+
+  private static @Nullable RowProducts kernel(Product p) {
+    return L == PackedRows.MACHINE_LANES ? RowProducts.of(p.type) : null;
+  }
+
+  /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
+  void pack(Product p) {
+    inputs.reserve(p.rows, p.columns);
+    packing.product = p;
+    int tiles = (p.rows + TILE - 1) / TILE;
+    if ((long) p.rows * p.columns > SERIAL_FLOATS) {
+      pool.run(packing, tiles);
+    } else {
+      for (int tile = 0; tile < tiles; tile++) {
+        packing.run(tile, 0);
+      }
+    }
+  }
+
+  /// Outputs `from .. to - 1` of all rows.
+  void multiply(Product p, int from, int to, RowCall call) {
+    RowProducts kernel = kernel(p);
+    if (kernel == null) {
+      throw new IllegalArgumentException("no machine code multiplies " + p.type);
+    }
+    int block = p.rows <= TILE ? to - from : Math.max(TILE, (int) (BLOCK_BYTES / p.rowBytes));
+    for (int o = from; o < to; o += block) {
+      int end = Math.min(o + block, to);
+      for (int r = 0; r < p.rows; r += TILE) {
+        int rows = Math.min(TILE, p.rows - r);
+        long x = inputs.memory().address() + PackedRows.tileBytes(r, p.columns);
+        call.inputs(x, rows, p.columns);
+        tile(kernel, p, r, o, end, call);
+      }
+    }
+  }
+
+  /// A tile of rows of `x`. The weight rows of a group are far from each other, see [RowKernel].
+  private static void tile(RowProducts kernel, Product p, int row, int from, int to, RowCall call) {
+    int size = kernel.groupSize(call.rows());
+    int far = (to - from) / size;
+    groups(kernel, p, row, from, size, far, 1, far, call);
+    int rest = from + size * far;
+    groups(kernel, p, row, rest, to - rest, 1, 1, 1, call);
+  }
+
+  /// Output `i` of group `g` is `from + g * step + i * stride`.
+  private static void groups(
+      RowProducts kernel,
+      Product p,
+      int row,
+      int from,
+      int size,
+      int stride,
+      int step,
+      int count,
+      RowCall call) {
+    if (size == 0 || count == 0) {
+      return;
+    }
+    long weights = p.weights.address() + from * p.rowBytes;
+    kernel.multiply(call, size, weights, stride * p.rowBytes, step * p.rowBytes, count);
+    int index = 0;
+    for (int g = 0; g < count; g++) {
+      for (int r = row; r < row + call.rows(); r++) {
+        int to = p.outAt + r * p.outStride;
+        for (int i = 0; i < size; i++) {
+          int output = from + g * step + i * stride;
+          p.out[to + output] = call.sum(index++) + p.biasOf(output);
+        }
+      }
+    }
+  }
+
+  /// Packs a tile of rows of `x` per part.
+  private final class Packing implements KernelPool.Region {
+    private Product product = new Product();
+
+    @Override
+    public void run(int part, int worker) {
+      Product p = product;
+      int first = part * TILE;
+      int rows = Math.min(TILE, p.rows - first);
+      long tileAt = PackedRows.tileBytes(first, p.columns);
+      for (int r = 0; r < rows; r++) {
+        inputs.put(p.x, p.xAt + (first + r) * p.xStride, p.columns, tileAt, r, rows);
+      }
+    }
+  }
+}

@@ -1,0 +1,402 @@
+package io.kvasir.compute.x86;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/// Writes the instructions of x86-64 that the kernels use, in the encoding of Intel's manual
+/// (Software Developer's Manual, volume 2: section 2.2 for REX, 2.7 for EVEX).
+///
+/// Vector registers are numbers `0 .. 31` of 512 bits, but where a name ends with their width.
+/// Operands are in the order of the manual: the target first. Offsets are always written in four
+/// bytes, so an instruction's length does not depend on them.
+final class Assembler {
+  private static final int MAP_0F = 1;
+  private static final int MAP_0F38 = 2;
+  private static final int MAP_0F3A = 3;
+  private static final int NO_PREFIX = 0;
+  private static final int PREFIX_66 = 1;
+  private static final int PREFIX_F3 = 2;
+
+  /// The prefix of instructions on 64-bit elements, which also have the bit W.
+  private static final int PREFIX_66_WIDE = 0x81;
+
+  private static final int BITS_128 = 0;
+  private static final int BITS_256 = 1;
+  private static final int BITS_512 = 2;
+  private static final int NO_SECOND = 0;
+
+  private byte[] code = new byte[4096];
+  private int size;
+
+  /// A place in the code that jumps go back to.
+  ///
+  /// @param at bytes from the start
+  record Label(int at) {}
+
+  byte[] code() {
+    return Arrays.copyOf(code, size);
+  }
+
+  Label here() {
+    return new Label(size);
+  }
+
+  // ---- general registers -----------------------------------------------------------------------
+
+  /// `target = source`, 64 bits.
+  void load(Register target, Memory source) {
+    rexed(true, target.ordinal(), source, 0x8b);
+  }
+
+  /// `target = source`, 64 bits.
+  void move(Register target, Register source) {
+    rexed(true, source.ordinal(), target, 0x89);
+  }
+
+  /// `target = source`, 32 bits; the upper half becomes zero.
+  void load32(Register target, Memory source) {
+    rexed(false, target.ordinal(), source, 0x8b);
+  }
+
+  /// `target = source`, 16 bits; the rest becomes zero.
+  void load16(Register target, Memory source) {
+    rexed(false, target.ordinal(), source, 0x0f, 0xb7);
+  }
+
+  /// `target = ` the address of `source`.
+  void address(Register target, Memory source) {
+    rexed(true, target.ordinal(), source, 0x8d);
+  }
+
+  /// `target += value`.
+  void add(Register target, int value) {
+    rexed(true, 0, target, 0x81);
+    int32(value);
+  }
+
+  /// `target += source`.
+  void add(Register target, Register source) {
+    rexed(true, source.ordinal(), target, 0x01);
+  }
+
+  /// `target &= value`, 32 bits; the upper half becomes zero.
+  void and32(Register target, int value) {
+    rexed(false, 4, target, 0x81);
+    int32(value);
+  }
+
+  /// `target |= source`, 32 bits; the upper half becomes zero.
+  void or32(Register target, Register source) {
+    rexed(false, source.ordinal(), target, 0x09);
+  }
+
+  /// `target = source`, 32 bits; the upper half becomes zero.
+  void move32(Register target, Register source) {
+    rexed(false, source.ordinal(), target, 0x89);
+  }
+
+  /// `target >>>= bits`, 32 bits.
+  void shiftRight32(Register target, int bits) {
+    rexed(false, 5, target, 0xc1);
+    int8(bits);
+  }
+
+  /// `target <<= bits`, 64 bits.
+  void shiftLeft(Register target, int bits) {
+    rexed(true, 4, target, 0xc1);
+    int8(bits);
+  }
+
+  /// `target |= source`, 64 bits.
+  void or(Register target, Register source) {
+    rexed(true, source.ordinal(), target, 0x09);
+  }
+
+  /// `target -= value`, which [#jumpIfNotZero] then looks at.
+  void subtract(Register target, int value) {
+    rexed(true, 5, target, 0x81);
+    int32(value);
+  }
+
+  /// Goes to `label` where the last difference was not zero.
+  void jumpIfNotZero(Label label) {
+    int8(0x0f);
+    int8(0x85);
+    int32(label.at() - (size + 4));
+  }
+
+  void push(Register register) {
+    if (register.ordinal() > 7) {
+      int8(0x41);
+    }
+    int8(0x50 + (register.ordinal() & 7));
+  }
+
+  void pop(Register register) {
+    if (register.ordinal() > 7) {
+      int8(0x41);
+    }
+    int8(0x58 + (register.ordinal() & 7));
+  }
+
+  void ret() {
+    int8(0xc3);
+  }
+
+  /// Asks for the line of `source` in all caches.
+  void prefetch(Memory source) {
+    rexed(false, 1, source, 0x0f, 0x18);
+  }
+
+  // ---- vectors ---------------------------------------------------------------------------------
+
+  /// Sixteen floats, wherever they lie.
+  void loadFloats(int target, Memory source) {
+    evex(MAP_0F, NO_PREFIX, 0x10, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  void storeFloats(Memory target, int source) {
+    evex(MAP_0F, NO_PREFIX, 0x11, BITS_512, false, source, NO_SECOND, target);
+  }
+
+  /// The lowest float.
+  void storeFloat(Memory target, int source) {
+    evex(MAP_0F, PREFIX_F3, 0x11, BITS_128, false, source, NO_SECOND, target);
+  }
+
+  /// One float in all lanes.
+  void broadcast(int target, Memory source) {
+    evex(MAP_0F38, PREFIX_66, 0x18, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  /// Sixteen signed bytes as integers.
+  void bytesToInts(int target, Memory source) {
+    evex(MAP_0F38, PREFIX_66, 0x21, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  /// Sixteen unsigned bytes as integers.
+  void unsignedBytesToInts(int target, Memory source) {
+    evex(MAP_0F38, PREFIX_66, 0x31, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  /// The sixteen bytes of a register's lowest quarter as integers.
+  void unsignedBytesToInts(int target, int source) {
+    evex(MAP_0F38, PREFIX_66, 0x31, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  /// Sixteen unsigned 16-bit numbers as integers.
+  void unsignedShortsToInts(int target, Memory source) {
+    evex(MAP_0F38, PREFIX_66, 0x33, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  /// Sixteen halves as floats.
+  void halvesToFloats(int target, Memory source) {
+    evex(MAP_0F38, PREFIX_66, 0x13, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  void intsToFloats(int target, int source) {
+    evex(MAP_0F, NO_PREFIX, 0x5b, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  void multiply(int target, int a, int b) {
+    evex(MAP_0F, NO_PREFIX, 0x59, BITS_512, false, target, a, b);
+  }
+
+  void add(int target, int a, int b) {
+    evex(MAP_0F, NO_PREFIX, 0x58, BITS_512, false, target, a, b);
+  }
+
+  void add256(int target, int a, int b) {
+    evex(MAP_0F, NO_PREFIX, 0x58, BITS_256, false, target, a, b);
+  }
+
+  void add128(int target, int a, int b) {
+    evex(MAP_0F, NO_PREFIX, 0x58, BITS_128, false, target, a, b);
+  }
+
+  /// `sum += a * b`, rounded once.
+  void multiplyAdd(int sum, int a, int b) {
+    evex(MAP_0F38, PREFIX_66, 0xb8, BITS_512, false, sum, a, b);
+  }
+
+  /// `sum += a * b`, rounded once; `b` are sixteen floats in memory.
+  void multiplyAdd(int sum, int a, Memory b) {
+    evex(MAP_0F38, PREFIX_66, 0xb8, BITS_512, false, sum, a, b);
+  }
+
+  /// `sum += a * b`, rounded once; `b` is one float in memory for all lanes.
+  void multiplyAddOne(int sum, int a, Memory b) {
+    evex(MAP_0F38, PREFIX_66, 0xb8, BITS_512, true, sum, a, b);
+  }
+
+  /// `target = a * b` with one float in memory for all lanes.
+  void multiplyOne(int target, int a, Memory b) {
+    evex(MAP_0F, NO_PREFIX, 0x59, BITS_512, true, target, a, b);
+  }
+
+  /// Lane `i` of the target is the lane of `table` that the low four bits of lane `i` of `codes`
+  /// name.
+  void lookUp(int target, int codes, int table) {
+    evex(MAP_0F38, PREFIX_66, 0x16, BITS_512, false, target, codes, table);
+  }
+
+  void and(int target, int a, int b) {
+    evex(MAP_0F, PREFIX_66, 0xdb, BITS_512, false, target, a, b);
+  }
+
+  void or(int target, int a, int b) {
+    evex(MAP_0F, PREFIX_66, 0xeb, BITS_512, false, target, a, b);
+  }
+
+  void subtractInts(int target, int a, int b) {
+    evex(MAP_0F, PREFIX_66, 0xfa, BITS_512, false, target, a, b);
+  }
+
+  /// All bits of `target` zero.
+  void zero(int target) {
+    evex(MAP_0F, PREFIX_66, 0xef, BITS_512, false, target, target, target);
+  }
+
+  /// `target |= a & b`.
+  void orAnd(int target, int a, int b) {
+    evex(MAP_0F3A, PREFIX_66, 0x25, BITS_512, false, target, a, b);
+    int8(0xf8);
+  }
+
+  /// Thirty-two bytes twice.
+  void loadTwice(int target, Memory source) {
+    evex(MAP_0F38, PREFIX_66_WIDE, 0x5b, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  void subtractBytes(int target, int a, int b) {
+    evex(MAP_0F, PREFIX_66, 0xf8, BITS_512, false, target, a, b);
+  }
+
+  /// 16-bit lanes shifted to the left, each by a number of its own.
+  void shiftLeftShorts(int target, int source, int counts) {
+    evex(MAP_0F38, PREFIX_66_WIDE, 0x12, BITS_512, false, target, source, counts);
+  }
+
+  /// 16-bit lanes shifted to the right, each by a number of its own, zeros coming in.
+  void shiftRightShorts(int target, int source, int counts) {
+    evex(MAP_0F38, PREFIX_66_WIDE, 0x10, BITS_512, false, target, source, counts);
+  }
+
+  /// `difference = a * b - difference`, rounded once; `b` is one float in memory for all lanes.
+  void multiplySubtractOne(int difference, int a, Memory b) {
+    evex(MAP_0F38, PREFIX_66, 0xba, BITS_512, true, difference, a, b);
+  }
+
+  /// The lowest 64 bits of `target` become `source`, the rest zero.
+  void moveToVector(int target, Register source) {
+    evex(MAP_0F, PREFIX_66_WIDE, 0x6e, BITS_128, false, target, NO_SECOND, source.ordinal());
+  }
+
+  /// Integers shifted to the right, zeros coming in.
+  void shiftRightInts(int target, int source, int bits) {
+    evex(MAP_0F, PREFIX_66, 0x72, BITS_512, false, 2, target, source);
+    int8(bits);
+  }
+
+  /// Integers shifted to the left.
+  void shiftLeftInts(int target, int source, int bits) {
+    evex(MAP_0F, PREFIX_66, 0x72, BITS_512, false, 6, target, source);
+    int8(bits);
+  }
+
+  /// The upper eight floats.
+  void upperHalf(int target256, int source) {
+    evex(MAP_0F3A, PREFIX_66, 0x1b, BITS_512, false, source, NO_SECOND, target256);
+    int8(1);
+  }
+
+  /// The upper four of eight floats.
+  void upperQuarter(int target128, int source256) {
+    evex(MAP_0F3A, PREFIX_66, 0x19, BITS_256, false, source256, NO_SECOND, target128);
+    int8(1);
+  }
+
+  /// Lane `i` of four is lane `order >> 2 i & 3` of the source.
+  void shuffle128(int target, int source, int order) {
+    evex(MAP_0F, NO_PREFIX, 0xc6, BITS_128, false, target, source, source);
+    int8(order);
+  }
+
+  /// Leaves the vector unit as other code expects it.
+  void vzeroupper() {
+    int8(0xc5);
+    int8(0xf8);
+    int8(0x77);
+  }
+
+  // ---- encoding --------------------------------------------------------------------------------
+
+  private void evex(
+      int map, int prefix, int opcode, int length, boolean one, int reg, int second, int rm) {
+    prefix(map, prefix, length, one, reg, second, rm >> 3 & 1, rm >> 4 & 1);
+    int8(opcode);
+    int8(0xc0 | (reg & 7) << 3 | rm & 7);
+  }
+
+  private void evex(
+      int map, int prefix, int opcode, int length, boolean one, int reg, int second, Memory rm) {
+    int index = rm.index() == null ? 0 : rm.index().ordinal();
+    prefix(map, prefix, length, one, reg, second, rm.base().ordinal() >> 3, index >> 3);
+    int8(opcode);
+    operand(reg, rm);
+  }
+
+  /// The four bytes before the opcode; registers' upper bits are stored inverted.
+  private void prefix(
+      int map, int prefix, int length, boolean one, int reg, int second, int b, int x) {
+    int8(0x62);
+    int8((~reg >> 3 & 1) << 7 | (~x & 1) << 6 | (~b & 1) << 5 | (~reg >> 4 & 1) << 4 | map);
+    int8((~second & 15) << 3 | 4 | prefix);
+    int8(length << 5 | (one ? 1 << 4 : 0) | (~second >> 4 & 1) << 3);
+  }
+
+  private void rexed(boolean wide, int reg, Memory rm, int... opcode) {
+    int index = rm.index() == null ? 0 : rm.index().ordinal();
+    rex(wide, reg, index >> 3, rm.base().ordinal() >> 3);
+    for (int b : opcode) {
+      int8(b);
+    }
+    operand(reg, rm);
+  }
+
+  private void rexed(boolean wide, int reg, Register rm, int opcode) {
+    rex(wide, reg, 0, rm.ordinal() >> 3);
+    int8(opcode);
+    int8(0xc0 | (reg & 7) << 3 | rm.ordinal() & 7);
+  }
+
+  private void rex(boolean wide, int reg, int x, int b) {
+    int8(0x40 | (wide ? 8 : 0) | reg >> 3 << 2 | x << 1 | b);
+  }
+
+  private void operand(int reg, Memory rm) {
+    @Nullable Register index = rm.index();
+    int base = rm.base().ordinal() & 7;
+    boolean sib = index != null || base == Register.RSP.ordinal();
+    int8(0x80 | (reg & 7) << 3 | (sib ? 4 : base));
+    if (sib) {
+      int scale = Integer.numberOfTrailingZeros(rm.scale());
+      int8(scale << 6 | (index == null ? 4 : index.ordinal() & 7) << 3 | base);
+    }
+    int32(rm.offset());
+  }
+
+  private void int32(int value) {
+    int8(value);
+    int8(value >> 8);
+    int8(value >> 16);
+    int8(value >> 24);
+  }
+
+  private void int8(int value) {
+    if (size == code.length) {
+      code = Arrays.copyOf(code, 2 * size);
+    }
+    code[size++] = (byte) value;
+  }
+}

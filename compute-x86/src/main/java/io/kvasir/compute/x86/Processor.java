@@ -1,0 +1,44 @@
+package io.kvasir.compute.x86;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+
+/// What the processor can do, as Linux tells in `/proc/cpuinfo`.
+///
+/// @param features names as the kernel writes them, such as `avx512f`; empty where this is no Linux
+///   or no x86-64
+public record Processor(Set<String> features) {
+  private static final Path LINUX = Path.of("/proc/cpuinfo");
+  private static final Processor THIS = read(LINUX);
+
+  public Processor {
+    features = Set.copyOf(features);
+  }
+
+  /// The processor that this program runs on.
+  public static Processor here() {
+    return THIS;
+  }
+
+  /// Whether the kernels of this package can run.
+  public boolean hasAvx512() {
+    return features.containsAll(Set.of("lm", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"));
+  }
+
+  /// Reads the features of the first processor in a file such as `/proc/cpuinfo`.
+  static Processor read(Path file) {
+    try (BufferedReader lines = Files.newBufferedReader(file)) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        if (line.startsWith("flags")) {
+          return new Processor(Set.of(line.substring(line.indexOf(':') + 1).strip().split(" +")));
+        }
+      }
+    } catch (IOException e) {
+      // Another operating system: no features are known.
+    }
+    return new Processor(Set.of());
+  }
+}

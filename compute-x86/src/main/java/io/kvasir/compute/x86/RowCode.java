@@ -1,0 +1,214 @@
+package io.kvasir.compute.x86;
+
+import static io.kvasir.compute.x86.Register.R10;
+import static io.kvasir.compute.x86.Register.R11;
+import static io.kvasir.compute.x86.Register.R12;
+import static io.kvasir.compute.x86.Register.R13;
+import static io.kvasir.compute.x86.Register.R14;
+import static io.kvasir.compute.x86.Register.R15;
+import static io.kvasir.compute.x86.Register.R8;
+import static io.kvasir.compute.x86.Register.R9;
+import static io.kvasir.compute.x86.Register.RBX;
+import static io.kvasir.compute.x86.Register.RDI;
+import static io.kvasir.compute.x86.Register.RDX;
+import static io.kvasir.compute.x86.Register.RSI;
+
+import io.kvasir.compute.x86.Assembler.Label;
+
+/// The function that multiplies groups of weight rows with a few rows of `x`.
+///
+/// A group is some weight rows at equal distances; each pair of a weight row and a row of `x` has
+/// one accumulator of sixteen lanes, lane `i` adding elements `i, i + 16, ...` in that order, and a
+/// tree over the lanes at the end. Weights are decoded once for all rows of `x`, in registers, and
+/// the lines that will be needed soon are asked for early, over the ends of rows.
+///
+/// `x` is `[vectors, inputs, 16]`; the sums come out as `[groups, inputs, outputs]`.
+final class RowCode {
+  /// Bytes between a line that is asked for and the one in use.
+  private static final int AHEAD = 1024;
+
+  private static final int LINE = 64;
+  private static final int VECTOR = 64;
+  private static final int LANES = 16;
+  private static final int REGISTERS = 32;
+
+  /// Registers that hold decoded weights, at least.
+  private static final int VALUES = 4;
+
+  /// Rows of weights as multiples of their distance: the base, an index and its scale.
+  private static final Register WEIGHTS = R8;
+
+  private static final Register X = RSI;
+  private static final Register BLOCKS = RDX;
+  private static final Register GROUPS = R14;
+  private static final Register GROUP = R15;
+  private static final Register OUT = R13;
+
+  /// Where [Constants] are.
+  static final Register TABLES = R12;
+
+  /// Registers that formats may use inside of a step.
+  static final Register FREE = Register.RAX;
+
+  static final Register FREE_TOO = Register.RCX;
+  static final Register FREE_THREE = Register.RBP;
+
+  private final RowFormat format;
+  private final int inputs;
+  private final int outputs;
+  private final int values;
+  private final Assembler code = new Assembler();
+
+  private RowCode(RowFormat format, int inputs, int outputs) {
+    this.format = format;
+    this.inputs = inputs;
+    this.outputs = outputs;
+    values = inputs == 1 ? VALUES : Math.max(VALUES, outputs);
+    int registers = inputs * outputs + values + 1 + outputs * format.kept() + format.shared();
+    if (registers > REGISTERS) {
+      throw new IllegalArgumentException(
+          "%d by %d pairs need %d registers".formatted(inputs, outputs, registers));
+    }
+  }
+
+  /// The function for `inputs` rows of `x` and groups of `outputs` rows, at most 8. Its argument is
+  /// the address of a [RowCall]'s fields.
+  static byte[] of(RowFormat format, int inputs, int outputs) {
+    RowCode rows = new RowCode(format, inputs, outputs);
+    rows.write();
+    return rows.code.code();
+  }
+
+  // ---- for formats -----------------------------------------------------------------------------
+
+  int inputs() {
+    return inputs;
+  }
+
+  /// Byte `offset` of the current block of an output's row.
+  Memory weight(int output, int offset) {
+    return switch (output) {
+      case 0 -> Memory.at(WEIGHTS, offset);
+      case 1 -> Memory.at(WEIGHTS, R9, 1, offset);
+      case 2 -> Memory.at(WEIGHTS, R9, 2, offset);
+      case 3 -> Memory.at(WEIGHTS, R10, 1, offset);
+      case 4 -> Memory.at(WEIGHTS, R9, 4, offset);
+      case 5 -> Memory.at(WEIGHTS, R11, 1, offset);
+      case 6 -> Memory.at(WEIGHTS, R10, 2, offset);
+      case 7 -> Memory.at(WEIGHTS, RBX, 1, offset);
+      default -> throw new IllegalArgumentException("a group has at most 8 rows: " + output);
+    };
+  }
+
+  /// The `i`-th register that an output keeps.
+  int kept(int output, int i) {
+    return inputs * outputs + values + 1 + output * format.kept() + i;
+  }
+
+  /// The `i`-th register that all rows share.
+  int shared(int i) {
+    return REGISTERS - 1 - i;
+  }
+
+  /// Memory of one output that keeps what registers cannot, [RowCall#SCRATCH] bytes.
+  Memory scratch(int output, int offset) {
+    return Memory.at(RDI, RowCall.SCRATCH_AT + output * RowCall.SCRATCH + offset);
+  }
+
+  // ---- the function ----------------------------------------------------------------------------
+
+  private void write() {
+    Register[] saved = {Register.RBX, Register.RBP, R12, R13, R14, R15};
+    for (Register register : saved) {
+      code.push(register);
+    }
+    code.load(TABLES, Memory.at(RDI, RowCall.TABLES));
+    code.load(GROUP, Memory.at(RDI, RowCall.WEIGHTS));
+    code.load(GROUPS, Memory.at(RDI, RowCall.GROUPS));
+    code.load(OUT, Memory.at(RDI, RowCall.OUT));
+    code.load(R9, Memory.at(RDI, RowCall.STRIDE));
+    code.address(R10, Memory.at(R9, R9, 2, 0));
+    code.address(R11, Memory.at(R9, R9, 4, 0));
+    code.address(RBX, Memory.at(R10, R9, 4, 0));
+    format.prepare(code, this);
+    Label group = code.here();
+    group();
+    code.add(OUT, inputs * outputs * Float.BYTES);
+    code.load(FREE, Memory.at(RDI, RowCall.GROUP_STEP));
+    code.add(GROUP, FREE);
+    code.subtract(GROUPS, 1);
+    code.jumpIfNotZero(group);
+    code.vzeroupper();
+    for (int i = saved.length - 1; i >= 0; i--) {
+      code.pop(saved[i]);
+    }
+    code.ret();
+  }
+
+  private void group() {
+    code.move(WEIGHTS, GROUP);
+    code.load(X, Memory.at(RDI, RowCall.X));
+    code.load(BLOCKS, Memory.at(RDI, RowCall.BLOCKS));
+    for (int i = 0; i < inputs * outputs; i++) {
+      code.zero(i);
+    }
+    Label block = code.here();
+    for (int o = 0; o < outputs; o++) {
+      for (int line = 0; line < format.blockBytes(); line += LINE) {
+        code.prefetch(weight(o, AHEAD + line));
+      }
+      format.begin(code, this, o);
+    }
+    int vectors = format.blockWeights() / LANES;
+    for (int v = 0; v < vectors; v++) {
+      step(v);
+    }
+    code.add(WEIGHTS, format.blockBytes());
+    code.add(X, vectors * inputs * VECTOR);
+    code.subtract(BLOCKS, 1);
+    code.jumpIfNotZero(block);
+    for (int i = 0; i < inputs * outputs; i++) {
+      sum(i);
+    }
+  }
+
+  private void step(int vector) {
+    int x = inputs * outputs + values;
+    if (inputs == 1) {
+      code.loadFloats(x, Memory.at(X, vector * VECTOR));
+      for (int o = 0; o < outputs; o++) {
+        format.weights(code, this, o, vector, value(o));
+        code.multiplyAdd(o, value(o), x);
+      }
+      return;
+    }
+    for (int o = 0; o < outputs; o++) {
+      format.weights(code, this, o, vector, value(o));
+    }
+    for (int r = 0; r < inputs; r++) {
+      code.loadFloats(x, Memory.at(X, (vector * inputs + r) * VECTOR));
+      for (int o = 0; o < outputs; o++) {
+        code.multiplyAdd(r * outputs + o, value(o), x);
+      }
+    }
+  }
+
+  /// The register that takes an output's weights; those of `0 .. 3` are free at a block's start.
+  int value(int output) {
+    return inputs * outputs + output % values;
+  }
+
+  /// Halves are added until one lane is left, which is stored.
+  private void sum(int accumulator) {
+    int other = inputs * outputs;
+    code.upperHalf(other, accumulator);
+    code.add256(accumulator, accumulator, other);
+    code.upperQuarter(other, accumulator);
+    code.add128(accumulator, accumulator, other);
+    code.shuffle128(other, accumulator, 0b11_10_11_10);
+    code.add128(accumulator, accumulator, other);
+    code.shuffle128(other, accumulator, 0b01_01_01_01);
+    code.add128(accumulator, accumulator, other);
+    code.storeFloat(Memory.at(OUT, accumulator * Float.BYTES), accumulator);
+  }
+}

@@ -1,0 +1,27 @@
+package io.kvasir.compute.x86;
+
+/// Writes the code that turns the weights of one number format into floats in registers: sixteen at
+/// a time, in their order, with the bits of the format's `WeightCodec`.
+interface RowFormat {
+  /// Weights in a block, a multiple of sixteen.
+  int blockWeights();
+
+  /// Bytes of a block.
+  int blockBytes();
+
+  /// Vector registers that keep something of one output's row from vector to vector.
+  int kept();
+
+  /// Vector registers that all rows share.
+  int shared();
+
+  /// What is done once, before the first block.
+  default void prepare(Assembler code, RowCode rows) {}
+
+  /// What is done at the start of a block of output `output`.
+  default void begin(Assembler code, RowCode rows, int output) {}
+
+  /// Weights `16 vector .. 16 vector + 15` of a block to register `target`. Called for all vectors
+  /// of a block in their order.
+  void weights(Assembler code, RowCode rows, int output, int vector, int target);
+}

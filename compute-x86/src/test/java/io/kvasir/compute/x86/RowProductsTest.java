@@ -1,0 +1,104 @@
+package io.kvasir.compute.x86;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.kvasir.compute.quant.TensorType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/// Every function against decoding with the codec and adding in the stated order, to the bit.
+class RowProductsTest {
+  private static final int LANES = 16;
+  private static final int COLUMNS = 768;
+  private static final int GROUPS = 3;
+  private static final float LARGEST = 64;
+
+  private final SplittableRandom random = new SplittableRandom(7);
+  private final RowCall call = new RowCall();
+
+  @ParameterizedTest
+  @EnumSource(
+      value = TensorType.class,
+      names = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K"})
+  void multiply_allShapes_hasTheBitsOfDecodingFirst(TensorType type) {
+    assumeTrue(Processor.here().hasAvx512(), "[no-avx512] machine code needs AVX-512");
+    RowProducts products = Objects.requireNonNull(RowProducts.of(type));
+    for (int rows = 1; rows <= RowProducts.MOST_ROWS; rows++) {
+      for (int group = 1; group <= products.groupSize(rows); group++) {
+        check(products, type, rows, group);
+      }
+    }
+  }
+
+  private void check(RowProducts products, TensorType type, int rows, int group) {
+    long rowBytes = type.bytes(COLUMNS);
+    MemorySegment weights = weights(type, GROUPS * group);
+    float[][] x = new float[rows][COLUMNS];
+    MemorySegment packed = Arena.ofAuto().allocate((long) rows * COLUMNS * Float.BYTES, 64);
+    for (int r = 0; r < rows; r++) {
+      for (int k = 0; k < COLUMNS; k++) {
+        x[r][k] = (float) random.nextGaussian();
+        long at = (long) (k / LANES * rows + r) * LANES + k % LANES;
+        packed.setAtIndex(ValueLayout.JAVA_FLOAT, at, x[r][k]);
+      }
+    }
+    call.inputs(packed.address(), rows, COLUMNS);
+    products.multiply(call, group, weights.address(), GROUPS * rowBytes, rowBytes, GROUPS);
+
+    float[] w = new float[COLUMNS];
+    for (int o = 0; o < GROUPS * group; o++) {
+      type.codec().decode(weights, o * rowBytes, w, 0, COLUMNS);
+      for (int r = 0; r < rows; r++) {
+        int at = (o % GROUPS * rows + r) * group + o / GROUPS;
+        assertThat(call.sum(at))
+            .as("%s, %d rows, output %d of groups of %d", type, rows, o, group)
+            .isEqualTo(dot(w, x[r]));
+      }
+    }
+  }
+
+  /// The order of additions that all kernels have: sixteen lanes, then halves.
+  private static float dot(float[] w, float[] x) {
+    float[] lanes = new float[LANES];
+    for (int k = 0; k < w.length; k++) {
+      lanes[k % LANES] = Math.fma(w[k], x[k], lanes[k % LANES]);
+    }
+    for (int half = LANES / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; i++) {
+        lanes[i] += lanes[i + half];
+      }
+    }
+    return lanes[0];
+  }
+
+  /// Random bytes, drawn again until they decode to moderate numbers, off any alignment.
+  private MemorySegment weights(TensorType type, int rows) {
+    long bytes = rows * type.bytes(COLUMNS);
+    MemorySegment memory = Arena.ofAuto().allocate(bytes + 2, 64).asSlice(2, bytes);
+    float[] values = new float[type.blockElements()];
+    for (long at = 0; at < bytes; at += type.blockBytes()) {
+      do {
+        for (long i = 0; i < type.blockBytes(); i++) {
+          memory.set(ValueLayout.JAVA_BYTE, at + i, (byte) random.nextInt());
+        }
+        type.codec().decode(memory, at, values, 0, values.length);
+      } while (!moderate(values));
+    }
+    return memory;
+  }
+
+  private static boolean moderate(float[] values) {
+    for (float value : values) {
+      if (!(Math.abs(value) <= LARGEST)) {
+        return false;
+      }
+    }
+    return true;
+  }
+}
