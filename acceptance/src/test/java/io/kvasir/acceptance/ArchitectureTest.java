@@ -48,7 +48,10 @@ class ArchitectureTest {
         .definedBy("io.kvasir.compute", "io.kvasir.compute.quant..")
         .layer("backends")
         .definedBy(
-            "io.kvasir.compute.cpu..", "io.kvasir.compute.cuda..", "io.kvasir.compute.onednn..")
+            "io.kvasir.compute.cpu..",
+            "io.kvasir.compute.cuda..",
+            "io.kvasir.compute.onednn..",
+            "io.kvasir.compute.x86..")
         .layer("model")
         .definedBy("io.kvasir.model..")
         .layer("engine")
@@ -117,7 +120,11 @@ class ArchitectureTest {
   @Test
   void nativeCalls_stayInNativeBackends() {
     noClasses()
-        .that(resideOutsideOfPackages("io.kvasir.compute.cuda..", "io.kvasir.compute.onednn.."))
+        .that(
+            resideOutsideOfPackages(
+                "io.kvasir.compute.cuda..",
+                "io.kvasir.compute.onednn..",
+                "io.kvasir.compute.x86.."))
         .and()
         // docs/decisions/0003: the launcher's descriptor is put back with dup2.
         .haveNameNotMatching("io\\.kvasir\\.cli\\.StandardError.*")

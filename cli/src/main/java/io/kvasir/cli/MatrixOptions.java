@@ -1,6 +1,7 @@
 package io.kvasir.cli;
 
 import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.cpu.KernelCode;
 import io.kvasir.compute.onednn.OneDnnMatrices;
 import io.kvasir.model.plan.Sizes;
 import java.nio.file.InvalidPathException;
@@ -17,10 +18,11 @@ final class MatrixOptions {
       names = "--matmul",
       paramLabel = "NAME[:DIR]",
       description =
-          "vector, the kernels in Java on the weights where they lie (default), or onednn-bf16 or "
-              + "onednn-f32, a library that scripts/onednn.sh gets, with copies of the weights: "
-              + "faster prompts, slower decoding.")
-  private String matmul = "vector";
+          "machine, kernels in machine code on the weights where they lie, where the processor has "
+              + "AVX-512 (default); vector, kernels in Java only, with the same bits; or "
+              + "onednn-bf16 or onednn-f32, a library that scripts/onednn.sh gets, with copies of "
+              + "the weights: faster prompts, slower decoding.")
+  private String matmul = "machine";
 
   @Option(
       names = "--matmul-memory",
@@ -30,11 +32,11 @@ final class MatrixOptions {
 
   /// The processor with what was chosen.
   CpuBackend backend(int threads, Surroundings surroundings) {
-    if (matmul.equals("vector")) {
+    if (matmul.equals("machine") || matmul.equals("vector")) {
       if (memory != null) {
         throw new UsageException("--matmul-memory belongs to --matmul onednn-bf16 or onednn-f32");
       }
-      return new CpuBackend(threads);
+      return new CpuBackend(threads, null, KernelCode.valueOf(matmul.toUpperCase(Locale.ROOT)));
     }
     int colon = matmul.indexOf(':');
     String name = colon < 0 ? matmul : matmul.substring(0, colon);
@@ -54,7 +56,7 @@ final class MatrixOptions {
       }
     }
     throw new UsageException(
-        "there is no --matmul '" + name + "'; choose vector, onednn-bf16 or onednn-f32");
+        "there is no --matmul '" + name + "'; choose machine, vector, onednn-bf16 or onednn-f32");
   }
 
   private Path folder(int colon, Surroundings surroundings) {

@@ -36,6 +36,7 @@ import org.jspecify.annotations.Nullable;
 public final class CpuBackend implements Backend {
   private final KernelPool pool;
   private final @Nullable MatrixProvider provider;
+  private final boolean usesMachineCode;
   private final Products products;
   private final CpuAttention attention;
   private final Elementwise elementwise;
@@ -57,18 +58,28 @@ public final class CpuBackend implements Backend {
   ///   the kernels here
   /// @throws IllegalArgumentException where that is less than one thread
   public CpuBackend(int threads, @Nullable MatrixProvider provider) {
+    this(threads, provider, KernelCode.MACHINE);
+  }
+
+  /// @param threads threads that compute, the caller's included
+  /// @param provider what multiplies the matrices that it takes, closed with the backend; null for
+  ///   the kernels here
+  /// @param code what kernels are written in
+  /// @throws IllegalArgumentException where that is less than one thread
+  public CpuBackend(int threads, @Nullable MatrixProvider provider, KernelCode code) {
     if (threads < 1) {
       throw new IllegalArgumentException("a backend needs at least one thread: " + threads);
     }
     PerformanceCliff.checkVectors();
     this.provider = provider;
+    usesMachineCode = code == KernelCode.MACHINE && MachineProducts.SUPPORTED;
     // A provider has threads of its own, which need the cores as soon as a region ends.
     pool = new KernelPool(threads, provider == null);
     Workspace[] workspaces = new Workspace[threads];
     for (int i = 0; i < threads; i++) {
       workspaces[i] = new Workspace();
     }
-    products = new Products(pool, workspaces);
+    products = new Products(pool, workspaces, code);
     attention = new CpuAttention(pool);
     elementwise = new Elementwise(pool, workspaces);
   }
@@ -86,9 +97,10 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String description() {
-    return "cpu: %d-bit vectors, %d threads, %d cores%s%s"
+    return "cpu: %d-bit vectors%s, %d threads, %d cores%s%s"
         .formatted(
             Lanes.bits(),
+            usesMachineCode ? ", machine code" : "",
             pool.threads(),
             Runtime.getRuntime().availableProcessors(),
             provider == null ? "" : ", matrices by " + provider.description(),

@@ -2,6 +2,7 @@ package io.kvasir.compute.cpu;
 
 import static io.kvasir.compute.cpu.Lanes.L;
 
+import io.kvasir.compute.x86.Processor;
 import io.kvasir.compute.x86.RowCall;
 import io.kvasir.compute.x86.RowProducts;
 import org.jspecify.annotations.Nullable;
@@ -11,6 +12,10 @@ import org.jspecify.annotations.Nullable;
 /// The rows of `x` are packed in tiles of four once per product. Weights are read where they lie,
 /// once for a tile: from memory for the first one, for the others from the L2 cache.
 final class MachineProducts {
+  /// Whether this machine runs the code, and vectors of the Vector API are as long as its vectors,
+  /// so that sums have the same order.
+  static final boolean SUPPORTED = L == 16 && Processor.here().hasAvx512();
+
   private static final int TILE = RowProducts.MOST_ROWS;
 
   /// Bytes of weights that stay in the L2 cache from tile to tile.
@@ -33,7 +38,7 @@ final class MachineProducts {
   }
 
   private static @Nullable RowProducts kernel(Product p) {
-    return L == PackedRows.MACHINE_LANES ? RowProducts.of(p.type) : null;
+    return SUPPORTED ? RowProducts.of(p.type) : null;
   }
 
   /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.

@@ -13,9 +13,6 @@ import jdk.incubator.vector.FloatVector;
 ///
 /// Memory grows to the largest need and stays. Tiles may be packed by different threads.
 final class PackedRows {
-  /// Lanes of the vectors of machine code.
-  static final int MACHINE_LANES = 16;
-
   private static final int VECTOR = L * Float.BYTES;
   private static final long CACHE_LINE = 64;
 

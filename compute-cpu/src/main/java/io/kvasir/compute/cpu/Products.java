@@ -13,9 +13,9 @@ final class Products {
 
   /// Rows up to which decoding weights anew for each four rows is no slower than decoding them to
   /// memory once.
-  private static final int MACHINE_ROWS = Integer.getInteger("kvasir.machineRows", 64);
+  private static final int MACHINE_ROWS = 64;
 
-  private final boolean usesMachineCode = !Boolean.getBoolean("kvasir.noMachine");
+  private final boolean usesMachineCode;
 
   /// Bytes of decoded weights that a part works on; they stay in the L2 cache.
   private static final int BLOCK_BYTES = 256 << 10;
@@ -30,7 +30,8 @@ final class Products {
   private final Single single = new Single();
   private final Gated gated = new Gated();
 
-  Products(KernelPool pool, Workspace[] workspaces) {
+  Products(KernelPool pool, Workspace[] workspaces, KernelCode code) {
+    usesMachineCode = code == KernelCode.MACHINE;
     this.pool = pool;
     this.workspaces = workspaces;
     panels = new Panels(pool);

@@ -33,7 +33,11 @@ class ProductsTest {
   private final SplittableRandom random = new SplittableRandom(Seeds.seed(11));
   private final ReferenceBackend reference = new ReferenceBackend();
   private final List<CpuBackend> backends =
-      List.of(new CpuBackend(1), new CpuBackend(2), new CpuBackend(3));
+      List.of(
+          new CpuBackend(1),
+          new CpuBackend(2),
+          new CpuBackend(3),
+          new CpuBackend(2, null, KernelCode.VECTOR));
 
   @AfterEach
   void close() {
@@ -113,6 +117,7 @@ class ProductsTest {
   @Test
   void linear_longRows_sameBitsAsAlone() {
     sameBitsAsAlone(TensorType.Q8_0, 4096, 70, 14);
+    sameBitsAsAlone(TensorType.Q4_0, 4096, 70, 67);
     sameBitsAsAlone(TensorType.BF16, 2055, 141, 9);
     sameBitsAsAlone(TensorType.Q4_K, 4352, 70, 14);
     sameBitsAsAlone(TensorType.Q6_K, 4352, 70, 14);
@@ -124,6 +129,9 @@ class ProductsTest {
     HostBuffer in = normal(rows, columns);
     HostBuffer together = HostBuffer.allocate(rows, outputs);
     backends.get(1).linear(linear, in, together, rows);
+    HostBuffer inVectors = HostBuffer.allocate(rows, outputs);
+    backends.get(3).linear(linear, in, inVectors, rows);
+    assertThat(inVectors.values()).isEqualTo(together.values());
     HostBuffer one = HostBuffer.allocate(1, columns);
     HostBuffer alone = HostBuffer.allocate(1, outputs);
     for (int r = 0; r < rows; r++) {

@@ -45,27 +45,27 @@ final class Assembler {
 
   /// `target = source`, 64 bits.
   void load(Register target, Memory source) {
-    rexed(true, target.ordinal(), source, 0x8b);
+    rexed(true, target.number, source, 0x8b);
   }
 
   /// `target = source`, 64 bits.
   void move(Register target, Register source) {
-    rexed(true, source.ordinal(), target, 0x89);
+    rexed(true, source.number, target, 0x89);
   }
 
   /// `target = source`, 32 bits; the upper half becomes zero.
   void load32(Register target, Memory source) {
-    rexed(false, target.ordinal(), source, 0x8b);
+    rexed(false, target.number, source, 0x8b);
   }
 
   /// `target = source`, 16 bits; the rest becomes zero.
   void load16(Register target, Memory source) {
-    rexed(false, target.ordinal(), source, 0x0f, 0xb7);
+    rexed(false, target.number, source, 0x0f, 0xb7);
   }
 
   /// `target = ` the address of `source`.
   void address(Register target, Memory source) {
-    rexed(true, target.ordinal(), source, 0x8d);
+    rexed(true, target.number, source, 0x8d);
   }
 
   /// `target += value`.
@@ -76,7 +76,7 @@ final class Assembler {
 
   /// `target += source`.
   void add(Register target, Register source) {
-    rexed(true, source.ordinal(), target, 0x01);
+    rexed(true, source.number, target, 0x01);
   }
 
   /// `target &= value`, 32 bits; the upper half becomes zero.
@@ -87,12 +87,12 @@ final class Assembler {
 
   /// `target |= source`, 32 bits; the upper half becomes zero.
   void or32(Register target, Register source) {
-    rexed(false, source.ordinal(), target, 0x09);
+    rexed(false, source.number, target, 0x09);
   }
 
   /// `target = source`, 32 bits; the upper half becomes zero.
   void move32(Register target, Register source) {
-    rexed(false, source.ordinal(), target, 0x89);
+    rexed(false, source.number, target, 0x89);
   }
 
   /// `target >>>= bits`, 32 bits.
@@ -109,7 +109,7 @@ final class Assembler {
 
   /// `target |= source`, 64 bits.
   void or(Register target, Register source) {
-    rexed(true, source.ordinal(), target, 0x09);
+    rexed(true, source.number, target, 0x09);
   }
 
   /// `target -= value`, which [#jumpIfNotZero] then looks at.
@@ -126,17 +126,17 @@ final class Assembler {
   }
 
   void push(Register register) {
-    if (register.ordinal() > 7) {
+    if (register.number > 7) {
       int8(0x41);
     }
-    int8(0x50 + (register.ordinal() & 7));
+    int8(0x50 + (register.number & 7));
   }
 
   void pop(Register register) {
-    if (register.ordinal() > 7) {
+    if (register.number > 7) {
       int8(0x41);
     }
-    int8(0x58 + (register.ordinal() & 7));
+    int8(0x58 + (register.number & 7));
   }
 
   void ret() {
@@ -289,7 +289,7 @@ final class Assembler {
 
   /// The lowest 64 bits of `target` become `source`, the rest zero.
   void moveToVector(int target, Register source) {
-    evex(MAP_0F, PREFIX_66_WIDE, 0x6e, BITS_128, false, target, NO_SECOND, source.ordinal());
+    evex(MAP_0F, PREFIX_66_WIDE, 0x6e, BITS_128, false, target, NO_SECOND, source.number);
   }
 
   /// Integers shifted to the right, zeros coming in.
@@ -340,8 +340,8 @@ final class Assembler {
 
   private void evex(
       int map, int prefix, int opcode, int length, boolean one, int reg, int second, Memory rm) {
-    int index = rm.index() == null ? 0 : rm.index().ordinal();
-    prefix(map, prefix, length, one, reg, second, rm.base().ordinal() >> 3, index >> 3);
+    int index = rm.index() == null ? 0 : rm.index().number;
+    prefix(map, prefix, length, one, reg, second, rm.base().number >> 3, index >> 3);
     int8(opcode);
     operand(reg, rm);
   }
@@ -356,8 +356,8 @@ final class Assembler {
   }
 
   private void rexed(boolean wide, int reg, Memory rm, int... opcode) {
-    int index = rm.index() == null ? 0 : rm.index().ordinal();
-    rex(wide, reg, index >> 3, rm.base().ordinal() >> 3);
+    int index = rm.index() == null ? 0 : rm.index().number;
+    rex(wide, reg, index >> 3, rm.base().number >> 3);
     for (int b : opcode) {
       int8(b);
     }
@@ -365,9 +365,9 @@ final class Assembler {
   }
 
   private void rexed(boolean wide, int reg, Register rm, int opcode) {
-    rex(wide, reg, 0, rm.ordinal() >> 3);
+    rex(wide, reg, 0, rm.number >> 3);
     int8(opcode);
-    int8(0xc0 | (reg & 7) << 3 | rm.ordinal() & 7);
+    int8(0xc0 | (reg & 7) << 3 | rm.number & 7);
   }
 
   private void rex(boolean wide, int reg, int x, int b) {
@@ -376,12 +376,12 @@ final class Assembler {
 
   private void operand(int reg, Memory rm) {
     @Nullable Register index = rm.index();
-    int base = rm.base().ordinal() & 7;
-    boolean sib = index != null || base == Register.RSP.ordinal();
+    int base = rm.base().number & 7;
+    boolean sib = index != null || base == Register.RSP.number;
     int8(0x80 | (reg & 7) << 3 | (sib ? 4 : base));
     if (sib) {
       int scale = Integer.numberOfTrailingZeros(rm.scale());
-      int8(scale << 6 | (index == null ? 4 : index.ordinal() & 7) << 3 | base);
+      int8(scale << 6 | (index == null ? 4 : index.number & 7) << 3 | base);
     }
     int32(rm.offset());
   }

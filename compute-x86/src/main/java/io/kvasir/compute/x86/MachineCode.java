@@ -9,6 +9,7 @@ import java.lang.invoke.MethodHandle;
 /// A function in executable memory with one argument, an address. It stays until the program ends.
 ///
 /// Memory is first written and then made executable, never both at once.
+@SuppressWarnings("restricted") // Calling code of our own is this class's purpose.
 final class MachineCode {
   private static final Linker LINKER = Linker.nativeLinker();
   private static final MethodHandle CALL =

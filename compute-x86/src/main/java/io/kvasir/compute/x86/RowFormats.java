@@ -26,7 +26,7 @@ final class RowFormats {
     };
   }
 
-  /// One float of [Constants] for the half at `offset`: the rest of the address is in [#FREE].
+  /// One float of [Constants] for the half at `offset`: the rest of the address is in `FREE`.
   private static Memory half(Assembler code, Memory at) {
     code.load16(FREE, at);
     return Memory.at(TABLES, FREE, Float.BYTES, 0);
@@ -248,9 +248,8 @@ final class RowFormats {
       code.storeFloats(rows.scratch(output, 64), vector);
     }
 
-    /// Eight 6-bit numbers as bytes, to [#FREE_TOO]: four in the low bits of the bytes at `at`,
-    /// four whose low halves are halves of the bytes at 12 and whose top bits are those of the
-    /// first.
+    /// Eight 6-bit numbers as bytes, to `FREE_TOO`: four in the low bits of the bytes at `at`, four
+    /// whose low halves are halves of the bytes at 12 and whose top bits are those of the first.
     private static void sixBits(Assembler code, RowCode rows, int output, int at, int shift) {
       code.load32(FREE_TOO, rows.weight(output, 12));
       code.load32(FREE, rows.weight(output, at));

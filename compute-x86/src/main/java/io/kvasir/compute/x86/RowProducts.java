@@ -1,6 +1,8 @@
 package io.kvasir.compute.x86;
 
 import io.kvasir.compute.quant.TensorType;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +16,7 @@ public final class RowProducts {
   /// Most weight rows in a group.
   static final int MOST_OUTPUTS = 8;
 
-  private static final RowProducts[] OF_TYPE = new RowProducts[TensorType.values().length];
+  private static final Map<TensorType, RowProducts> OF_TYPE = of();
 
   private final RowFormat format;
   private final AtomicReferenceArray<@Nullable MachineCode> functions =
@@ -24,18 +26,22 @@ public final class RowProducts {
     this.format = format;
   }
 
+  private static Map<TensorType, RowProducts> of() {
+    Map<TensorType, RowProducts> all = new EnumMap<>(TensorType.class);
+    if (Processor.here().hasAvx512()) {
+      for (TensorType type : TensorType.values()) {
+        RowFormat format = RowFormats.of(type);
+        if (format != null) {
+          all.put(type, new RowProducts(format));
+        }
+      }
+    }
+    return all;
+  }
+
   /// The products of a format, or null where it or the processor has no machine code.
-  public static synchronized @Nullable RowProducts of(TensorType type) {
-    RowFormat format = Processor.here().hasAvx512() ? RowFormats.of(type) : null;
-    if (format == null) {
-      return null;
-    }
-    RowProducts known = OF_TYPE[type.ordinal()];
-    if (known == null) {
-      known = new RowProducts(format);
-      OF_TYPE[type.ordinal()] = known;
-    }
-    return known;
+  public static @Nullable RowProducts of(TensorType type) {
+    return OF_TYPE.get(type);
   }
 
   /// Whether rows of so many weights can be multiplied.
