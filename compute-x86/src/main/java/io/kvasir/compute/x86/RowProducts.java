@@ -19,7 +19,7 @@ public final class RowProducts {
   private static final Map<TensorType, RowProducts> OF_TYPE = of();
 
   private final RowFormat format;
-  private final AtomicReferenceArray<@Nullable MachineCode> functions =
+  private final AtomicReferenceArray<MachineCode.@Nullable Function> functions =
       new AtomicReferenceArray<>((MOST_ROWS + 1) * (MOST_OUTPUTS + 1));
 
   private RowProducts(RowFormat format) {
@@ -66,9 +66,9 @@ public final class RowProducts {
     }
   }
 
-  private MachineCode function(int rows, int group) {
+  private MachineCode.Function function(int rows, int group) {
     int index = rows * (MOST_OUTPUTS + 1) + group;
-    MachineCode function = functions.get(index);
+    MachineCode.@Nullable Function function = functions.get(index);
     if (function == null) {
       function = MachineCode.of(RowCode.of(format, rows, group));
       functions.set(index, function);
