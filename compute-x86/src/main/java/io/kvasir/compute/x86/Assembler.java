@@ -23,6 +23,10 @@ final class Assembler {
   private static final int BITS_128 = 0;
   private static final int BITS_256 = 1;
   private static final int BITS_512 = 2;
+
+  /// As [#BITS_512], for the lanes of mask register 1 only.
+  private static final int BITS_512_MASKED = 6;
+
   private static final int NO_SECOND = 0;
 
   private byte[] code = new byte[4096];
@@ -61,6 +65,11 @@ final class Assembler {
   /// `target = source`, 16 bits; the rest becomes zero.
   void load16(Register target, Memory source) {
     rexed(false, target.number, source, 0x0f, 0xb7);
+  }
+
+  /// `target = source`, 8 bits; the rest becomes zero.
+  void load8(Register target, Memory source) {
+    rexed(false, target.number, source, 0x0f, 0xb6);
   }
 
   /// `target = ` the address of `source`.
@@ -229,6 +238,16 @@ final class Assembler {
     evex(MAP_0F38, PREFIX_66, 0xb8, BITS_512, true, sum, a, b);
   }
 
+  /// `target = target * a + b`, rounded once.
+  void multiplyThenAdd(int target, int a, int b) {
+    evex(MAP_0F38, PREFIX_66, 0xa8, BITS_512, false, target, a, b);
+  }
+
+  /// `target = target * a - b`, rounded once; `b` is one float in memory for all lanes.
+  void multiplyThenSubtractOne(int target, int a, Memory b) {
+    evex(MAP_0F38, PREFIX_66, 0xaa, BITS_512, true, target, a, b);
+  }
+
   /// `target = a * b` with one float in memory for all lanes.
   void multiplyOne(int target, int a, Memory b) {
     evex(MAP_0F, NO_PREFIX, 0x59, BITS_512, true, target, a, b);
@@ -298,6 +317,26 @@ final class Assembler {
     int8(bits);
   }
 
+  /// Integers shifted to the right, each by a number of its own, zeros coming in.
+  void shiftRightEach(int target, int source, int counts) {
+    evex(MAP_0F38, PREFIX_66, 0x45, BITS_512, false, target, source, counts);
+  }
+
+  /// The mask of [#orMasked] becomes the sixteen bits at `source`.
+  void loadMask(Memory source) {
+    int index = source.index() == null ? 0 : source.index().number;
+    int8(0xc4);
+    int8(0x81 | (~index >> 3 & 1) << 6 | (~source.base().number >> 3 & 1) << 5);
+    int8(0x78);
+    int8(0x90);
+    operand(1, source);
+  }
+
+  /// `target = a | b` in the lanes of the mask; the others stay as they are.
+  void orMasked(int target, int a, int b) {
+    evex(MAP_0F, PREFIX_66, 0xeb, BITS_512_MASKED, false, target, a, b);
+  }
+
   /// Integers shifted to the left.
   void shiftLeftInts(int target, int source, int bits) {
     evex(MAP_0F, PREFIX_66, 0x72, BITS_512, false, 6, target, source);
@@ -352,7 +391,7 @@ final class Assembler {
     int8(0x62);
     int8((~reg >> 3 & 1) << 7 | (~x & 1) << 6 | (~b & 1) << 5 | (~reg >> 4 & 1) << 4 | map);
     int8((~second & 15) << 3 | 4 | prefix);
-    int8(length << 5 | (one ? 1 << 4 : 0) | (~second >> 4 & 1) << 3);
+    int8((length & 3) << 5 | length >> 2 | (one ? 1 << 4 : 0) | (~second >> 4 & 1) << 3);
   }
 
   private void rexed(boolean wide, int reg, Memory rm, int... opcode) {

@@ -19,7 +19,7 @@ public final class RowCall {
   static final int SCRATCH_AT = 64;
 
   /// Bytes of scratch memory of one output.
-  static final int SCRATCH = 320;
+  static final int SCRATCH = 384;
 
   private static final int CACHE_LINE = 64;
 

@@ -82,6 +82,13 @@ class AssemblerTest {
     check(a -> a.zero(21), "62a15540efed");
     check(a -> a.or(11, 22, 5), "62714d40ebdd");
     check(a -> a.subtractInts(11, 22, 5), "62714d40fadd");
+    check(a -> a.load8(RAX, at(RSI, R9, 4, 2)), "420fb6848e02000000");
+    check(a -> a.multiplyThenAdd(30, 21, 12), "62425540a8f4");
+    check(a -> a.multiplyThenSubtractOne(30, 21, at(RSI, FAR)), "62625550aab678563412");
+    check(a -> a.shiftRightEach(11, 22, 5), "62724d4045dd");
+    check(a -> a.loadMask(at(R8, R9, 1, FAR)), "c48178908c0878563412");
+    check(a -> a.loadMask(at(RSI, FAR)), "c4e178908e78563412");
+    check(a -> a.orMasked(11, 22, 5), "62714d41ebdd");
     check(a -> a.vzeroupper(), "c5f877");
     check(a -> a.ret(), "c3");
   }

@@ -25,7 +25,10 @@ class RowProductsTest {
   @ParameterizedTest
   @EnumSource(
       value = TensorType.class,
-      names = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K"})
+      names = {
+        "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K",
+        "IQ4_NL", "IQ4_XS", "MXFP4"
+      })
   void multiply_allShapes_hasTheBitsOfDecodingFirst(TensorType type) {
     assumeTrue(Processor.here().hasAvx512(), "[no-avx512] machine code needs AVX-512");
     RowProducts products = Objects.requireNonNull(RowProducts.of(type));
