@@ -2,7 +2,7 @@ package io.kvasir.compute.cpu;
 
 import static io.kvasir.compute.cpu.Lanes.L;
 
-import io.kvasir.compute.x86.Processor;
+import io.kvasir.compute.x86.MachineCode;
 import io.kvasir.compute.x86.RowCall;
 import io.kvasir.compute.x86.RowProducts;
 import org.jspecify.annotations.Nullable;
@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class MachineProducts {
   /// Whether this machine runs the code, and vectors of the Vector API are as long as its vectors,
   /// so that sums have the same order.
-  static final boolean SUPPORTED = L == 16 && Processor.here().hasAvx512();
+  static final boolean SUPPORTED = L == 16 && MachineCode.isSupported();
 
   private static final int TILE = RowProducts.MOST_ROWS;
 
@@ -34,7 +34,10 @@ final class MachineProducts {
   /// Whether a product can be computed.
   static boolean takes(Product p) {
     RowProducts kernel = kernel(p);
-    return kernel != null && kernel.takes(p.columns) && p.weights.isNative();
+    return kernel != null
+        && kernel.takes(p.columns)
+        && p.weights.isNative()
+        && p.weights.byteSize() >= p.outputs * p.rowBytes;
   }
 
   private static @Nullable RowProducts kernel(Product p) {
@@ -96,8 +99,8 @@ final class MachineProducts {
     if (size == 0 || count == 0) {
       return;
     }
-    long weights = p.weights.address() + from * p.rowBytes;
-    kernel.multiply(call, size, weights, stride * p.rowBytes, step * p.rowBytes, count);
+    call.groups(from * p.rowBytes, stride * p.rowBytes, step * p.rowBytes, count);
+    kernel.multiply(call, size, p.weights);
     int index = 0;
     for (int g = 0; g < count; g++) {
       for (int r = row; r < row + call.rows(); r++) {

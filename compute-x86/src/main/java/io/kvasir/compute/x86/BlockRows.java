@@ -65,6 +65,11 @@ final class BlockRows {
     }
 
     @Override
+    public int outputsAlone() {
+      return 8;
+    }
+
+    @Override
     public int kept() {
       return 2;
     }

@@ -1,5 +1,6 @@
 package io.kvasir.compute.x86;
 
+import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -12,30 +13,28 @@ import java.lang.invoke.MethodHandleProxies;
 ///
 /// Memory is first written and then made executable, never both at once.
 @SuppressWarnings("restricted") // Calling code of our own is this class's purpose.
-final class MachineCode {
+public final class MachineCode {
+  private static final System.Logger LOG = System.getLogger("io.kvasir.compute.x86");
+  private static final byte[] RETURN = {(byte) 0xc3};
   private static final int READ = 1;
   private static final int WRITE = 2;
   private static final int EXECUTE = 4;
   private static final int PRIVATE_ANONYMOUS = 0x22;
-
-  private static final Linker LINKER = Linker.nativeLinker();
-  private static final Map MAP =
-      bind(
-          Map.class,
-          LINKER.defaultLookup().findOrThrow("mmap"),
-          FunctionDescriptor.of(
-              JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-  private static final Protect PROTECT =
-      bind(
-          Protect.class,
-          LINKER.defaultLookup().findOrThrow("mprotect"),
-          FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
 
   /// A function in machine code.
   @FunctionalInterface
   public interface Function {
     /// @param argument the address of the function's operands
     void call(long argument);
+  }
+
+  /// A function in machine code that reads memory which may be closed by others.
+  @FunctionalInterface
+  public interface KeepingFunction {
+    /// @param argument the address of the function's operands
+    /// @param kept memory that stays open until the function returns
+    /// @throws IllegalStateException where that memory is closed already
+    void call(long argument, MemorySegment kept);
   }
 
   /// `mmap`.
@@ -52,23 +51,72 @@ final class MachineCode {
 
   private MachineCode() {}
 
+  /// Whether this processor has what the kernels need and this program may run code of its own.
+  public static boolean isSupported() {
+    return Support.IS_THERE;
+  }
+
   /// Makes code executable.
   ///
   /// @throws IllegalStateException where the system refuses
   static Function of(byte[] code) {
-    long at = MAP.call(0, code.length, READ | WRITE, PRIVATE_ANONYMOUS, -1, 0);
+    return Calls.bind(Function.class, write(code), FunctionDescriptor.ofVoid(JAVA_LONG));
+  }
+
+  /// As [#of], for functions that read memory which may be closed.
+  static KeepingFunction keeping(byte[] code) {
+    return Calls.bind(
+        KeepingFunction.class, write(code), FunctionDescriptor.ofVoid(JAVA_LONG, ADDRESS));
+  }
+
+  private static MemorySegment write(byte[] code) {
+    long at = Calls.MAP.call(0, code.length, READ | WRITE, PRIVATE_ANONYMOUS, -1, 0);
     if (at == -1) {
       throw new IllegalStateException("no memory for machine code: " + code.length + " bytes");
     }
     MemorySegment memory = MemorySegment.ofAddress(at).reinterpret(code.length);
     memory.copyFrom(MemorySegment.ofArray(code));
-    if (PROTECT.call(at, code.length, READ | EXECUTE) != 0) {
+    if (Calls.PROTECT.call(at, code.length, READ | EXECUTE) != 0) {
       throw new IllegalStateException("the system does not let memory be made executable");
     }
-    return bind(Function.class, memory, FunctionDescriptor.ofVoid(JAVA_LONG));
+    return memory;
   }
 
-  private static <T> T bind(Class<T> type, MemorySegment at, FunctionDescriptor signature) {
-    return MethodHandleProxies.asInterfaceInstance(type, LINKER.downcallHandle(at, signature));
+  /// Found out once: a hardened system may refuse executable memory, a program calls of native
+  /// code.
+  private static final class Support {
+    static final boolean IS_THERE = Processor.here().hasAvx512() && canCall();
+
+    private static boolean canCall() {
+      try {
+        of(RETURN).call(0);
+        return true;
+      } catch (IllegalStateException | IllegalCallerException e) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            () -> "event=machine_code_refused reason=\"%s\"".formatted(e.getMessage()));
+        return false;
+      }
+    }
+  }
+
+  /// Functions of the C library.
+  private static final class Calls {
+    private static final Linker LINKER = Linker.nativeLinker();
+    static final Map MAP =
+        bind(
+            Map.class,
+            LINKER.defaultLookup().findOrThrow("mmap"),
+            FunctionDescriptor.of(
+                JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
+    static final Protect PROTECT =
+        bind(
+            Protect.class,
+            LINKER.defaultLookup().findOrThrow("mprotect"),
+            FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
+
+    static <T> T bind(Class<T> type, MemorySegment at, FunctionDescriptor signature) {
+      return MethodHandleProxies.asInterfaceInstance(type, LINKER.downcallHandle(at, signature));
+    }
   }
 }

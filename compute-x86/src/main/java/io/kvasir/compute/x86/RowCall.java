@@ -28,6 +28,8 @@ public final class RowCall {
   private MemorySegment sums = MemorySegment.NULL;
   private int rows = 1;
   private int columns;
+  private int groups;
+  private long first;
 
   /// An argument whose fields are yet to be set.
   public RowCall() {
@@ -53,16 +55,28 @@ public final class RowCall {
     return rows;
   }
 
-  /// Sets which rows of weights are multiplied.
-  void set(long weights, long stride, long step, int groups, int group, int blockWeights) {
+  /// Sets which rows of weights are multiplied: row `o` of group `g` starts at byte `first + g *
+  /// step
+  /// + o * stride` of the weights.
+  public void groups(long first, long stride, long step, int count) {
+    this.first = first;
+    groups = count;
+    memory.set(ValueLayout.JAVA_LONG, STRIDE, stride);
+    memory.set(ValueLayout.JAVA_LONG, GROUP_STEP, step);
+    memory.set(ValueLayout.JAVA_LONG, GROUPS, count);
+  }
+
+  int groups() {
+    return groups;
+  }
+
+  /// Sets what follows from the weights, and makes room for the sums.
+  void set(long weights, int group, int blockWeights) {
     long bytes = (long) groups * group * rows * Float.BYTES;
     if (sums.byteSize() < bytes) {
       sums = Arena.ofAuto().allocate(bytes, CACHE_LINE);
     }
-    memory.set(ValueLayout.JAVA_LONG, WEIGHTS, weights);
-    memory.set(ValueLayout.JAVA_LONG, STRIDE, stride);
-    memory.set(ValueLayout.JAVA_LONG, GROUP_STEP, step);
-    memory.set(ValueLayout.JAVA_LONG, GROUPS, groups);
+    memory.set(ValueLayout.JAVA_LONG, WEIGHTS, weights + first);
     memory.set(ValueLayout.JAVA_LONG, BLOCKS, columns / blockWeights);
     memory.set(ValueLayout.JAVA_LONG, OUT, sums.address());
   }

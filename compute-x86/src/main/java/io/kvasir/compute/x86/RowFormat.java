@@ -9,6 +9,12 @@ interface RowFormat {
   /// Bytes of a block.
   int blockBytes();
 
+  /// Weight rows in a group where there is one row of `x`: with eight, more is in flight, with four
+  /// the processor follows the rows in memory better.
+  default int outputsAlone() {
+    return 4;
+  }
+
   /// Vector registers that keep something of one output's row from vector to vector.
   int kept();
 

@@ -1,6 +1,7 @@
 package io.kvasir.compute.x86;
 
 import io.kvasir.compute.quant.TensorType;
+import java.lang.foreign.MemorySegment;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -19,7 +20,7 @@ public final class RowProducts {
   private static final Map<TensorType, RowProducts> OF_TYPE = of();
 
   private final RowFormat format;
-  private final AtomicReferenceArray<MachineCode.@Nullable Function> functions =
+  private final AtomicReferenceArray<MachineCode.@Nullable KeepingFunction> functions =
       new AtomicReferenceArray<>((MOST_ROWS + 1) * (MOST_OUTPUTS + 1));
 
   private RowProducts(RowFormat format) {
@@ -28,7 +29,7 @@ public final class RowProducts {
 
   private static Map<TensorType, RowProducts> of() {
     Map<TensorType, RowProducts> all = new EnumMap<>(TensorType.class);
-    if (Processor.here().hasAvx512()) {
+    if (MachineCode.isSupported()) {
       for (TensorType type : TensorType.values()) {
         RowFormat format = RowFormats.of(type);
         if (format != null) {
@@ -51,26 +52,27 @@ public final class RowProducts {
 
   /// Weight rows in a group for so many rows of `x`.
   public int groupSize(int rows) {
-    return rows == 1 ? MOST_OUTPUTS : 4;
+    return rows == 1 ? format.outputsAlone() : 4;
   }
 
-  /// Multiplies groups of rows: row `o` of group `g` starts at `weights + g * step + o * stride`.
-  /// Afterwards [RowCall#sum] of `(g * rows + r) * group + o` is its product with row `r`.
+  /// Multiplies the groups of weight rows of [RowCall#groups] with the rows of [RowCall#inputs].
+  /// Afterwards [RowCall#sum] of `(g * rows + r) * group + o` is the product of row `o` of group
+  /// `g` with row `r`.
   ///
-  /// @param call with the rows of `x` of [RowCall#inputs]
   /// @param group rows in a group, from 1 to [#groupSize]
-  public void multiply(RowCall call, int group, long weights, long stride, long step, int groups) {
-    if (groups > 0) {
-      call.set(weights, stride, step, groups, group, format.blockWeights());
-      function(call.rows(), group).call(call.address());
+  /// @throws IllegalStateException where the weights are closed
+  public void multiply(RowCall call, int group, MemorySegment weights) {
+    if (call.groups() > 0) {
+      call.set(weights.address(), group, format.blockWeights());
+      function(call.rows(), group).call(call.address(), weights);
     }
   }
 
-  private MachineCode.Function function(int rows, int group) {
+  private MachineCode.KeepingFunction function(int rows, int group) {
     int index = rows * (MOST_OUTPUTS + 1) + group;
-    MachineCode.@Nullable Function function = functions.get(index);
+    MachineCode.@Nullable KeepingFunction function = functions.get(index);
     if (function == null) {
-      function = MachineCode.of(RowCode.of(format, rows, group));
+      function = MachineCode.keeping(RowCode.of(format, rows, group));
       functions.set(index, function);
     }
     return function;

@@ -1,6 +1,7 @@
 package io.kvasir.compute.x86;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.kvasir.compute.quant.TensorType;
@@ -9,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -30,13 +32,28 @@ class RowProductsTest {
         "IQ4_NL", "IQ4_XS", "MXFP4"
       })
   void multiply_allShapes_hasTheBitsOfDecodingFirst(TensorType type) {
-    assumeTrue(Processor.here().hasAvx512(), "[no-avx512] machine code needs AVX-512");
+    assumeTrue(MachineCode.isSupported(), "[no-avx512] machine code needs AVX-512");
     RowProducts products = Objects.requireNonNull(RowProducts.of(type));
     for (int rows = 1; rows <= RowProducts.MOST_ROWS; rows++) {
       for (int group = 1; group <= products.groupSize(rows); group++) {
         check(products, type, rows, group);
       }
     }
+  }
+
+  @Test
+  void multiply_closedWeights_throws() {
+    assumeTrue(MachineCode.isSupported(), "[no-avx512] machine code needs AVX-512");
+    Arena arena = Arena.ofShared();
+    MemorySegment weights = arena.allocate(TensorType.F32.bytes(COLUMNS));
+    call.inputs(Arena.ofAuto().allocate(4L * COLUMNS, 64).address(), 1, COLUMNS);
+    RowProducts products = Objects.requireNonNull(RowProducts.of(TensorType.F32));
+    call.groups(0, 0, 0, 1);
+    products.multiply(call, 1, weights);
+    arena.close();
+
+    assertThatThrownBy(() -> products.multiply(call, 1, weights))
+        .isInstanceOf(IllegalStateException.class);
   }
 
   private void check(RowProducts products, TensorType type, int rows, int group) {
@@ -52,7 +69,8 @@ class RowProductsTest {
       }
     }
     call.inputs(packed.address(), rows, COLUMNS);
-    products.multiply(call, group, weights.address(), GROUPS * rowBytes, rowBytes, GROUPS);
+    call.groups(0, GROUPS * rowBytes, rowBytes, GROUPS);
+    products.multiply(call, group, weights);
 
     float[] w = new float[COLUMNS];
     for (int o = 0; o < GROUPS * group; o++) {
