@@ -79,12 +79,43 @@ final class ParetoPlot {
               "%s%.1f %.1f", path.isEmpty() ? "M" : "L", left(point, x), down(point, y, top)));
     }
     svg.path("front", path.toString());
+    List<Label> labels = new ArrayList<>();
     for (Point point : points) {
       double across = left(point, x);
       double height = down(point, y, top);
       String hint = point.name() + ": " + tick(point.cost()) + ", " + tick(point.loss());
       svg.dot(across, height, front.contains(point) ? "best" : "point", hint);
-      svg.text(across + 7, height + 4, "start", "tick", point.name());
+      Label label = Label.beside(across, height, point.name(), labels);
+      labels.add(label);
+      svg.text(label.left, label.base, "start", "tick", point.name());
+    }
+  }
+
+  /// The name of a point, where it stands.
+  private record Label(double left, double base, int letters) {
+    /// Most lines from the point's own height, upwards and downwards by turns.
+    private static final int FARTHEST = 8;
+
+    private static final double LINE = 11;
+    private static final double LETTER = 6;
+
+    /// The nearest place where it covers no other, or beside its point where there is none near.
+    static Label beside(double across, double height, String name, List<Label> others) {
+      Label own = new Label(across + 7, height + 4, name.length());
+      for (int i = 0; i <= FARTHEST; i++) {
+        double shift = (i % 2 == 0 ? 1 : -1) * ((i + 1) / 2) * LINE;
+        Label label = new Label(own.left, own.base - shift, own.letters);
+        if (others.stream().noneMatch(label::covers)) {
+          return label;
+        }
+      }
+      return own;
+    }
+
+    boolean covers(Label other) {
+      return Math.abs(base - other.base) < LINE
+          && left < other.left + LETTER * other.letters
+          && other.left < left + LETTER * letters;
     }
   }
 

@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
 import org.w3c.dom.Document;
+import org.w3c.dom.Element;
+import org.w3c.dom.NodeList;
 
 /// Pictures of results.
 class EvalPictureTest {
@@ -51,6 +55,28 @@ class EvalPictureTest {
     assertThat(svg.getElementsByTagName("circle").getLength()).isEqualTo(3);
     assertThat(svg.getElementsByTagName("rect").getLength()).isEqualTo(8);
     assertThat(svg.getDocumentElement().getTextContent()).contains("int4 <&\": 100.00 %");
+  }
+
+  /// Names of points that lie close stand above each other.
+  @Test
+  void draw_pointsBesideEachOther_namesDoNotCover() throws Exception {
+    ParetoPlot plot = new ParetoPlot("t", "x", false);
+    List<String> names = List.of("first", "second", "third", "fourth");
+    for (int i = 0; i < names.size(); i++) {
+      plot.add(names.get(i), 1000 + i, 0.1);
+    }
+    plot.add("cheap", 100, 0.1);
+    Svg svg = new Svg();
+    plot.draw(svg, 0);
+    NodeList texts =
+        parsed(svg.document(ParetoPlot.WIDTH, ParetoPlot.HEIGHT)).getElementsByTagName("text");
+    Set<Long> heights = new HashSet<>();
+    for (int i = 0; i < texts.getLength(); i++) {
+      if (names.contains(texts.item(i).getTextContent())) {
+        heights.add(Math.round(Double.parseDouble(((Element) texts.item(i)).getAttribute("y"))));
+      }
+    }
+    assertThat(heights).hasSize(names.size());
   }
 
   @Test
