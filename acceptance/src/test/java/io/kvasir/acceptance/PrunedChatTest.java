@@ -44,9 +44,10 @@ final class PrunedChatTest {
 
   @TempDir Path folder;
 
-  private record Answer(int[] tokens, List<Integer> scoreBits, int cachedTokens, int dropped) {
+  private record Answer(
+      List<Integer> tokens, List<Integer> scoreBits, int cachedTokens, int dropped) {
     String told() {
-      return Arrays.toString(tokens) + " " + scoreBits;
+      return tokens + " " + scoreBits;
     }
   }
 
@@ -76,10 +77,10 @@ final class PrunedChatTest {
             session,
             prune);
     TokenStream stream = engine.submit(request);
-    int[] tokens = new int[ANSWER];
+    List<Integer> tokens = new ArrayList<>();
     List<Integer> bits = new ArrayList<>();
-    for (int i = 0; stream.advance(); i++) {
-      tokens[i] = stream.token();
+    while (stream.advance()) {
+      tokens.add(stream.token());
       bits.add(Float.floatToRawIntBits(Objects.requireNonNull(stream.scores()).logProbability()));
     }
     assertThat(stream.outcome().error()).isNull();
@@ -100,8 +101,10 @@ final class PrunedChatTest {
         Answer answer = ask(engine, session, prompt, prune);
         answers.add(answer);
         int length = prompt.length;
-        prompt = Arrays.copyOf(prompt, length + ANSWER);
-        System.arraycopy(answer.tokens, 0, prompt, length, ANSWER);
+        prompt = Arrays.copyOf(prompt, length + answer.tokens.size());
+        for (int i = 0; i < answer.tokens.size(); i++) {
+          prompt[length + i] = answer.tokens.get(i);
+        }
         if (between != null) {
           fill(engine, between);
         }
