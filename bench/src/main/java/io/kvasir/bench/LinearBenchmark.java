@@ -5,6 +5,7 @@ import io.kvasir.compute.HostWeight;
 import io.kvasir.compute.Linear;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.cpu.KernelCode;
 import io.kvasir.compute.quant.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -33,14 +34,18 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.SECONDS)
 @Fork(
     value = 1,
-    jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "-Xmx4g"})
+    jvmArgsAppend = {
+      "--add-modules=jdk.incubator.vector",
+      "--enable-native-access=ALL-UNNAMED",
+      "-Xmx4g"
+    })
 @Warmup(iterations = 3, time = 2)
 @Measurement(iterations = 7, time = 1)
 public class LinearBenchmark {
   private static final ThreadMXBean CPU = ManagementFactory.getThreadMXBean();
   private static final long WEIGHT_BYTES = 192L << 20;
 
-  @Param({"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K", "Q5_K"})
+  @Param({"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q6_K", "Q5_K", "Q5_0", "IQ4_XS", "MXFP4"})
   TensorType type;
 
   /// 1 is a decode step, more a batch or a prompt.
@@ -52,6 +57,9 @@ public class LinearBenchmark {
 
   @Param({"2"})
   int threads;
+
+  @Param({"MACHINE", "VECTOR"})
+  KernelCode code;
 
   private Arena arena;
   private CpuBackend backend;
@@ -74,7 +82,7 @@ public class LinearBenchmark {
   @Setup(Level.Trial)
   public void open() {
     arena = Arena.ofShared();
-    backend = new CpuBackend(threads);
+    backend = new CpuBackend(threads, null, code);
     int outputs = (int) (WEIGHT_BYTES / type.bytes(columns));
     MemorySegment memory = BenchMemory.random(arena, outputs * type.bytes(columns));
     Tensor tensor = new Tensor("w", type, new long[] {outputs, columns}, memory);
