@@ -21,9 +21,13 @@ final class FormatCapacityTest {
   private static final int TOKENS = 512;
 
   private static KvLayout layout(String recipe, int dim, int blockTokens) {
+    return layout(recipe, 4, dim, blockTokens);
+  }
+
+  private static KvLayout layout(String recipe, int count, int dim, int blockTokens) {
     List<LayerKv> layers = new ArrayList<>();
-    for (int layer = 0; layer < 4; layer++) {
-      KvRecipe.Formats formats = KvRecipe.named(recipe).of(layer, 4);
+    for (int layer = 0; layer < count; layer++) {
+      KvRecipe.Formats formats = KvRecipe.named(recipe).of(layer, count);
       layers.add(new LayerKv(2, dim, dim, 0, formats.keys(), formats.values(), formats.exact()));
     }
     return KvLayout.of(layers, blockTokens);
@@ -81,5 +85,27 @@ final class FormatCapacityTest {
     double bytes = (double) coded.blocksFor(tokens, 512) * coded.blockBytes();
     assertThat(coded.groups().size()).isGreaterThan(1);
     assertThat(plainBytes / bytes).isBetween(0.96 * ratio, ratio);
+  }
+
+  /// Of few bits too, where a model has more than a few layers and the sequence goes on.
+  @ParameterizedTest
+  @CsvSource({
+    "int4, 3.5556",
+    "kivi4, 3.2",
+    "lm3, 5.12",
+    "lm2, 7.5294",
+    "kvarn3, 4.4912",
+    "k4v2, 4.4912",
+    "kivi2, 5.3333"
+  })
+  void blocksFor_exactRowsOfFewBits_keepsTheRatio(String recipe, double ratio) {
+    KvLayout plain = layout("f16", 16, 128, 64);
+    KvLayout coded = layout(recipe, 16, 128, 64);
+    assertThat(coded.groups().size()).isGreaterThan(1);
+    for (int tokens : new int[] {40_960, 65_536}) {
+      double plainBytes = (double) plain.blocksFor(tokens, 1) * plain.blockBytes();
+      double bytes = (double) coded.blocksFor(tokens, 1) * coded.blockBytes();
+      assertThat(plainBytes / bytes).as("%d", tokens).isBetween(0.97 * ratio, ratio * 1.0001);
+    }
   }
 }
