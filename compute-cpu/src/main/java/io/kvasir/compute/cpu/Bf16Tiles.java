@@ -1,5 +1,6 @@
 package io.kvasir.compute.cpu;
 
+import io.kvasir.compute.x86.TileCodes;
 import io.kvasir.kvcache.format.PlaneKind;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -8,6 +9,13 @@ import java.nio.ByteOrder;
 final class Bf16Tiles implements PlainTiles {
   private static final ValueLayout.OfShort SHORT =
       ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final MachineTiles machine = MachineTiles.plain(TileCodes.Kind.BF16);
+
+  @Override
+  public MachineTiles machine() {
+    return machine;
+  }
 
   @Override
   public void read(TilePlace place, long from, int count) {

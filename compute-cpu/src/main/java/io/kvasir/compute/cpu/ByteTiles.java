@@ -3,6 +3,7 @@ package io.kvasir.compute.cpu;
 import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
+import io.kvasir.compute.x86.TileCodes;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.Int8Format;
 import io.kvasir.kvcache.format.KvFormat;
@@ -14,6 +15,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
+import org.jspecify.annotations.Nullable;
 
 /// Formats of a byte for each element behind which scales stand, one for each token or for each
 /// token and group of channels: signed integers or 8-bit floats. Scales are folded into scores and
@@ -34,6 +36,7 @@ final class ByteTiles implements TileFormat {
   private final KvFormat format;
   private final int group;
   private final boolean floats;
+  private final @Nullable MachineTiles machine;
   private float[] rowScales = {};
 
   /// @param group channels that share a scale; 0 for all
@@ -42,6 +45,8 @@ final class ByteTiles implements TileFormat {
     this.format = format;
     this.group = group;
     this.floats = floats;
+    int shared = group == 0 ? MachineTiles.WHOLE : group;
+    machine = floats ? null : new MachineTiles(TileCodes.Kind.BYTES, shared, new int[0]);
   }
 
   @Override
@@ -52,6 +57,11 @@ final class ByteTiles implements TileFormat {
   @Override
   public int valueGroup(int dim) {
     return keyGroup(dim);
+  }
+
+  @Override
+  public @Nullable MachineTiles machine() {
+    return machine;
   }
 
   @Override

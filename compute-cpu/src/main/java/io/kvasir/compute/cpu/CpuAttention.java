@@ -60,13 +60,13 @@ final class CpuAttention {
   private float[] newKeys = {};
   private float @Nullable [] newValues;
 
-  CpuAttention(KernelPool pool) {
+  CpuAttention(KernelPool pool, KernelCode code) {
     this.pool = pool;
     kernels = new PartitionKernel[pool.threads()];
     states = new AttentionState[pool.threads()];
     stores = new KvStore[pool.threads()];
     for (int i = 0; i < pool.threads(); i++) {
-      kernels[i] = new PartitionKernel();
+      kernels[i] = new PartitionKernel(code);
       states[i] = new AttentionState();
       stores[i] = new KvStore();
     }
@@ -103,6 +103,9 @@ final class CpuAttention {
     current = call;
     if (call.begin()) {
       pool.run(entering, (call.batch().rows() + SERIAL_ROWS - 1) / SERIAL_ROWS);
+    }
+    for (PartitionKernel kernel : kernels) {
+      kernel.forget();
     }
     shared.attend(call);
     listUnits(call);
@@ -261,6 +264,7 @@ final class CpuAttention {
     state.clear(call, unit);
     shared.merge(call, unit, state);
     for (int p = 0; p < unit.partitions(); p++) {
+      kernel.expect(false, p + 1 < unit.partitions() ? unit : null, p + 1);
       kernel.run(call, unit, p, 1);
       for (int q = 0; q < unit.rows * call.spec().groupSize(); q++) {
         state.merge(q, kernel.max[q], kernel.sum[q], kernel.acc, q * dim, dim);
@@ -276,6 +280,14 @@ final class CpuAttention {
     int index = partIndex[part];
     for (int i = 0; i < partHeads[part]; i++) {
       AttentionUnit unit = units[partUnit[part] + i];
+      if (i + 1 < partHeads[part]) {
+        kernel.expect(true, null, 0);
+      } else {
+        // Threads take parts by turns.
+        int next = part + pool.threads();
+        boolean isThere = next < partCount;
+        kernel.expect(false, isThere ? units[partUnit[next]] : null, isThere ? partIndex[next] : 0);
+      }
       kernel.run(call, unit, index, i == 0 ? partHeads[part] : 0);
       int queries = unit.rows * call.spec().groupSize();
       int at = (unit.firstItem + index) * partialSize;

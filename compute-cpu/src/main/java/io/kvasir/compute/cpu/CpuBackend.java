@@ -80,7 +80,7 @@ public final class CpuBackend implements Backend {
       workspaces[i] = new Workspace();
     }
     products = new Products(pool, workspaces, code);
-    attention = new CpuAttention(pool);
+    attention = new CpuAttention(pool, code);
     elementwise = new Elementwise(pool, workspaces);
   }
 

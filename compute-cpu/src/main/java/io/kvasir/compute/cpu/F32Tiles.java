@@ -1,5 +1,6 @@
 package io.kvasir.compute.cpu;
 
+import io.kvasir.compute.x86.TileCodes;
 import io.kvasir.kvcache.format.PlaneKind;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -9,6 +10,13 @@ import java.nio.ByteOrder;
 final class F32Tiles implements PlainTiles {
   private static final ValueLayout.OfFloat FLOAT =
       ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+  private final MachineTiles machine = MachineTiles.plain(TileCodes.Kind.F32);
+
+  @Override
+  public MachineTiles machine() {
+    return machine;
+  }
 
   @Override
   public void read(TilePlace place, long from, int count) {

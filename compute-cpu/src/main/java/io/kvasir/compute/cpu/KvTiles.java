@@ -1,6 +1,7 @@
 package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.PageSkips;
+import io.kvasir.compute.x86.TileProducts;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.LayerGroup;
@@ -47,6 +48,8 @@ final class KvTiles {
 
   /// The format of what [#find] found last.
   private TileFormat found = exact;
+
+  private @Nullable LayerGroup foundGroup;
 
   /// Kv heads whose rows are brought to the cache together with those of this one; 0 where they are
   /// there already.
@@ -128,6 +131,37 @@ final class KvTiles {
     place.dim = of().spec().valueDim();
     find(position, count, true);
     return place.tiles;
+  }
+
+  /// Machine code for rows of `dim` channels of the format that was found, or null.
+  @Nullable TileProducts foundMachine(int dim) {
+    MachineTiles machine = found.machine();
+    return machine == null ? null : machine.of(dim);
+  }
+
+  /// How the format that was found is computed on in machine code.
+  MachineTiles foundMachine() {
+    return Objects.requireNonNull(found.machine());
+  }
+
+  /// Address of the plane that was found.
+  long foundAddress() {
+    return place.memory.address() + place.plane;
+  }
+
+  /// Row of that plane.
+  int foundSlot() {
+    return place.slot;
+  }
+
+  /// Bytes from there to the next kv head's plane.
+  long foundHeadBytes() {
+    LayerKv kv = of().layout().kv(Objects.requireNonNull(foundGroup), of().spec().cacheLayer());
+    return kv.headBytes(place.blockTokens);
+  }
+
+  int blockTokens() {
+    return place.blockTokens;
   }
 
   /// Products of few queries with the keys that were found.
@@ -231,6 +265,7 @@ final class KvTiles {
       block = Objects.requireNonNull(table).block(group.index(), index);
       offset = valuePlane ? of.valueOffset(group, head) : of.keyOffset(group, head);
     }
+    foundGroup = group;
     place.memory = storage.segment(block);
     place.plane = storage.offset(block) + offset;
     if (sweptHeads > 0 && !valuePlane && (block != swept || place.plane != sweptPlane)) {

@@ -7,6 +7,7 @@ import io.kvasir.compute.AttentionSpec;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.PrunedTokens;
 import java.util.Arrays;
+import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 import org.jspecify.annotations.Nullable;
 
@@ -54,6 +55,12 @@ final class PartitionKernel {
   private final ValueTile valueTile = new ValueTile();
   private final Softmax softmax = new Softmax();
   private final FewQueries few = new FewQueries();
+  private final @Nullable MachinePartition machine;
+
+  // What is likely to be computed next.
+  private boolean expectsHead;
+  private @Nullable AttentionUnit nextUnit;
+  private int nextIndex;
 
   /// The first position of the partition, or the number of the first kept row.
   private int start;
@@ -71,6 +78,32 @@ final class PartitionKernel {
   private int[] from = {};
   private int[] to = {};
 
+  /// @param code whether machine code is used where there is some
+  PartitionKernel(KernelCode code) {
+    machine =
+        code == KernelCode.MACHINE && MachineProducts.SUPPORTED
+            ? new MachinePartition(tiles)
+            : null;
+  }
+
+  /// Forgets what was computed before, at the start of a call.
+  void forget() {
+    expect(false, null, 0);
+    if (machine != null) {
+      machine.forget();
+    }
+  }
+
+  /// Says what is likely to be computed after the next [#run].
+  ///
+  /// @param nextHead the next kv head of the same partition
+  /// @param unit otherwise a partition of this one, or null where that is not known
+  void expect(boolean nextHead, @Nullable AttentionUnit unit, int index) {
+    expectsHead = nextHead;
+    nextUnit = unit;
+    nextIndex = index;
+  }
+
   /// Computes [#max], [#sum] and [#acc] `[queries, valueDim]` of the unit over one partition.
   ///
   /// @param index of the unit's partitions
@@ -80,7 +113,6 @@ final class PartitionKernel {
     AttentionSpec spec = call.spec();
     int queries = unit.rows * spec.groupSize();
     grow(spec, queries);
-    Arrays.fill(acc, 0, queries * spec.valueDim(), 0f);
     begin(call, unit, index);
     int first = TOKENS;
     int last = 0;
@@ -94,6 +126,10 @@ final class PartitionKernel {
             && spec.keyDim() <= FewQueries.MOST_CHANNELS
             && from[0] == from[queries - 1]
             && to[0] == to[queries - 1];
+    if (machine != null && isFew && runMachine(call, unit, index, heads)) {
+      return;
+    }
+    Arrays.fill(acc, 0, queries * spec.valueDim(), 0f);
     if (isFew) {
       for (int q = 0; q < queries; q++) {
         int at = q * FewQueries.MOST_CHANNELS;
@@ -119,6 +155,69 @@ final class PartitionKernel {
   /// Whether queries are so few that codes are not worth unpacking.
   static boolean isFew(int queries) {
     return queries <= FEW;
+  }
+
+  /// The same in machine code.
+  ///
+  /// @return false where it has none
+  private boolean runMachine(AttentionCall call, AttentionUnit unit, int index, int heads) {
+    MachinePartition m = Objects.requireNonNull(machine);
+    AttentionSpec spec = call.spec();
+    int queries = unit.rows * spec.groupSize();
+    if (call.valuesInKeys() || from[0] >= to[0]) {
+      return false;
+    }
+    boolean isNext = heads == 0 && unit.pageCount == 0 ? m.nextHead() : m.turnTo(unit, index);
+    if (!isNext) {
+      tiles.open(call, unit, kept, 0);
+      m.rows(start, from[0], to[0]);
+      if (!m.list(call, queries)) {
+        return false;
+      }
+    }
+    expectNext(call, unit, index, m);
+    int size = spec.groupSize() * spec.keyDim();
+    for (int row = 0; row < unit.rows; row++) {
+      int at = queryAt(call, unit, row * spec.groupSize());
+      m.query(call.queries(), at, row * size, size);
+    }
+    m.score(queries);
+    for (int q = 0; q < queries; q++) {
+      weigh(call, unit, q, m);
+    }
+    m.add(acc, queries, spec.valueDim());
+    return true;
+  }
+
+  private void expectNext(AttentionCall call, AttentionUnit unit, int index, MachinePartition m) {
+    AttentionUnit next = nextUnit;
+    if (expectsHead) {
+      m.expectNextHead();
+    } else if (next != null && next.rows == unit.rows) {
+      int group = call.spec().groupSize();
+      begin(call, next, nextIndex);
+      if (from[0] == from[next.rows * group - 1] && to[0] == to[next.rows * group - 1]) {
+        tiles.open(call, next, kept, 0);
+        m.rows(start, from[0], to[0]);
+        m.expect(call, next, nextIndex, unit.rows * group);
+      }
+      begin(call, unit, index);
+    }
+  }
+
+  private void weigh(AttentionCall call, AttentionUnit unit, int query, MachinePartition m) {
+    AttentionSpec spec = call.spec();
+    int r = query % spec.groupSize();
+    if (spec.softcap() != 0 || call.slope(unit.head, r) != 0 || spec.scale() <= 0) {
+      m.scoresTo(scores, query);
+      weigh(call, unit, query);
+      m.weightsFrom(scores, query);
+      return;
+    }
+    int row = unit.firstRow + query / spec.groupSize();
+    m.weigh(query, from[query], to[query], spec.scale());
+    max[query] = (m.largest() + call.centreProduct(row, unit.head, r)) * spec.scale();
+    sum[query] = m.sum();
   }
 
   private void grow(AttentionSpec spec, int queries) {
@@ -247,7 +346,7 @@ final class PartitionKernel {
 
   /// Tiles from `t` on that few queries compute on at once: up to a multiple of 64, so that they
   /// are on the same side of what is exact.
-  private static int codesAt(int t, int last) {
+  static int codesAt(int t, int last) {
     int end = Math.min(last, (t / FewQueries.TOKENS + 1) * FewQueries.TOKENS);
     return (end - t + TILE - 1) / TILE;
   }

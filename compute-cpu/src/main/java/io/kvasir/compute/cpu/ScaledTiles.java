@@ -3,6 +3,7 @@ package io.kvasir.compute.cpu;
 import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
+import io.kvasir.compute.x86.TileCodes;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.format.CodePlanes;
 import io.kvasir.kvcache.format.GroupFormat;
@@ -13,6 +14,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
+import org.jspecify.annotations.Nullable;
 
 /// Formats of 2 to 6 bits with a scale for each token, or for each token and group of 32 channels:
 /// integers around zero, or levels of a table. The scales are folded into scores and weights.
@@ -32,6 +34,7 @@ final class ScaledTiles implements TileFormat {
   /// Whether numbers have to be looked up.
   private final boolean hasTable;
 
+  private final @Nullable MachineTiles machine;
   private float[] rowScales = {};
 
   private ScaledTiles(KvFormat format, CodePlanes codes, int group, int[] levels) {
@@ -40,6 +43,8 @@ final class ScaledTiles implements TileFormat {
     this.group = group;
     this.levels = levels;
     hasTable = group == 0;
+    int shared = group == 0 ? MachineTiles.WHOLE : group;
+    machine = codes.bits() == 4 ? new MachineTiles(TileCodes.Kind.NIBBLES, shared, levels) : null;
     unpacker = new CodeUnpacker(codes, hasTable ? 0 : zero(codes));
   }
 
@@ -67,6 +72,11 @@ final class ScaledTiles implements TileFormat {
 
   private int group(int dim) {
     return group == 0 ? dim : group;
+  }
+
+  @Override
+  public @Nullable MachineTiles machine() {
+    return machine;
   }
 
   @Override

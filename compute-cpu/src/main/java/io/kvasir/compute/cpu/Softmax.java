@@ -3,6 +3,7 @@ package io.kvasir.compute.cpu;
 import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
+import io.kvasir.compute.x86.TileCall;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -23,7 +24,7 @@ import jdk.incubator.vector.VectorSpecies;
 /// One method on purpose: cut into several, the compiler ran out of its budget for inlining in the
 /// middle of them and allocated a vector for each addition. One instance per thread.
 final class Softmax {
-  private static final float LOG2_E = (float) (1 / Math.log(2));
+  static final float LOG2_E = (float) (1 / Math.log(2));
 
   /// 1.5 * 2^23: adding it rounds to an integer, which is then in the low bits.
   private static final float ROUND = 12582912f;
@@ -50,6 +51,11 @@ final class Softmax {
   float max;
 
   float sum;
+
+  /// Tells machine code the exponential of [#run].
+  static void prepare(TileCall call) {
+    call.exponential(new float[] {1, C1, C2, C3, C4, C5, C6}, ROUND, LEAST);
+  }
 
   /// Works on `s[low .. high - 1]`, which is not empty. Elements around it, as far as vectors
   /// reach, become 0; lanes are those of the absolute index.

@@ -16,6 +16,7 @@ import io.kvasir.kvcache.format.LlamaAffineFormat;
 import io.kvasir.kvcache.format.LlamaByteFormat;
 import io.kvasir.kvcache.format.LlamaSignedFormat;
 import io.kvasir.kvcache.format.LloydMaxFormat;
+import org.jspecify.annotations.Nullable;
 
 /// How the kernels read and write one cache format, in tiles of 16 tokens of one (layer, kv head).
 ///
@@ -40,6 +41,11 @@ interface TileFormat {
   /// same bits as over the unpacked numbers.
   default boolean hasProducts(int dim) {
     return false;
+  }
+
+  /// How rows are computed on in machine code, or null.
+  default @Nullable MachineTiles machine() {
+    return null;
   }
 
   /// Writes the products of few queries with up to four tiles of keys to their scores; what is

@@ -24,8 +24,11 @@ class CpuAttentionTest {
   private final List<CpuBackend> backends =
       List.of(new CpuBackend(1), new CpuBackend(2), new CpuBackend(3));
 
+  private final CpuBackend vector = new CpuBackend(2, null, KernelCode.VECTOR);
+
   @AfterEach
   void close() {
+    vector.close();
     backends.forEach(CpuBackend::close);
   }
 
@@ -155,6 +158,21 @@ class CpuAttentionTest {
             .as("%s sequence %d block %d seed %d", kind, i, blockTokens, SEED)
             .isNegative();
       }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void attend_vectorApi_sameBitsAsMachineCode(AttentionCase kind) {
+    SplittableRandom random = new SplittableRandom(SEED + 5);
+    List<AttentionCase.Rows> sequences = List.of(kind.rows(277, random), kind.rows(45, random));
+    List<float[]> expected = kind.run(vector, 64, 1, sequences);
+    for (int blockTokens : kind.isCoded() ? new int[] {48} : new int[] {48, 64}) {
+      int chunk = blockTokens == 48 ? 1 : 2;
+      List<float[]> actual = kind.run(backends.get(1), blockTokens, chunk, sequences);
+      assertThat(AttentionCase.same(actual, expected))
+          .as("%s block %d seed %d", kind, blockTokens, SEED)
+          .isTrue();
     }
   }
 

@@ -94,6 +94,12 @@ final class Assembler {
     int32(value);
   }
 
+  /// `target = value`, 64 bits; the value is not negative.
+  void set(Register target, int value) {
+    rexed(true, 0, target, 0xc7);
+    int32(value);
+  }
+
   /// `target |= source`, 32 bits; the upper half becomes zero.
   void or32(Register target, Register source) {
     rexed(false, source.number, target, 0x09);
@@ -341,6 +347,42 @@ final class Assembler {
   void shiftLeftInts(int target, int source, int bits) {
     evex(MAP_0F, PREFIX_66, 0x72, BITS_512, false, 6, target, source);
     int8(bits);
+  }
+
+  /// Integers shifted to the right, the sign coming in.
+  void shiftRightSigned(int target, int source, int bits) {
+    evex(MAP_0F, PREFIX_66, 0x72, BITS_512, false, 4, target, source);
+    int8(bits);
+  }
+
+  void xor(int target, int a, int b) {
+    evex(MAP_0F, PREFIX_66, 0xef, BITS_512, false, target, a, b);
+  }
+
+  void addInts(int target, int a, int b) {
+    evex(MAP_0F, PREFIX_66, 0xfe, BITS_512, false, target, a, b);
+  }
+
+  /// The larger of signed integers.
+  void maxInts(int target, int a, int b) {
+    evex(MAP_0F38, PREFIX_66, 0x3d, BITS_512, false, target, a, b);
+  }
+
+  void subtract(int target, int a, int b) {
+    evex(MAP_0F, NO_PREFIX, 0x5c, BITS_512, false, target, a, b);
+  }
+
+  /// `target = a * b`; `b` are sixteen floats in memory.
+  void multiply(int target, int a, Memory b) {
+    evex(MAP_0F, NO_PREFIX, 0x59, BITS_512, false, target, a, b);
+  }
+
+  /// All bits of the lanes of `target` where `a` is not less than `b`, or one of them is no number;
+  /// zero elsewhere. Uses the first mask register.
+  void notLess(int target, int a, int b) {
+    evex(MAP_0F, NO_PREFIX, 0xc2, BITS_512, false, 1, a, b);
+    int8(5);
+    evex(MAP_0F38, PREFIX_F3, 0x38, BITS_512, false, target, NO_SECOND, 1);
   }
 
   /// The upper eight floats.

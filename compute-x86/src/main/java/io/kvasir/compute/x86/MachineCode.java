@@ -69,6 +69,16 @@ public final class MachineCode {
         KeepingFunction.class, write(code), FunctionDescriptor.ofVoid(JAVA_LONG, ADDRESS));
   }
 
+  /// As [#of], for code that takes some microseconds: it is called without telling the virtual
+  /// machine, which waits for it where it wants to stop all threads.
+  static Function ofShort(byte[] code) {
+    return Calls.bind(
+        Function.class,
+        write(code),
+        FunctionDescriptor.ofVoid(JAVA_LONG),
+        Linker.Option.critical(false));
+  }
+
   private static MemorySegment write(byte[] code) {
     long at = Calls.MAP.call(0, code.length, READ | WRITE, PRIVATE_ANONYMOUS, -1, 0);
     if (at == -1) {
@@ -115,8 +125,10 @@ public final class MachineCode {
             LINKER.defaultLookup().findOrThrow("mprotect"),
             FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
 
-    static <T> T bind(Class<T> type, MemorySegment at, FunctionDescriptor signature) {
-      return MethodHandleProxies.asInterfaceInstance(type, LINKER.downcallHandle(at, signature));
+    static <T> T bind(
+        Class<T> type, MemorySegment at, FunctionDescriptor signature, Linker.Option... options) {
+      return MethodHandleProxies.asInterfaceInstance(
+          type, LINKER.downcallHandle(at, signature, options));
     }
   }
 }

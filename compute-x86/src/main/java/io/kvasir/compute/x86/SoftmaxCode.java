@@ -1,0 +1,133 @@
+package io.kvasir.compute.x86;
+
+import static io.kvasir.compute.x86.Register.RCX;
+import static io.kvasir.compute.x86.Register.RDI;
+import static io.kvasir.compute.x86.Register.RDX;
+import static io.kvasir.compute.x86.Register.RSI;
+
+import io.kvasir.compute.x86.Assembler.Label;
+
+/// The function that turns a row of scores into weights `2^(factor (s - max s))`, see
+/// [TileCall#exponential], and sums them: sixteen lanes, then halves.
+final class SoftmaxCode {
+  private static final int VECTOR = 64;
+
+  // Registers, from one after the coefficients on.
+  private static final int ROUND = 7;
+  private static final int LEAST = 8;
+  private static final int SIGN = 9;
+  private static final int FACTOR = 10;
+  private static final int LARGEST = 11;
+  private static final int TOTAL = 12;
+  private static final int Z = 13;
+  private static final int T = 14;
+  private static final int F = 15;
+  private static final int SQUARE = 16;
+  private static final int A = 17;
+  private static final int B = 18;
+  private static final int C = 19;
+  private static final int MASK = 20;
+
+  private static final Register SCORES = RSI;
+  private static final Register AT = RDX;
+  private static final Register VECTORS = RCX;
+
+  private final Assembler code = new Assembler();
+
+  private SoftmaxCode() {}
+
+  static byte[] of() {
+    SoftmaxCode softmax = new SoftmaxCode();
+    softmax.write();
+    return softmax.code.code();
+  }
+
+  private void write() {
+    for (int i = 0; i <= SIGN; i++) {
+      code.broadcast(i, Memory.at(RDI, TileCall.CONSTANTS + i * Float.BYTES));
+    }
+    code.broadcast(FACTOR, Memory.at(RDI, TileCall.FACTOR));
+    code.load(SCORES, Memory.at(RDI, TileCall.SCORES));
+    largest();
+    weights();
+    code.vzeroupper();
+    code.ret();
+  }
+
+  /// Floats in the order of integers: those below zero have their other bits inverted.
+  private void ordered(int target, int source) {
+    code.shiftRightSigned(target, source, 31);
+    code.and(target, target, SIGN);
+    code.xor(target, target, source);
+  }
+
+  private void largest() {
+    start();
+    code.loadFloats(Z, Memory.at(AT, 0));
+    ordered(A, Z);
+    Label next = code.here();
+    code.loadFloats(Z, Memory.at(AT, 0));
+    ordered(B, Z);
+    code.maxInts(A, A, B);
+    code.add(AT, VECTOR);
+    code.subtract(VECTORS, 1);
+    code.jumpIfNotZero(next);
+    code.upperHalf(B, A);
+    code.maxInts(A, A, B);
+    code.upperQuarter(B, A);
+    code.maxInts(A, A, B);
+    code.shuffle128(B, A, 0b11_10_11_10);
+    code.maxInts(A, A, B);
+    code.shuffle128(B, A, 0b01_01_01_01);
+    code.maxInts(A, A, B);
+    ordered(B, A);
+    code.storeFloat(Memory.at(RDI, TileCall.LARGEST), B);
+    code.broadcast(LARGEST, Memory.at(RDI, TileCall.LARGEST));
+  }
+
+  private void start() {
+    code.move(AT, SCORES);
+    code.load(VECTORS, Memory.at(RDI, TileCall.VECTORS));
+  }
+
+  private void weights() {
+    start();
+    code.zero(TOTAL);
+    Label next = code.here();
+    code.loadFloats(Z, Memory.at(AT, 0));
+    code.subtract(Z, Z, LARGEST);
+    code.multiply(Z, Z, FACTOR);
+    code.notLess(MASK, Z, LEAST);
+    code.add(T, Z, ROUND);
+    code.subtract(F, T, ROUND);
+    code.subtract(F, Z, F);
+    code.multiply(SQUARE, F, F);
+    code.or(A, 0, 0);
+    code.multiplyAdd(A, F, 1);
+    code.or(B, 2, 2);
+    code.multiplyAdd(B, F, 3);
+    code.or(C, 4, 4);
+    code.multiplyAdd(C, F, 5);
+    code.multiplyAdd(C, SQUARE, 6);
+    code.multiplyAdd(A, SQUARE, B);
+    code.multiply(SQUARE, SQUARE, SQUARE);
+    code.multiplyAdd(A, SQUARE, C);
+    code.shiftLeftInts(T, T, 23);
+    code.addInts(A, A, T);
+    code.and(A, A, MASK);
+    code.storeFloats(Memory.at(AT, 0), A);
+    code.add(TOTAL, TOTAL, A);
+    code.add(AT, VECTOR);
+    code.subtract(VECTORS, 1);
+    code.jumpIfNotZero(next);
+    code.upperHalf(B, TOTAL);
+    code.add256(TOTAL, TOTAL, B);
+    code.upperQuarter(B, TOTAL);
+    code.add128(TOTAL, TOTAL, B);
+    code.shuffle128(B, TOTAL, 0b11_10_11_10);
+    code.add128(TOTAL, TOTAL, B);
+    code.shuffle128(B, TOTAL, 0b01_01_01_01);
+    code.add128(TOTAL, TOTAL, B);
+    code.storeFloat(Memory.at(RDI, TileCall.SUM), TOTAL);
+  }
+}
