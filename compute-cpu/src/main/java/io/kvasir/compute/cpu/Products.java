@@ -5,9 +5,11 @@ import org.jspecify.annotations.Nullable;
 
 /// Matrix products over the pool, cut by outputs.
 ///
-/// One or two rows go through the format's [RowKernel]; more rows decode a few rows of weights into
-/// the cache and use them for all rows, as [Panels] where the machine has 16 lanes and with a
-/// [DotTile] elsewhere. All give the same bits. Weights are read once per product.
+/// Where there is machine code, few rows go through [MachineProducts] and many through
+/// [MachinePanels]. Elsewhere one or two rows go through the format's [RowKernel]; more rows decode
+/// a few rows of weights into the cache and use them for all rows, as [Panels] where the machine
+/// has 16 lanes and with a [DotTile] elsewhere. All give the same bits. Weights are read once per
+/// product.
 final class Products {
   private static final int ROW_KERNEL_ROWS = 2;
 
@@ -27,6 +29,7 @@ final class Products {
   private final Workspace[] workspaces;
   private final Panels panels;
   private final MachineProducts machine;
+  private final MachinePanels machinePanels;
   private final Single single = new Single();
   private final Gated gated = new Gated();
 
@@ -36,6 +39,7 @@ final class Products {
     this.workspaces = workspaces;
     panels = new Panels(pool);
     machine = new MachineProducts(pool);
+    machinePanels = new MachinePanels(pool);
   }
 
   /// `out = W x + b` for all rows.
@@ -54,26 +58,37 @@ final class Products {
     gated.activation = activation;
     gated.step = step(up);
     pack(up);
-    if (gate != null && isMachine(gate) != isMachine(up)) {
+    if (gate != null && way(gate) != way(up)) {
       pack(gate);
     }
     pool.run(gated, parts(up, gated.step));
   }
 
   private void pack(Product p) {
-    if (isMachine(p)) {
-      machine.pack(p);
-    } else if (inPanels(p)) {
-      panels.pack(p);
+    switch (way(p)) {
+      case MACHINE_PANELS -> machinePanels.pack(p);
+      case MACHINE_ROWS -> machine.pack(p);
+      case PANELS -> panels.pack(p);
+      case ROWS -> {}
     }
   }
 
-  private boolean isMachine(Product p) {
-    return usesMachineCode && p.rows <= MACHINE_ROWS && MachineProducts.takes(p);
+  /// How a product is computed; each way packs `x` in an order of its own.
+  private enum Way {
+    MACHINE_PANELS,
+    MACHINE_ROWS,
+    PANELS,
+    ROWS
   }
 
-  private static boolean inPanels(Product p) {
-    return PanelTile.SUPPORTED && p.rows > ROW_KERNEL_ROWS;
+  private Way way(Product p) {
+    if (usesMachineCode && MachinePanels.takes(p)) {
+      return Way.MACHINE_PANELS;
+    }
+    if (usesMachineCode && p.rows <= MACHINE_ROWS && MachineProducts.takes(p)) {
+      return Way.MACHINE_ROWS;
+    }
+    return PanelTile.SUPPORTED && p.rows > ROW_KERNEL_ROWS ? Way.PANELS : Way.ROWS;
   }
 
   /// Outputs per part: a multiple of the tile.
@@ -93,14 +108,15 @@ final class Products {
   /// Outputs `from .. to - 1` of all rows.
   private void range(Product p, int from, int to, int worker) {
     Workspace space = workspaces[worker];
-    if (isMachine(p)) {
-      machine.multiply(p, from, to, space.call());
-      return;
+    switch (way(p)) {
+      case MACHINE_PANELS -> machinePanels.multiply(p, from, to, space);
+      case MACHINE_ROWS -> machine.multiply(p, from, to, space.call());
+      case PANELS -> panels.multiply(p, from, to, space);
+      case ROWS -> rows(p, from, to, space);
     }
-    if (inPanels(p)) {
-      panels.multiply(p, from, to, space);
-      return;
-    }
+  }
+
+  private static void rows(Product p, int from, int to, Workspace space) {
     RowKernel kernel = Kernels.row(p.type);
     if (kernel == null || p.rows > ROW_KERNEL_ROWS || p.outputs < kernel.groupSize()) {
       blocks(p, from, to, space);

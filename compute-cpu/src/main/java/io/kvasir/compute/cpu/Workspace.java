@@ -1,5 +1,6 @@
 package io.kvasir.compute.cpu;
 
+import io.kvasir.compute.x86.PanelCall;
 import io.kvasir.compute.x86.RowCall;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,7 @@ final class Workspace {
   final float[] lanes = new float[RowKernel.SCRATCH];
   final float[] stripe = new float[STRIPE];
   private @Nullable RowCall call;
+  private @Nullable PanelCall panelCall;
   private float[] weights = {};
 
   /// The argument of machine code.
@@ -27,6 +29,14 @@ final class Workspace {
       call = new RowCall();
     }
     return call;
+  }
+
+  /// The argument of machine code for decoded weights.
+  PanelCall panelCall() {
+    if (panelCall == null) {
+      panelCall = new PanelCall();
+    }
+    return panelCall;
   }
 
   /// At least `size` floats for decoded weights.

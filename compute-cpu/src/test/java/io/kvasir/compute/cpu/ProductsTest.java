@@ -123,9 +123,19 @@ class ProductsTest {
     sameBitsAsAlone(TensorType.Q6_K, 4352, 70, 14);
   }
 
+  /// Many rows: weights are decoded once, outputs come in blocks, the last of which is cut.
+  @ParameterizedTest
+  @EnumSource(TensorType.class)
+  void linear_manyRows_sameBitsAsAlone(TensorType type) {
+    sameBitsAsAlone(type, 256, 203, 12);
+    sameBitsAsAlone(type, 1280, 66, 40);
+    sameBitsAsAlone(type, 3328, 141, 13);
+    sameBitsAsAlone(type, 5120, 65, 33);
+  }
+
   private void sameBitsAsAlone(TensorType type, int columns, int outputs, int rows) {
-    Linear linear =
-        new Linear(HostWeight.of(RandomWeights.of(type, outputs, columns, random)), null);
+    Tensor weights = RandomWeights.of(type, outputs, columns, random);
+    Linear linear = new Linear(HostWeight.of(weights), rows % 2 == 0 ? null : normal(1, outputs));
     HostBuffer in = normal(rows, columns);
     HostBuffer together = HostBuffer.allocate(rows, outputs);
     backends.get(1).linear(linear, in, together, rows);

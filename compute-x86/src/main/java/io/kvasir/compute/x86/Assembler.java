@@ -163,6 +163,11 @@ final class Assembler {
     rexed(false, 1, source, 0x0f, 0x18);
   }
 
+  /// Asks for the line of `source` in the second cache and those behind it.
+  void prefetchSecond(Memory source) {
+    rexed(false, 2, source, 0x0f, 0x18);
+  }
+
   // ---- vectors ---------------------------------------------------------------------------------
 
   /// Sixteen floats, wherever they lie.
@@ -172,6 +177,11 @@ final class Assembler {
 
   void storeFloats(Memory target, int source) {
     evex(MAP_0F, NO_PREFIX, 0x11, BITS_512, false, source, NO_SECOND, target);
+  }
+
+  /// The four lowest floats.
+  void storeFour(Memory target, int source) {
+    evex(MAP_0F, NO_PREFIX, 0x11, BITS_128, false, source, NO_SECOND, target);
   }
 
   /// The lowest float.
@@ -400,6 +410,18 @@ final class Assembler {
   /// Lane `i` of four is lane `order >> 2 i & 3` of the source.
   void shuffle128(int target, int source, int order) {
     evex(MAP_0F, NO_PREFIX, 0xc6, BITS_128, false, target, source, source);
+    int8(order);
+  }
+
+  /// Quarters of four floats: two of `a` and then two of `b`, by two bits of `order` each.
+  void shuffleQuarters(int target, int a, int b, int order) {
+    evex(MAP_0F3A, PREFIX_66, 0x23, BITS_512, false, target, a, b);
+    int8(order);
+  }
+
+  /// Lane `i` of each four is lane `order >> 2 i & 3` of the same four of the source.
+  void shuffleWithinQuarters(int target, int source, int order) {
+    evex(MAP_0F3A, PREFIX_66, 0x04, BITS_512, false, target, NO_SECOND, source);
     int8(order);
   }
 

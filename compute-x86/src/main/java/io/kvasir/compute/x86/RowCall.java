@@ -16,7 +16,9 @@ public final class RowCall {
   static final int OUT = 48;
   static final int TABLES = 56;
 
-  static final int SCRATCH_AT = 64;
+  static final int PANEL = 64;
+
+  static final int SCRATCH_AT = 128;
 
   /// Bytes of scratch memory of one output.
   static final int SCRATCH = 384;
@@ -79,6 +81,12 @@ public final class RowCall {
     memory.set(ValueLayout.JAVA_LONG, WEIGHTS, weights + first);
     memory.set(ValueLayout.JAVA_LONG, BLOCKS, columns / blockWeights);
     memory.set(ValueLayout.JAVA_LONG, OUT, sums.address());
+  }
+
+  /// Sets where decoded weights and results go.
+  void keep(long panel, long out) {
+    memory.set(ValueLayout.JAVA_LONG, PANEL, panel);
+    memory.set(ValueLayout.JAVA_LONG, OUT, out);
   }
 
   long address() {

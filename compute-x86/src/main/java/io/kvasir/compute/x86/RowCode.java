@@ -44,6 +44,9 @@ final class RowCode {
   private static final Register GROUP = R15;
   private static final Register OUT = R13;
 
+  /// Where decoded weights of groups of four go.
+  private static final Register PANEL = RBX;
+
   /// Where [Constants] are.
   static final Register TABLES = R12;
 
@@ -57,9 +60,11 @@ final class RowCode {
   private final int inputs;
   private final int outputs;
   private final int values;
+  private final boolean keeps;
   private final Assembler code = new Assembler();
 
-  private RowCode(RowFormat format, int inputs, int outputs) {
+  private RowCode(RowFormat format, int inputs, int outputs, boolean keeps) {
+    this.keeps = keeps;
     this.format = format;
     this.inputs = inputs;
     this.outputs = outputs;
@@ -74,7 +79,15 @@ final class RowCode {
   /// The function for `inputs` rows of `x` and groups of `outputs` rows, at most 8. Its argument is
   /// the address of a [RowCall]'s fields.
   static byte[] of(RowFormat format, int inputs, int outputs) {
-    RowCode rows = new RowCode(format, inputs, outputs);
+    RowCode rows = new RowCode(format, inputs, outputs, false);
+    rows.write();
+    return rows.code.code();
+  }
+
+  /// As [#of] for groups of four rows, whose decoded weights are also written to a panel, as
+  /// [PanelCode] reads it. The sums come out as rows `[inputs, PanelProducts.MOST_OUTPUTS]`.
+  static byte[] keeping(RowFormat format, int inputs) {
+    RowCode rows = new RowCode(format, inputs, QuadSum.OUTPUTS, true);
     rows.write();
     return rows.code.code();
   }
@@ -130,10 +143,13 @@ final class RowCode {
     code.address(R10, Memory.at(R9, R9, 2, 0));
     code.address(R11, Memory.at(R9, R9, 4, 0));
     code.address(RBX, Memory.at(R10, R9, 4, 0));
+    if (keeps) {
+      code.load(PANEL, Memory.at(RDI, RowCall.PANEL));
+    }
     format.prepare(code, this);
     Label group = code.here();
     group();
-    code.add(OUT, inputs * outputs * Float.BYTES);
+    code.add(OUT, (keeps ? outputs : inputs * outputs) * Float.BYTES);
     code.load(FREE, Memory.at(RDI, RowCall.GROUP_STEP));
     code.add(GROUP, FREE);
     code.subtract(GROUPS, 1);
@@ -165,10 +181,27 @@ final class RowCode {
     }
     code.add(WEIGHTS, format.blockBytes());
     code.add(X, vectors * inputs * VECTOR);
+    if (keeps) {
+      code.add(PANEL, vectors * outputs * VECTOR);
+    }
     code.subtract(BLOCKS, 1);
     code.jumpIfNotZero(block);
-    for (int i = 0; i < inputs * outputs; i++) {
-      sum(i);
+    sums();
+  }
+
+  private void sums() {
+    if (outputs % QuadSum.OUTPUTS != 0) {
+      for (int i = 0; i < inputs * outputs; i++) {
+        sum(i);
+      }
+      return;
+    }
+    int stride = keeps ? PanelCall.OUT_STRIDE : outputs * Float.BYTES;
+    for (int r = 0; r < inputs; r++) {
+      for (int o = 0; o < outputs; o += QuadSum.OUTPUTS) {
+        Memory to = Memory.at(OUT, r * stride + o * Float.BYTES);
+        QuadSum.write(code, r * outputs + o, value(0), TABLES, to);
+      }
     }
   }
 
@@ -184,6 +217,9 @@ final class RowCode {
     }
     for (int o = 0; o < outputs; o++) {
       format.weights(code, this, o, vector, value(o));
+      if (keeps) {
+        code.storeFloats(Memory.at(PANEL, (vector * outputs + o) * VECTOR), value(o));
+      }
     }
     for (int r = 0; r < inputs; r++) {
       code.loadFloats(x, Memory.at(X, (vector * inputs + r) * VECTOR));

@@ -4,6 +4,7 @@ import io.kvasir.compute.quant.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +23,9 @@ public final class RowProducts {
   private final RowFormat format;
   private final AtomicReferenceArray<MachineCode.@Nullable KeepingFunction> functions =
       new AtomicReferenceArray<>((MOST_ROWS + 1) * (MOST_OUTPUTS + 1));
+
+  private final AtomicReference<MachineCode.@Nullable KeepingFunction> keeping =
+      new AtomicReference<>();
 
   private RowProducts(RowFormat format) {
     this.format = format;
@@ -66,6 +70,29 @@ public final class RowProducts {
       call.set(weights.address(), group, format.blockWeights());
       function(call.rows(), group).call(call.address(), weights);
     }
+  }
+
+  /// Multiplies the tiles of [RowCall#groups], four weight rows each, with the four rows of
+  /// [RowCall#inputs], and writes them decoded to a panel of [PanelProducts].
+  ///
+  /// @param panel address of `[tiles, columns / 16, 4, 16]` floats
+  /// @param to whose results are set, four rows of them
+  /// @throws IllegalStateException where the weights are closed
+  public void decode(RowCall call, MemorySegment weights, long panel, PanelCall to) {
+    if (call.rows() != MOST_ROWS) {
+      throw new IllegalArgumentException("weights are decoded beside four rows: " + call.rows());
+    }
+    if (call.groups() < 1 || call.groups() > PanelProducts.MOST_OUTPUTS / PanelProducts.TILE) {
+      throw new IllegalArgumentException(call.groups() + " tiles cannot be decoded at a time");
+    }
+    call.set(weights.address(), 0, format.blockWeights());
+    call.keep(panel, to.results().address());
+    MachineCode.@Nullable KeepingFunction function = keeping.get();
+    if (function == null) {
+      function = MachineCode.keeping(RowCode.keeping(format, MOST_ROWS));
+      keeping.set(function);
+    }
+    function.call(call.address(), weights);
   }
 
   private MachineCode.KeepingFunction function(int rows, int group) {

@@ -47,6 +47,10 @@ class AssemblerTest {
     check(a -> a.push(R12), "4154");
     check(a -> a.pop(RBX), "5b");
     check(a -> a.prefetch(at(R8, R10, 2, 0x400)), "430f188c5000040000");
+    check(a -> a.prefetchSecond(at(RBP, FAR)), "400f189578563412");
+    check(a -> a.storeFour(at(R13, FAR), 19), "62c17c08119d78563412");
+    check(a -> a.shuffleQuarters(17, 2, 31, 0xdd), "62836d4823cfdd");
+    check(a -> a.shuffleWithinQuarters(9, 26, 0x4e), "62137d4804ca4e");
     check(a -> a.loadFloats(17, at(RSI, 0x40)), "62e17c48108e40000000");
     check(a -> a.storeFloats(at(RDI, 0x40), 31), "62617c4811bf40000000");
     check(a -> a.storeFloat(at(R13, FAR), 3), "62d17e08119d78563412");

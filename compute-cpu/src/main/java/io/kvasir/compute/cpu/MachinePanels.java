@@ -1,0 +1,166 @@
+package io.kvasir.compute.cpu;
+
+import static io.kvasir.compute.cpu.Lanes.F;
+import static io.kvasir.compute.cpu.Lanes.L;
+
+import io.kvasir.compute.x86.PanelCall;
+import io.kvasir.compute.x86.PanelProducts;
+import io.kvasir.compute.x86.RowCall;
+import io.kvasir.compute.x86.RowProducts;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Objects;
+import jdk.incubator.vector.FloatVector;
+
+/// Products of more than four rows in machine code, with the bits of a [RowKernel].
+///
+/// A block of weight rows is multiplied with the first four rows of `x` while it is decoded, and
+/// stays decoded in the L2 cache for all others, which come in tiles of up to six rows. The last
+/// tiles ask for the weights of the next block, so that memory is read all the time.
+final class MachinePanels {
+  /// Fewest outputs: a block may begin before its first output to have whole tiles.
+  private static final int LEAST_OUTPUTS = PanelProducts.MOST_OUTPUTS;
+
+  /// Rows of `x` that are multiplied while weights are decoded.
+  private static final int FIRST = RowProducts.MOST_ROWS;
+
+  private static final int TILE = PanelProducts.TILE;
+
+  /// Fewest rows of `x`: decoding anew for each four of fewer rows is as fast.
+  private static final int LEAST_ROWS = 12;
+
+  /// Rows of `x` that are taken only where their floats are few enough to stay in the L2 cache
+  /// beside the weights.
+  private static final int FEW_ROWS = 32;
+
+  private static final int FEW_FLOATS = 64 << 10;
+
+  /// Bytes of decoded weights that stay in the L2 cache.
+  private static final int BLOCK_BYTES = 512 << 10;
+
+  /// Tiles of `x` beside which the next weights are read.
+  private static final int TILES_AHEAD = 4;
+
+  private static final long SERIAL_FLOATS = 32 << 10;
+
+  private final KernelPool pool;
+  private final Packing packing = new Packing();
+  private final PackedRows inputs = new PackedRows();
+
+  MachinePanels(KernelPool pool) {
+    this.pool = pool;
+  }
+
+  /// Whether a product can be computed.
+  static boolean takes(Product p) {
+    boolean isEnough =
+        p.rows >= FEW_ROWS || p.rows >= LEAST_ROWS && p.rows * p.columns <= FEW_FLOATS;
+    return isEnough && p.outputs >= LEAST_OUTPUTS && MachineProducts.takes(p);
+  }
+
+  /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
+  void pack(Product p) {
+    inputs.reserve(p.rows, p.columns);
+    packing.product = p;
+    int tiles = 1 + tiles(p);
+    if ((long) p.rows * p.columns > SERIAL_FLOATS) {
+      pool.run(packing, tiles);
+    } else {
+      for (int tile = 0; tile < tiles; tile++) {
+        packing.run(tile, 0);
+      }
+    }
+  }
+
+  /// Tiles of `x` behind the first.
+  private static int tiles(Product p) {
+    return (p.rows - FIRST + PanelProducts.MOST_ROWS - 1) / PanelProducts.MOST_ROWS;
+  }
+
+  /// The first row of a tile behind the first; tiles are as equal as can be.
+  private static int start(Product p, int tile) {
+    return FIRST + (int) ((long) (p.rows - FIRST) * tile / tiles(p));
+  }
+
+  /// Outputs `from .. to - 1` of all rows.
+  void multiply(Product p, int from, int to, Workspace space) {
+    int fitting = BLOCK_BYTES / Float.BYTES / p.columns / TILE * TILE;
+    int most = Math.clamp(fitting, TILE, PanelProducts.MOST_OUTPUTS);
+    int blocks = (to - from + most - 1) / most;
+    int block = ((to - from + blocks - 1) / blocks + TILE - 1) / TILE * TILE;
+    for (int o = from; o < to; o += block) {
+      block(p, o, Math.min(o + block, to), to, space);
+    }
+  }
+
+  private void block(Product p, int from, int to, int end, Workspace space) {
+    RowProducts kernel = Objects.requireNonNull(RowProducts.of(p.type));
+    PanelCall panel = space.panelCall();
+    int tiles = (to - from + TILE - 1) / TILE;
+    int first = Math.min(from, p.outputs - TILE * tiles);
+    long weights = space.panel.reserve(TILE * tiles, p.columns).address();
+    long x = inputs.memory().address();
+    RowCall call = space.call();
+    call.inputs(x, FIRST, p.columns);
+    call.groups(first * p.rowBytes, p.rowBytes, TILE * p.rowBytes, tiles);
+    kernel.decode(call, p.weights, weights, panel);
+    store(p, 0, FIRST, from - first, from, to, panel.results());
+
+    int count = tiles(p);
+    int vectors = p.columns / L;
+    long steps = (long) tiles * vectors;
+    long next = p.weights.address() + to * p.rowBytes;
+    int ahead = Math.min(count, TILES_AHEAD);
+    long step = (Math.min(to - from, end - to) * p.rowBytes + ahead * steps - 1) / (ahead * steps);
+    for (int t = 0; t < count; t++) {
+      int row = start(p, t);
+      int rows = start(p, t + 1) - row;
+      int turn = t - (count - ahead);
+      panel.next(next + turn * steps * step, turn < 0 ? 0 : step);
+      long tile = x + PackedRows.tileBytes(row, p.columns);
+      PanelProducts.multiply(panel, tile, rows, weights, tiles, vectors);
+      store(p, row, rows, from - first, from, to, panel.results());
+    }
+  }
+
+  /// Writes outputs `from .. to - 1` of some rows from results, of which `skipped` come before.
+  private static void store(
+      Product p, int row, int rows, int skipped, int from, int to, MemorySegment results) {
+    float[] bias = p.bias;
+    for (int r = 0; r < rows; r++) {
+      long at = ((long) r * PanelProducts.MOST_OUTPUTS + skipped) * Float.BYTES;
+      int out = p.outAt + (row + r) * p.outStride;
+      int o = from;
+      for (; o + L <= to; o += L) {
+        // Zero is added where there is no bias, as elsewhere: a sum of -0 becomes 0.
+        FloatVector addends =
+            bias == null ? FloatVector.zero(F) : FloatVector.fromArray(F, bias, o);
+        FloatVector.fromMemorySegment(F, results, at, ByteOrder.nativeOrder())
+            .add(addends)
+            .intoArray(p.out, out + o);
+        at += (long) L * Float.BYTES;
+      }
+      for (; o < to; o++) {
+        p.out[out + o] = results.get(ValueLayout.JAVA_FLOAT, at) + p.biasOf(o);
+        at += Float.BYTES;
+      }
+    }
+  }
+
+  /// Packs a tile of rows of `x` per part.
+  private final class Packing implements KernelPool.Region {
+    private Product product = new Product();
+
+    @Override
+    public void run(int part, int worker) {
+      Product p = product;
+      int first = part == 0 ? 0 : start(p, part - 1);
+      int rows = (part == 0 ? FIRST : start(p, part)) - first;
+      long tileAt = PackedRows.tileBytes(first, p.columns);
+      for (int r = 0; r < rows; r++) {
+        inputs.put(p.x, p.xAt + (first + r) * p.xStride, p.columns, tileAt, r, rows);
+      }
+    }
+  }
+}
