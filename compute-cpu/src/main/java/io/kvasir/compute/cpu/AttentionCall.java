@@ -110,6 +110,11 @@ final class AttentionCall {
     return sinks;
   }
 
+  /// Whether distance counts.
+  boolean hasSlopes() {
+    return slopes != null;
+  }
+
   /// What query head `r` of kv head `head` loses per position of distance.
   float slope(int head, int r) {
     return slopes == null ? 0 : slopes[head * spec().groupSize() + r];

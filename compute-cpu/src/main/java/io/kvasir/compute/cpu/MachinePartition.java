@@ -145,29 +145,32 @@ final class MachinePartition {
     keys.score(call, queries);
   }
 
-  /// Turns the scores of a query into weights, see [Softmax].
-  ///
-  /// @param low first score that counts
-  void weigh(int query, int low, int high, float scale) {
+  /// Turns the scores of the first queries into weights, see [Softmax].
+  void weigh(int queries, int low, int high, float scale) {
     MemorySegment s = call.scores();
-    long row = (long) query * TileCall.ROW;
     int first = low / TILE * TILE;
     int end = (high + TILE - 1) / TILE * TILE;
-    for (int i = first; i < low; i++) {
-      s.setAtIndex(FLOAT, row + i, Float.NEGATIVE_INFINITY);
+    if (first < low || high < end) {
+      for (int q = 0; q < queries; q++) {
+        hide(s, q, first, low);
+        hide(s, q, high, end);
+      }
     }
-    for (int i = high; i < end; i++) {
-      s.setAtIndex(FLOAT, row + i, Float.NEGATIVE_INFINITY);
-    }
-    call.weigh(query, first, (end - first) / TILE, scale * Softmax.LOG2_E);
+    call.weigh(queries, first, (end - first) / TILE, scale * Softmax.LOG2_E);
   }
 
-  float largest() {
-    return call.largest();
+  private static void hide(MemorySegment scores, int query, int from, int to) {
+    for (int i = from; i < to; i++) {
+      scores.setAtIndex(FLOAT, (long) query * TileCall.ROW + i, Float.NEGATIVE_INFINITY);
+    }
   }
 
-  float sum() {
-    return call.sum();
+  float largest(int query) {
+    return call.largest(query);
+  }
+
+  float sum(int query) {
+    return call.sum(query);
   }
 
   /// Copies the scores of a query from native memory.

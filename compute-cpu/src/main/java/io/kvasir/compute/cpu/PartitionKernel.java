@@ -182,9 +182,7 @@ final class PartitionKernel {
       m.query(call.queries(), at, row * size, size);
     }
     m.score(queries);
-    for (int q = 0; q < queries; q++) {
-      weigh(call, unit, q, m);
-    }
+    weigh(call, unit, queries, m);
     m.add(acc, queries, spec.valueDim());
     return true;
   }
@@ -205,19 +203,24 @@ final class PartitionKernel {
     }
   }
 
-  private void weigh(AttentionCall call, AttentionUnit unit, int query, MachinePartition m) {
+  /// Turns the products of all queries into weights.
+  private void weigh(AttentionCall call, AttentionUnit unit, int queries, MachinePartition m) {
     AttentionSpec spec = call.spec();
-    int r = query % spec.groupSize();
-    if (spec.softcap() != 0 || call.slope(unit.head, r) != 0 || spec.scale() <= 0) {
-      m.scoresTo(scores, query);
-      weigh(call, unit, query);
-      m.weightsFrom(scores, query);
+    if (spec.softcap() != 0 || call.hasSlopes() || spec.scale() <= 0) {
+      for (int q = 0; q < queries; q++) {
+        m.scoresTo(scores, q);
+        weigh(call, unit, q);
+        m.weightsFrom(scores, q);
+      }
       return;
     }
-    int row = unit.firstRow + query / spec.groupSize();
-    m.weigh(query, from[query], to[query], spec.scale());
-    max[query] = (m.largest() + call.centreProduct(row, unit.head, r)) * spec.scale();
-    sum[query] = m.sum();
+    m.weigh(queries, from[0], to[0], spec.scale());
+    int group = spec.groupSize();
+    for (int q = 0; q < queries; q++) {
+      float centre = call.centreProduct(unit.firstRow + q / group, unit.head, q % group);
+      max[q] = (m.largest(q) + centre) * spec.scale();
+      sum[q] = m.sum(q);
+    }
   }
 
   private void grow(AttentionSpec spec, int queries) {

@@ -1,5 +1,7 @@
 package io.kvasir.compute.x86;
 
+import static io.kvasir.compute.x86.Register.R8;
+import static io.kvasir.compute.x86.Register.R9;
 import static io.kvasir.compute.x86.Register.RCX;
 import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
@@ -7,8 +9,10 @@ import static io.kvasir.compute.x86.Register.RSI;
 
 import io.kvasir.compute.x86.Assembler.Label;
 
-/// The function that turns a row of scores into weights `2^(factor (s - max s))`, see
+/// The function that turns rows of scores into weights `2^(factor (s - max s))`, see
 /// [TileCall#exponential], and sums them: sixteen lanes, then halves.
+///
+/// The largest scores of all rows are found first: what is waited for is that of one row otherwise.
 final class SoftmaxCode {
   private static final int VECTOR = 64;
 
@@ -29,6 +33,11 @@ final class SoftmaxCode {
   private static final int MASK = 20;
 
   private static final Register SCORES = RSI;
+  private static final Register ROWS = R8;
+
+  /// The argument, as many floats further as rows were done.
+  private static final Register RESULTS = R9;
+
   private static final Register AT = RDX;
   private static final Register VECTORS = RCX;
 
@@ -47,11 +56,24 @@ final class SoftmaxCode {
       code.broadcast(i, Memory.at(RDI, TileCall.CONSTANTS + i * Float.BYTES));
     }
     code.broadcast(FACTOR, Memory.at(RDI, TileCall.FACTOR));
-    code.load(SCORES, Memory.at(RDI, TileCall.SCORES));
-    largest();
-    weights();
+    rows(this::largest);
+    rows(this::weights);
     code.vzeroupper();
     code.ret();
+  }
+
+  private void rows(Runnable row) {
+    code.load(SCORES, Memory.at(RDI, TileCall.SCORES));
+    code.load(ROWS, Memory.at(RDI, TileCall.ROWS));
+    code.move(RESULTS, RDI);
+    Label next = code.here();
+    code.move(AT, SCORES);
+    code.load(VECTORS, Memory.at(RDI, TileCall.VECTORS));
+    row.run();
+    code.add(SCORES, TileCall.row(1));
+    code.add(RESULTS, Float.BYTES);
+    code.subtract(ROWS, 1);
+    code.jumpIfNotZero(next);
   }
 
   /// Floats in the order of integers: those below zero have their other bits inverted.
@@ -62,7 +84,6 @@ final class SoftmaxCode {
   }
 
   private void largest() {
-    start();
     code.loadFloats(Z, Memory.at(AT, 0));
     ordered(A, Z);
     Label next = code.here();
@@ -81,17 +102,11 @@ final class SoftmaxCode {
     code.shuffle128(B, A, 0b01_01_01_01);
     code.maxInts(A, A, B);
     ordered(B, A);
-    code.storeFloat(Memory.at(RDI, TileCall.LARGEST), B);
-    code.broadcast(LARGEST, Memory.at(RDI, TileCall.LARGEST));
-  }
-
-  private void start() {
-    code.move(AT, SCORES);
-    code.load(VECTORS, Memory.at(RDI, TileCall.VECTORS));
+    code.storeFloat(Memory.at(RESULTS, TileCall.LARGEST), B);
   }
 
   private void weights() {
-    start();
+    code.broadcast(LARGEST, Memory.at(RESULTS, TileCall.LARGEST));
     code.zero(TOTAL);
     Label next = code.here();
     code.loadFloats(Z, Memory.at(AT, 0));
@@ -128,6 +143,6 @@ final class SoftmaxCode {
     code.add128(TOTAL, TOTAL, B);
     code.shuffle128(B, TOTAL, 0b01_01_01_01);
     code.add128(TOTAL, TOTAL, B);
-    code.storeFloat(Memory.at(RDI, TileCall.SUM), TOTAL);
+    code.storeFloat(Memory.at(RESULTS, TileCall.SUM), TOTAL);
   }
 }

@@ -16,10 +16,11 @@ public final class TileCall {
   static final int SCORES = 40;
   static final int VECTORS = 48;
   static final int FACTOR = 56;
-  static final int LARGEST = 60;
   static final int LEVELS = 64;
   static final int CONSTANTS = 128;
-  static final int SUM = 192;
+  static final int ROWS = 168;
+  static final int LARGEST = 192;
+  static final int SUM = 224;
   private static final int SIZE = 256;
 
   /// Most queries at a time.
@@ -98,26 +99,27 @@ public final class TileCall {
     memory.set(ValueLayout.JAVA_LONG, COUNT, count);
   }
 
-  /// Turns scores of a query into weights `2^(factor (s - max s))`; see [#largest] and [#sum].
+  /// Turns scores of the first queries into weights `2^(factor (s - max s))`; see [#largest] and
+  /// [#sum].
   ///
   /// @param from first score, a multiple of 16
   /// @param vectors of sixteen scores
-  public void weigh(int query, int from, int vectors, float factor) {
-    long at = scores.address() + row(query) + (long) from * Float.BYTES;
-    memory.set(ValueLayout.JAVA_LONG, SCORES, at);
+  public void weigh(int queries, int from, int vectors, float factor) {
+    memory.set(ValueLayout.JAVA_LONG, SCORES, scores.address() + (long) from * Float.BYTES);
+    memory.set(ValueLayout.JAVA_LONG, ROWS, queries);
     memory.set(ValueLayout.JAVA_LONG, VECTORS, vectors);
     memory.set(ValueLayout.JAVA_FLOAT, FACTOR, factor);
     TileProducts.SOFTMAX.call(memory.address());
   }
 
-  /// The largest score that [#weigh] found.
-  public float largest() {
-    return memory.get(ValueLayout.JAVA_FLOAT, LARGEST);
+  /// The largest score of a query that [#weigh] found.
+  public float largest(int query) {
+    return memory.get(ValueLayout.JAVA_FLOAT, LARGEST + (long) query * Float.BYTES);
   }
 
-  /// The sum of weights that [#weigh] computed.
-  public float sum() {
-    return memory.get(ValueLayout.JAVA_FLOAT, SUM);
+  /// The sum of weights of a query that [#weigh] computed.
+  public float sum(int query) {
+    return memory.get(ValueLayout.JAVA_FLOAT, SUM + (long) query * Float.BYTES);
   }
 
   long address() {
