@@ -93,6 +93,13 @@ class AssemblerTest {
     check(a -> a.loadMask(at(R8, R9, 1, FAR)), "c48178908c0878563412");
     check(a -> a.loadMask(at(RSI, FAR)), "c4e178908e78563412");
     check(a -> a.orMasked(11, 22, 5), "62714d41ebdd");
+    check(a -> a.shiftRightSigned(22, 5, 4), "62f14d4072e504");
+    check(a -> a.xor(11, 22, 5), "62714d40efdd");
+    check(a -> a.addInts(11, 22, 5), "62714d40fedd");
+    check(a -> a.maxInts(11, 22, 5), "62724d403ddd");
+    check(a -> a.multiply(30, 21, at(RSI, FAR)), "6261544059b678563412");
+    check(a -> a.notLess(27, 22, 5), "62f14c40c2cd0562627e4838d9");
+    check(a -> a.subtract(11, 22, 5), "62714c405cdd");
     check(a -> a.vzeroupper(), "c5f877");
     check(a -> a.ret(), "c3");
   }
