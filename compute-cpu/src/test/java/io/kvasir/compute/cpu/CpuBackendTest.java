@@ -84,6 +84,31 @@ class CpuBackendTest {
     }
   }
 
+  /// As in a batch of sequences: the ways that few rows do not take.
+  @ParameterizedTest
+  @ValueSource(ints = {5, 16, 40})
+  void linear_manyRowsInSteadyState_allocatesNothing(int rows) {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    Linear square = linear(WIDTH, WIDTH, TensorType.Q8_0);
+    HostBuffer in = HostBuffer.allocate(rows, WIDTH);
+    HostBuffer out = HostBuffer.allocate(rows, WIDTH);
+    try (CpuBackend backend = new CpuBackend(2)) {
+      long least = Long.MAX_VALUE;
+      for (int round = 0; round < MAX_ROUNDS && least > 0; round++) {
+        long before = threads.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < STEPS; i++) {
+          backend.linear(square, in, out, rows);
+        }
+        least = Math.min(least, threads.getCurrentThreadAllocatedBytes() - before);
+      }
+      assertThat(least).as("bytes in %d products", STEPS).isZero();
+    }
+  }
+
+  private Linear linear(int outputs, int inputs, TensorType type) {
+    return new Linear(HostWeight.of(RandomWeights.of(type, outputs, inputs, random)), null);
+  }
+
   private final class Layer {
     private final CpuBackend backend;
     private final AttentionMetadata batch;
@@ -122,10 +147,6 @@ class CpuBackendTest {
       backend.feedForward(ffn, h, x, 1);
       backend.add(x, h, 1, 1);
       backend.normalize(norm, x, x, 1);
-    }
-
-    private Linear linear(int outputs, int inputs, TensorType type) {
-      return new Linear(HostWeight.of(RandomWeights.of(type, outputs, inputs, random)), null);
     }
 
     private HostBuffer buffer(int columns) {
