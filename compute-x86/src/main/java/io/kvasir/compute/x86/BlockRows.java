@@ -31,11 +31,6 @@ final class BlockRows {
     }
 
     @Override
-    public int shared() {
-      return 0;
-    }
-
-    @Override
     public void begin(Assembler code, RowCode rows, int output) {
       code.broadcast(rows.kept(output, 0), half(code, rows.weight(output, 0)));
     }

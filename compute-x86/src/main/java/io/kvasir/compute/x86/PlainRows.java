@@ -17,16 +17,6 @@ final class PlainRows {
     }
 
     @Override
-    public int kept() {
-      return 0;
-    }
-
-    @Override
-    public int shared() {
-      return 0;
-    }
-
-    @Override
     public void weights(Assembler code, RowCode rows, int output, int vector, int target) {
       code.loadFloats(target, rows.weight(output, 64 * vector));
     }
@@ -45,16 +35,6 @@ final class PlainRows {
     }
 
     @Override
-    public int kept() {
-      return 0;
-    }
-
-    @Override
-    public int shared() {
-      return 0;
-    }
-
-    @Override
     public void weights(Assembler code, RowCode rows, int output, int vector, int target) {
       code.halvesToFloats(target, rows.weight(output, 32 * vector));
     }
@@ -70,16 +50,6 @@ final class PlainRows {
     @Override
     public int blockBytes() {
       return 64;
-    }
-
-    @Override
-    public int kept() {
-      return 0;
-    }
-
-    @Override
-    public int shared() {
-      return 0;
     }
 
     @Override

@@ -4,27 +4,28 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Set;
 
 /// What the processor can do, as Linux tells in `/proc/cpuinfo`.
 ///
 /// @param features names as the kernel writes them, such as `avx512f`; empty where this is no Linux
 ///   or no x86-64
-public record Processor(Set<String> features) {
+record Processor(Set<String> features) {
   private static final Path LINUX = Path.of("/proc/cpuinfo");
   private static final Processor THIS = read(LINUX);
 
-  public Processor {
+  Processor {
     features = Set.copyOf(features);
   }
 
   /// The processor that this program runs on.
-  public static Processor here() {
+  static Processor here() {
     return THIS;
   }
 
   /// Whether the kernels of this package can run.
-  public boolean hasAvx512() {
+  boolean hasAvx512() {
     return features.containsAll(Set.of("lm", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"));
   }
 
@@ -33,7 +34,8 @@ public record Processor(Set<String> features) {
     try (BufferedReader lines = Files.newBufferedReader(file)) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         if (line.startsWith("flags")) {
-          return new Processor(Set.of(line.substring(line.indexOf(':') + 1).strip().split(" +")));
+          String[] names = line.substring(line.indexOf(':') + 1).strip().split(" +");
+          return new Processor(Set.copyOf(Arrays.asList(names)));
         }
       }
     } catch (IOException e) {

@@ -1,6 +1,6 @@
 package io.kvasir.compute.x86;
 
-/// Writes the sums over the lanes of four accumulators, as four floats in a row.
+/// Writes the sums over the lanes of accumulators: of four, as four floats in a row, or of one.
 ///
 /// The order of additions is that of one accumulator alone: halves of sixteen, of eight, of four
 /// and of two lanes. Two accumulators share a vector once they have eight lanes, four once they
@@ -15,6 +15,7 @@ final class QuadSum {
   private static final int ODD_QUARTERS = 0b11_01_11_01;
   private static final int OTHER_PAIR = 0b01_00_11_10;
   private static final int OTHER_LANE = 0b10_11_00_01;
+  private static final int SECOND_LANE = 0b01_01_01_01;
 
   private QuadSum() {}
 
@@ -32,6 +33,19 @@ final class QuadSum {
     code.loadFloats(free, Memory.at(tables, Constants.QUARTERS));
     code.lookUp(free, free, first);
     code.storeFour(to, free);
+  }
+
+  /// The sum over the lanes of one accumulator, which is overwritten, in the same order.
+  static void one(Assembler code, int accumulator, int free, Memory to) {
+    code.upperHalf(free, accumulator);
+    code.add256(accumulator, accumulator, free);
+    code.upperQuarter(free, accumulator);
+    code.add128(accumulator, accumulator, free);
+    code.shuffle128(free, accumulator, UPPER_HALVES);
+    code.add128(accumulator, accumulator, free);
+    code.shuffle128(free, accumulator, SECOND_LANE);
+    code.add128(accumulator, accumulator, free);
+    code.storeFloat(to, accumulator);
   }
 
   private static void fold(Assembler code, int a, int b, int free, int lower, int upper) {

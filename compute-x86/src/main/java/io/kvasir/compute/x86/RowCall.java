@@ -57,9 +57,8 @@ public final class RowCall {
     return rows;
   }
 
-  /// Sets which rows of weights are multiplied: row `o` of group `g` starts at byte `first + g *
-  /// step
-  /// + o * stride` of the weights.
+  /// Sets which rows of weights are multiplied. The first byte of row `o` of group `g` is `first +
+  /// g * step + o * stride`.
   public void groups(long first, long stride, long step, int count) {
     this.first = first;
     groups = count;

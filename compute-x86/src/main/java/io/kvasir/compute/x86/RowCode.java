@@ -192,7 +192,7 @@ final class RowCode {
   private void sums() {
     if (outputs % QuadSum.OUTPUTS != 0) {
       for (int i = 0; i < inputs * outputs; i++) {
-        sum(i);
+        QuadSum.one(code, i, value(0), Memory.at(OUT, i * Float.BYTES));
       }
       return;
     }
@@ -232,19 +232,5 @@ final class RowCode {
   /// The register that takes an output's weights; those of `0 .. 3` are free at a block's start.
   int value(int output) {
     return inputs * outputs + output % values;
-  }
-
-  /// Halves are added until one lane is left, which is stored.
-  private void sum(int accumulator) {
-    int other = inputs * outputs;
-    code.upperHalf(other, accumulator);
-    code.add256(accumulator, accumulator, other);
-    code.upperQuarter(other, accumulator);
-    code.add128(accumulator, accumulator, other);
-    code.shuffle128(other, accumulator, 0b11_10_11_10);
-    code.add128(accumulator, accumulator, other);
-    code.shuffle128(other, accumulator, 0b01_01_01_01);
-    code.add128(accumulator, accumulator, other);
-    code.storeFloat(Memory.at(OUT, accumulator * Float.BYTES), accumulator);
   }
 }

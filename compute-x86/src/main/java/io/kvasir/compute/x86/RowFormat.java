@@ -16,10 +16,14 @@ interface RowFormat {
   }
 
   /// Vector registers that keep something of one output's row from vector to vector.
-  int kept();
+  default int kept() {
+    return 0;
+  }
 
   /// Vector registers that all rows share.
-  int shared();
+  default int shared() {
+    return 0;
+  }
 
   /// What is done once, before the first block.
   default void prepare(Assembler code, RowCode rows) {}

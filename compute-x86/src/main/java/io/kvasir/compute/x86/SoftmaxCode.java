@@ -135,14 +135,6 @@ final class SoftmaxCode {
     code.add(AT, VECTOR);
     code.subtract(VECTORS, 1);
     code.jumpIfNotZero(next);
-    code.upperHalf(B, TOTAL);
-    code.add256(TOTAL, TOTAL, B);
-    code.upperQuarter(B, TOTAL);
-    code.add128(TOTAL, TOTAL, B);
-    code.shuffle128(B, TOTAL, 0b11_10_11_10);
-    code.add128(TOTAL, TOTAL, B);
-    code.shuffle128(B, TOTAL, 0b01_01_01_01);
-    code.add128(TOTAL, TOTAL, B);
-    code.storeFloat(Memory.at(RESULTS, TileCall.SUM), TOTAL);
+    QuadSum.one(code, TOTAL, B, Memory.at(RESULTS, TileCall.SUM));
   }
 }

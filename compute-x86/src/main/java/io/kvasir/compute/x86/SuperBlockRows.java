@@ -206,11 +206,6 @@ final class SuperBlockRows {
     }
 
     @Override
-    public int kept() {
-      return 0;
-    }
-
-    @Override
     public int shared() {
       return 6;
     }

@@ -28,7 +28,8 @@ public final class TileProducts {
     this.codes = codes;
   }
 
-  /// The products of rows that stand so; the processor must have AVX-512, see [Processor].
+  /// The products of rows that stand so; the processor must have AVX-512, see
+  /// [MachineCode#isSupported].
   public static TileProducts of(TileCodes codes) {
     return KNOWN.computeIfAbsent(codes, TileProducts::new);
   }

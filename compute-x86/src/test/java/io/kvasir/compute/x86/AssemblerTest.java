@@ -23,7 +23,7 @@ import java.util.HexFormat;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
-/// Every instruction against the bytes that the GNU assembler writes for it (2.44, with offsets of
+/// Every instruction against the bytes that the GNU assembler writes for it (2.40, with offsets of
 /// four bytes and a REX prefix forced where this assembler always has them). Registers are chosen
 /// so that each bit of their numbers is set somewhere.
 class AssemblerTest {
