@@ -6,6 +6,7 @@ import io.kvasir.compute.HostBuffer;
 import io.kvasir.compute.PageBounds;
 import io.kvasir.compute.PageSkips;
 import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.cpu.KernelCode;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvCacheConfig;
@@ -43,7 +44,11 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.SECONDS)
 @Fork(
     value = 1,
-    jvmArgsAppend = {"--add-modules=jdk.incubator.vector", "-Xmx4g"})
+    jvmArgsAppend = {
+      "--add-modules=jdk.incubator.vector",
+      "--enable-native-access=ALL-UNNAMED",
+      "-Xmx4g"
+    })
 @Warmup(iterations = 3, time = 2)
 @Measurement(iterations = 7, time = 1)
 public class AttentionBenchmark {
@@ -78,6 +83,9 @@ public class AttentionBenchmark {
   @Param({"2"})
   int threads;
 
+  @Param({"MACHINE", "VECTOR"})
+  KernelCode code;
+
   private CpuBackend backend;
   private KvCache cache;
   private AttentionMetadata batch;
@@ -101,7 +109,7 @@ public class AttentionBenchmark {
   /// Fills a cache to the depth through the backend itself, a chunk of rows at a time.
   @Setup(Level.Trial)
   public void open() {
-    backend = new CpuBackend(threads);
+    backend = new CpuBackend(threads, null, code);
     String[] names = format.split("/", -1);
     KvFormat keys = KvFormat.named(names[0]);
     KvFormat values = KvFormat.named(names[names.length - 1]);
