@@ -16,6 +16,7 @@ final class Assembler {
   private static final int NO_PREFIX = 0;
   private static final int PREFIX_66 = 1;
   private static final int PREFIX_F3 = 2;
+  private static final int PREFIX_F2 = 3;
 
   /// The prefix of instructions on 64-bit elements, which also have the bit W.
   private static final int PREFIX_66_WIDE = 0x81;
@@ -393,6 +394,66 @@ final class Assembler {
     evex(MAP_0F, NO_PREFIX, 0xc2, BITS_512, false, 1, a, b);
     int8(5);
     evex(MAP_0F38, PREFIX_F3, 0x38, BITS_512, false, target, NO_SECOND, 1);
+  }
+
+  /// Thirty-two floats as bf16, rounded to the nearest even: those of `lower` first. Subnormals
+  /// become zero.
+  void floatsToBf16(int target, int upper, int lower) {
+    evex(MAP_0F38, PREFIX_F2, 0x72, BITS_512, false, target, upper, lower);
+  }
+
+  /// As [#floatsToBf16(int, int, int)] with the lower sixteen in memory.
+  void floatsToBf16(int target, int upper, Memory lower) {
+    evex(MAP_0F38, PREFIX_F2, 0x72, BITS_512, false, target, upper, lower);
+  }
+
+  /// Sixteen floats as bf16.
+  void floatsToBf16(int target256, int source) {
+    evex(MAP_0F38, PREFIX_F3, 0x72, BITS_512, false, target256, NO_SECOND, source);
+  }
+
+  /// Lane `i` of `sum` becomes `a[2 i] * b[2 i] + (a[2 i + 1] * b[2 i + 1] + sum[i])`, rounded
+  /// twice, of thirty-two bf16 each. Subnormals are zero, whatever the rounding mode says.
+  void multiplyAddPairs(int sum, int a, int b) {
+    evex(MAP_0F38, PREFIX_F3, 0x52, BITS_512, false, sum, a, b);
+  }
+
+  /// As [#multiplyAddPairs(int, int, int)] with `b` in memory.
+  void multiplyAddPairs(int sum, int a, Memory b) {
+    evex(MAP_0F38, PREFIX_F3, 0x52, BITS_512, false, sum, a, b);
+  }
+
+  /// As [#multiplyAddPairs(int, int, int)] with one pair in memory for all lanes.
+  void multiplyAddOnePair(int sum, int a, Memory b) {
+    evex(MAP_0F38, PREFIX_F3, 0x52, BITS_512, true, sum, a, b);
+  }
+
+  /// Lane `i` of 32 words is the word of `table` that the low five bits of word `i` of `codes`
+  /// name.
+  void lookUpShorts(int target, int codes, int table) {
+    evex(MAP_0F38, PREFIX_66_WIDE, 0x8d, BITS_512, false, target, codes, table);
+  }
+
+  /// Thirty-two unsigned bytes as 16-bit numbers.
+  void unsignedBytesToShorts(int target, Memory source) {
+    evex(MAP_0F38, PREFIX_66, 0x30, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  /// Sixteen bytes in each quarter.
+  void loadFourTimes(int target, Memory source) {
+    evex(MAP_0F38, PREFIX_66, 0x5a, BITS_512, false, target, NO_SECOND, source);
+  }
+
+  /// Byte `i` of a quarter is the byte of the same quarter of `source` that byte `i` of `order`
+  /// names, or zero where that is negative.
+  void shuffleBytes(int target, int source, int order) {
+    evex(MAP_0F38, PREFIX_66, 0x00, BITS_512, false, target, source, order);
+  }
+
+  /// 16-bit lanes shifted to the right, zeros coming in.
+  void shiftRightAllShorts(int target, int source, int bits) {
+    evex(MAP_0F, PREFIX_66, 0x71, BITS_512, false, 2, target, source);
+    int8(bits);
   }
 
   /// The upper eight floats.

@@ -100,6 +100,17 @@ class AssemblerTest {
     check(a -> a.multiply(30, 21, at(RSI, FAR)), "6261544059b678563412");
     check(a -> a.notLess(27, 22, 5), "62f14c40c2cd0562627e4838d9");
     check(a -> a.subtract(11, 22, 5), "62714c405cdd");
+    check(a -> a.floatsToBf16(11, 22, 5), "62724f4072dd");
+    check(a -> a.floatsToBf16(30, 21, at(RSI, FAR)), "6262574072b678563412");
+    check(a -> a.floatsToBf16(22, 5), "62e27e4872f5");
+    check(a -> a.multiplyAddPairs(30, 21, 12), "6242564052f4");
+    check(a -> a.multiplyAddPairs(30, 21, at(RSI, FAR)), "6262564052b678563412");
+    check(a -> a.multiplyAddOnePair(30, 21, at(RSI, FAR)), "6262565052b678563412");
+    check(a -> a.lookUpShorts(11, 22, 5), "6272cd408ddd");
+    check(a -> a.unsignedBytesToShorts(9, at(R8, FAR)), "62527d48308878563412");
+    check(a -> a.loadFourTimes(9, at(R8, FAR)), "62527d485a8878563412");
+    check(a -> a.shuffleBytes(11, 22, 5), "62724d4000dd");
+    check(a -> a.shiftRightAllShorts(22, 5, 4), "62f14d4071d504");
     check(a -> a.vzeroupper(), "c5f877");
     check(a -> a.ret(), "c3");
   }
