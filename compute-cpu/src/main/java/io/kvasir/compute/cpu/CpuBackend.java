@@ -36,6 +36,7 @@ import org.jspecify.annotations.Nullable;
 public final class CpuBackend implements Backend {
   private final KernelPool pool;
   private final @Nullable MatrixProvider provider;
+  private final KernelCode code;
   private final boolean usesMachineCode;
   private final Products products;
   private final CpuAttention attention;
@@ -65,14 +66,20 @@ public final class CpuBackend implements Backend {
   /// @param provider what multiplies the matrices that it takes, closed with the backend; null for
   ///   the kernels here
   /// @param code what kernels are written in
-  /// @throws IllegalArgumentException where that is less than one thread
+  /// @throws IllegalArgumentException where that is less than one thread, or this machine has not
+  ///   that code
   public CpuBackend(int threads, @Nullable MatrixProvider provider, KernelCode code) {
     if (threads < 1) {
       throw new IllegalArgumentException("a backend needs at least one thread: " + threads);
     }
+    @Nullable String missing = code.missing();
+    if (missing != null) {
+      throw new IllegalArgumentException("there is no arithmetic in bf16: " + missing);
+    }
     PerformanceCliff.checkVectors();
+    this.code = code;
     this.provider = provider;
-    usesMachineCode = code == KernelCode.MACHINE && MachineProducts.SUPPORTED;
+    usesMachineCode = code.isMachine() && MachineProducts.SUPPORTED;
     // A provider has threads of its own, which need the cores as soon as a region ends.
     pool = new KernelPool(threads, provider == null);
     Workspace[] workspaces = new Workspace[threads];
@@ -91,7 +98,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String arithmetic() {
-    String own = name() + ' ' + Lanes.bits();
+    String own = name() + ' ' + Lanes.bits() + (code.isBf16() ? " bf16" : "");
     return provider == null ? own : own + ' ' + provider.description();
   }
 
@@ -100,7 +107,7 @@ public final class CpuBackend implements Backend {
     return "cpu: %d-bit vectors%s, %d threads, %d cores%s%s"
         .formatted(
             Lanes.bits(),
-            usesMachineCode ? ", machine code" : "",
+            usesMachineCode ? ", machine code" + (code.isBf16() ? " in bf16" : "") : "",
             pool.threads(),
             Runtime.getRuntime().availableProcessors(),
             provider == null ? "" : ", matrices by " + provider.description(),

@@ -80,10 +80,7 @@ final class PartitionKernel {
 
   /// @param code whether machine code is used where there is some
   PartitionKernel(KernelCode code) {
-    machine =
-        code == KernelCode.MACHINE && MachineProducts.SUPPORTED
-            ? new MachinePartition(tiles)
-            : null;
+    machine = code.isMachine() && MachineProducts.SUPPORTED ? new MachinePartition(tiles) : null;
   }
 
   /// Forgets what was computed before, at the start of a call.

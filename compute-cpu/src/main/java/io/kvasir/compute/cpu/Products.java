@@ -34,7 +34,7 @@ final class Products {
   private final Gated gated = new Gated();
 
   Products(KernelPool pool, Workspace[] workspaces, KernelCode code) {
-    usesMachineCode = code == KernelCode.MACHINE;
+    usesMachineCode = code.isMachine();
     this.pool = pool;
     this.workspaces = workspaces;
     panels = new Panels(pool);

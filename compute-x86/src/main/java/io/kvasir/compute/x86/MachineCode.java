@@ -56,6 +56,11 @@ public final class MachineCode {
     return Support.IS_THERE;
   }
 
+  /// Whether this processor multiplies bf16 besides.
+  public static boolean hasBf16() {
+    return Processor.here().hasAvx512() && Processor.here().hasBf16();
+  }
+
   /// Makes code executable.
   ///
   /// @throws IllegalStateException where the system refuses

@@ -29,6 +29,11 @@ record Processor(Set<String> features) {
     return features.containsAll(Set.of("lm", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"));
   }
 
+  /// Whether it multiplies bf16.
+  boolean hasBf16() {
+    return features.contains("avx512_bf16");
+  }
+
   /// Reads the features of the first processor in a file such as `/proc/cpuinfo`.
   static Processor read(Path file) {
     try (BufferedReader lines = Files.newBufferedReader(file)) {
