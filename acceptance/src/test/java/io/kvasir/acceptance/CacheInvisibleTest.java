@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.cpu.KernelCode;
 import io.kvasir.kvcache.format.KvFormat;
 import io.kvasir.model.Model;
 import io.kvasir.model.Transformer;
@@ -11,6 +12,7 @@ import io.kvasir.model.file.SafetensorsFile;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
@@ -25,25 +27,51 @@ final class CacheInvisibleTest {
     return ReferenceData.cases((folder, name) -> check(folder));
   }
 
+  /// Fewer cuts, for the arithmetic that is no twin of another.
+  @TestFactory
+  Stream<DynamicTest> logits_inBf16_areBitIdentical() {
+    String missing = KernelCode.MACHINE_BF16.missing();
+    Assumptions.assumeTrue(missing == null, () -> "[no-avx512-bf16] " + missing);
+    return ReferenceData.cases((folder, name) -> checkBf16(folder));
+  }
+
+  private static void checkBf16(Path folder) {
+    int[] ids = ids(folder);
+    KernelCode code = KernelCode.MACHINE_BF16;
+    float[][] expected = logits(folder, ids, KvFormat.F16, new Setup(code, 48, 64, 2));
+    for (int chunk : CHUNKS) {
+      Setup setup = new Setup(code, chunk, 16, chunk == 7 ? 1 : 2);
+      compare(expected, logits(folder, ids, KvFormat.F16, setup), "chunk " + chunk);
+    }
+    compare(expected, withoutCache(folder, ids, KvFormat.F16, code), "no cache");
+    compareShared(folder, ids, KvFormat.F16, expected, code);
+  }
+
   private static void check(Path folder) {
     int[] ids = ids(folder);
     for (KvFormat format : new KvFormat[] {KvFormat.F32, KvFormat.F16}) {
-      float[][] expected = logits(folder, ids, format, new Setup(48, 64, 2));
+      float[][] expected = logits(folder, ids, format, new Setup(KernelCode.MACHINE, 48, 64, 2));
       for (int chunk : CHUNKS) {
-        compare(expected, logits(folder, ids, format, new Setup(chunk, 64, 2)), "chunk " + chunk);
+        compare(
+            expected,
+            logits(folder, ids, format, new Setup(KernelCode.MACHINE, chunk, 64, 2)),
+            "chunk " + chunk);
       }
       for (int block : BLOCK_TOKENS) {
-        compare(expected, logits(folder, ids, format, new Setup(16, block, 1)), "block " + block);
+        compare(
+            expected,
+            logits(folder, ids, format, new Setup(KernelCode.MACHINE, 16, block, 1)),
+            "block " + block);
       }
-      compare(expected, withoutCache(folder, ids, format), "no cache");
-      compareShared(folder, ids, format, expected);
+      compare(expected, withoutCache(folder, ids, format, KernelCode.MACHINE), "no cache");
+      compareShared(folder, ids, format, expected, KernelCode.MACHINE);
     }
   }
 
-  private record Setup(int chunk, int blockTokens, int threads) {}
+  private record Setup(KernelCode code, int chunk, int blockTokens, int threads) {}
 
   private static float[][] logits(Path folder, int[] ids, KvFormat format, Setup setup) {
-    try (Backend backend = new CpuBackend(setup.threads());
+    try (Backend backend = new CpuBackend(setup.threads(), null, setup.code());
         Model model = open(folder, backend);
         Forward forward = new Forward(model, backend, setup.blockTokens(), format, ids.length)) {
       forward.run(ids, setup.chunk());
@@ -52,9 +80,9 @@ final class CacheInvisibleTest {
   }
 
   /// Each position from an empty cache.
-  private static float[][] withoutCache(Path folder, int[] ids, KvFormat format) {
+  private static float[][] withoutCache(Path folder, int[] ids, KvFormat format, KernelCode code) {
     float[][] logits = new float[ids.length][];
-    try (Backend backend = new CpuBackend(2);
+    try (Backend backend = new CpuBackend(2, null, code);
         Model model = open(folder, backend)) {
       for (int length = 1; length <= ids.length; length += 5) {
         try (Forward forward = new Forward(model, backend, 64, format, length)) {
@@ -67,11 +95,12 @@ final class CacheInvisibleTest {
   }
 
   /// The same prompt from what an earlier sequence left, and one that leaves it inside a block.
-  private static void compareShared(Path folder, int[] ids, KvFormat format, float[][] expected) {
+  private static void compareShared(
+      Path folder, int[] ids, KvFormat format, float[][] expected, KernelCode code) {
     int[] branch = ids.clone();
     branch[37] = (branch[37] + 1) % 90;
-    float[][] branched = logits(folder, branch, format, new Setup(48, 64, 2));
-    try (Backend backend = new CpuBackend(2);
+    float[][] branched = logits(folder, branch, format, new Setup(code, 48, 64, 2));
+    try (Backend backend = new CpuBackend(2, null, code);
         Model model = open(folder, backend);
         Forward forward = new Forward(model, backend, 16, format, ids.length)) {
       assertThat(forward.share(ids)).isZero();

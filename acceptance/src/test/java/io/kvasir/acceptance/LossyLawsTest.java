@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.kvasir.compute.Backend;
 import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.cpu.KernelCode;
 import io.kvasir.compute.onednn.OneDnnMatrices;
 import io.kvasir.engine.Engine;
 import io.kvasir.engine.EngineConfig;
@@ -148,6 +149,15 @@ final class LossyLawsTest {
   void answers_prunedHoweverTheCacheIsUsed_haveTheSameBits(String recipe, String policy)
       throws Exception {
     prune = PruneOptions.parse(policy);
+    checkLaws(recipe);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"f16", "int4"})
+  void answers_inBf16_haveTheSameBits(String recipe) throws Exception {
+    String missing = KernelCode.MACHINE_BF16.missing();
+    Assumptions.assumeTrue(missing == null, () -> "[no-avx512-bf16] " + missing);
+    backends = () -> new CpuBackend(2, null, KernelCode.MACHINE_BF16);
     checkLaws(recipe);
   }
 

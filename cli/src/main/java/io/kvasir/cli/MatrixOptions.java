@@ -19,7 +19,9 @@ final class MatrixOptions {
       paramLabel = "NAME[:DIR]",
       description =
           "machine, kernels in machine code on the weights where they lie, where the processor has "
-              + "AVX-512 (default); vector, kernels in Java only, with the same bits; or "
+              + "AVX-512 (default); vector, kernels in Java only, with the same bits; "
+              + "machine-bf16, machine code that rounds to 8 significant bits before it multiplies, "
+              + "where the processor has AVX512_BF16: faster prompts, results a little different; or "
               + "onednn-bf16 or onednn-f32, a library that scripts/onednn.sh gets, with copies of "
               + "the weights: faster prompts, slower decoding.")
   private String matmul = "machine";
@@ -32,11 +34,16 @@ final class MatrixOptions {
 
   /// The processor with what was chosen.
   CpuBackend backend(int threads, Surroundings surroundings) {
-    if (matmul.equals("machine") || matmul.equals("vector")) {
+    @Nullable KernelCode code = kernels();
+    if (code != null) {
       if (memory != null) {
         throw new UsageException("--matmul-memory belongs to --matmul onednn-bf16 or onednn-f32");
       }
-      return new CpuBackend(threads, null, KernelCode.valueOf(matmul.toUpperCase(Locale.ROOT)));
+      @Nullable String missing = code.missing();
+      if (missing != null) {
+        throw new FailureException("cannot use --matmul " + matmul + ": " + missing);
+      }
+      return new CpuBackend(threads, null, code);
     }
     int colon = matmul.indexOf(':');
     String name = colon < 0 ? matmul : matmul.substring(0, colon);
@@ -49,6 +56,16 @@ final class MatrixOptions {
     };
   }
 
+  /// The kernels of our own that were named, or null.
+  private @Nullable KernelCode kernels() {
+    for (KernelCode code : KernelCode.values()) {
+      if (matmul.equals(code.name().toLowerCase(Locale.ROOT).replace('_', '-'))) {
+        return code;
+      }
+    }
+    return null;
+  }
+
   private static OneDnnMatrices.Format format(String name) {
     for (OneDnnMatrices.Format format : OneDnnMatrices.Format.values()) {
       if (name.equals(ONEDNN + format.name().toLowerCase(Locale.ROOT))) {
@@ -56,7 +73,10 @@ final class MatrixOptions {
       }
     }
     throw new UsageException(
-        "there is no --matmul '" + name + "'; choose machine, vector, onednn-bf16 or onednn-f32");
+        "there is no --matmul '"
+            + name
+            + "'; choose machine, vector, machine-bf16, onednn-bf16 "
+            + "or onednn-f32");
   }
 
   private Path folder(int colon, Surroundings surroundings) {

@@ -3,6 +3,7 @@ package io.kvasir.compute.cpu;
 import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
+import io.kvasir.compute.x86.Operands;
 import io.kvasir.compute.x86.PanelCall;
 import io.kvasir.compute.x86.PanelProducts;
 import io.kvasir.compute.x86.RowCall;
@@ -13,7 +14,7 @@ import java.nio.ByteOrder;
 import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 
-/// Products of more than four rows in machine code, with the bits of a [RowKernel].
+/// Products of more than four rows in machine code, with the bits of [MachineProducts].
 ///
 /// A block of weight rows is multiplied with the first four rows of `x` while it is decoded, and
 /// stays decoded in the L2 cache for all others, which come in tiles of up to six rows. The last
@@ -45,18 +46,24 @@ final class MachinePanels {
   private static final long SERIAL_FLOATS = 32 << 10;
 
   private final KernelPool pool;
+  private final Operands operands;
+  private final MachineProducts few;
   private final Packing packing = new Packing();
-  private final PackedRows inputs = new PackedRows();
+  private final MachineInputs inputs;
 
-  MachinePanels(KernelPool pool) {
+  /// @param few the same products of fewer rows
+  MachinePanels(KernelPool pool, Operands operands, MachineProducts few) {
+    this.operands = operands;
+    this.few = few;
+    inputs = new MachineInputs(operands, pool.threads());
     this.pool = pool;
   }
 
   /// Whether a product can be computed.
-  static boolean takes(Product p) {
+  boolean takes(Product p) {
     boolean isEnough =
         p.rows >= FEW_ROWS || p.rows >= LEAST_ROWS && p.rows * p.columns <= FEW_FLOATS;
-    return isEnough && p.outputs >= LEAST_OUTPUTS && MachineProducts.takes(p);
+    return isEnough && p.outputs >= LEAST_OUTPUTS && few.takes(p);
   }
 
   /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
@@ -85,7 +92,7 @@ final class MachinePanels {
 
   /// Outputs `from .. to - 1` of all rows.
   void multiply(Product p, int from, int to, Workspace space) {
-    int fitting = BLOCK_BYTES / Float.BYTES / p.columns / TILE * TILE;
+    int fitting = (int) (BLOCK_BYTES / operands.bytes(1, p.columns)) / TILE * TILE;
     int most = Math.clamp(fitting, TILE, PanelProducts.MOST_OUTPUTS);
     int blocks = (to - from + most - 1) / most;
     int block = ((to - from + blocks - 1) / blocks + TILE - 1) / TILE * TILE;
@@ -95,20 +102,19 @@ final class MachinePanels {
   }
 
   private void block(Product p, int from, int to, int end, Workspace space) {
-    RowProducts kernel = Objects.requireNonNull(RowProducts.of(p.type));
+    RowProducts kernel = Objects.requireNonNull(few.kernel(p));
     PanelCall panel = space.panelCall();
     int tiles = (to - from + TILE - 1) / TILE;
     int first = Math.min(from, p.outputs - TILE * tiles);
-    long weights = space.panel.reserve(TILE * tiles, p.columns).address();
-    long x = inputs.memory().address();
+    long weights = space.decoded(operands.bytes(TILE * tiles, p.columns)).address();
     RowCall call = space.call();
-    call.inputs(x, FIRST, p.columns);
+    call.inputs(inputs.address(0, p.columns), FIRST, p.columns);
     call.groups(first * p.rowBytes, p.rowBytes, TILE * p.rowBytes, tiles);
     kernel.decode(call, p.weights, weights, panel);
     store(p, 0, FIRST, from - first, from, to, panel.results());
 
     int count = tiles(p);
-    int vectors = p.columns / L;
+    int vectors = p.columns / operands.lanes();
     long steps = (long) tiles * vectors;
     long next = p.weights.address() + to * p.rowBytes;
     int ahead = Math.min(count, TILES_AHEAD);
@@ -118,8 +124,8 @@ final class MachinePanels {
       int rows = start(p, t + 1) - row;
       int turn = t - (count - ahead);
       panel.next(next + turn * steps * step, turn < 0 ? 0 : step);
-      long tile = x + PackedRows.tileBytes(row, p.columns);
-      PanelProducts.multiply(panel, tile, rows, weights, tiles, vectors);
+      long tile = inputs.address(row, p.columns);
+      PanelProducts.multiply(panel, operands, tile, rows, weights, tiles, vectors);
       store(p, row, rows, from - first, from, to, panel.results());
     }
   }
@@ -156,11 +162,7 @@ final class MachinePanels {
     public void run(int part, int worker) {
       Product p = product;
       int first = part == 0 ? 0 : start(p, part - 1);
-      int rows = (part == 0 ? FIRST : start(p, part)) - first;
-      long tileAt = PackedRows.tileBytes(first, p.columns);
-      for (int r = 0; r < rows; r++) {
-        inputs.put(p.x, p.xAt + (first + r) * p.xStride, p.columns, tileAt, r, rows);
-      }
+      inputs.tile(p, first, (part == 0 ? FIRST : start(p, part)) - first, worker);
     }
   }
 }

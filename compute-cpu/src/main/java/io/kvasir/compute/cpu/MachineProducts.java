@@ -3,11 +3,12 @@ package io.kvasir.compute.cpu;
 import static io.kvasir.compute.cpu.Lanes.L;
 
 import io.kvasir.compute.x86.MachineCode;
+import io.kvasir.compute.x86.Operands;
 import io.kvasir.compute.x86.RowCall;
 import io.kvasir.compute.x86.RowProducts;
 import org.jspecify.annotations.Nullable;
 
-/// Products in machine code ([RowProducts]), with the bits of a [RowKernel].
+/// Products in machine code ([RowProducts]); those of floats have the bits of a [RowKernel].
 ///
 /// The rows of `x` are packed in tiles of four once per product. Weights are read where they lie,
 /// once for a tile: from memory for the first one, for the others from the L2 cache.
@@ -24,15 +25,18 @@ final class MachineProducts {
   private static final long SERIAL_FLOATS = 32 << 10;
 
   private final KernelPool pool;
+  private final Operands operands;
   private final Packing packing = new Packing();
-  private final PackedRows inputs = new PackedRows();
+  private final MachineInputs inputs;
 
-  MachineProducts(KernelPool pool) {
+  MachineProducts(KernelPool pool, Operands operands) {
+    this.operands = operands;
+    inputs = new MachineInputs(operands, pool.threads());
     this.pool = pool;
   }
 
-  /// Whether a product can be computed.
-  static boolean takes(Product p) {
+  /// Whether a product can be computed, whatever the number of its rows.
+  boolean takes(Product p) {
     RowProducts kernel = kernel(p);
     return kernel != null
         && kernel.takes(p.columns)
@@ -40,8 +44,8 @@ final class MachineProducts {
         && p.weights.byteSize() >= p.outputs * p.rowBytes;
   }
 
-  private static @Nullable RowProducts kernel(Product p) {
-    return SUPPORTED ? RowProducts.of(p.type) : null;
+  @Nullable RowProducts kernel(Product p) {
+    return SUPPORTED ? RowProducts.of(p.type, operands) : null;
   }
 
   /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
@@ -69,8 +73,7 @@ final class MachineProducts {
       int end = Math.min(o + block, to);
       for (int r = 0; r < p.rows; r += TILE) {
         int rows = Math.min(TILE, p.rows - r);
-        long x = inputs.memory().address() + PackedRows.tileBytes(r, p.columns);
-        call.inputs(x, rows, p.columns);
+        call.inputs(inputs.address(r, p.columns), rows, p.columns);
         tile(kernel, p, r, o, end, call);
       }
     }
@@ -121,11 +124,7 @@ final class MachineProducts {
     public void run(int part, int worker) {
       Product p = product;
       int first = part * TILE;
-      int rows = Math.min(TILE, p.rows - first);
-      long tileAt = PackedRows.tileBytes(first, p.columns);
-      for (int r = 0; r < rows; r++) {
-        inputs.put(p.x, p.xAt + (first + r) * p.xStride, p.columns, tileAt, r, rows);
-      }
+      inputs.tile(p, first, Math.min(TILE, p.rows - first), worker);
     }
   }
 }

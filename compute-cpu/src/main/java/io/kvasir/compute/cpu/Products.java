@@ -1,6 +1,7 @@
 package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.Activation;
+import io.kvasir.compute.x86.Operands;
 import org.jspecify.annotations.Nullable;
 
 /// Matrix products over the pool, cut by outputs.
@@ -8,8 +9,9 @@ import org.jspecify.annotations.Nullable;
 /// Where there is machine code, few rows go through [MachineProducts] and many through
 /// [MachinePanels]. Elsewhere one or two rows go through the format's [RowKernel]; more rows decode
 /// a few rows of weights into the cache and use them for all rows, as [Panels] where the machine
-/// has 16 lanes and with a [DotTile] elsewhere. All give the same bits. Weights are read once per
-/// product.
+/// has 16 lanes and with a [DotTile] elsewhere. All give the same bits, but where machine code
+/// computes with [Operands#BF16]: then a matrix that it takes is multiplied by it only, whatever
+/// the number of rows. Weights are read once per product.
 final class Products {
   private static final int ROW_KERNEL_ROWS = 2;
 
@@ -18,6 +20,10 @@ final class Products {
   private static final int MACHINE_ROWS = 64;
 
   private final boolean usesMachineCode;
+
+  /// Most rows whose weights machine code decodes anew for each four: any number where nothing else
+  /// has its bits.
+  private final int machineRows;
 
   /// Bytes of decoded weights that a part works on; they stay in the L2 cache.
   private static final int BLOCK_BYTES = 256 << 10;
@@ -38,8 +44,10 @@ final class Products {
     this.pool = pool;
     this.workspaces = workspaces;
     panels = new Panels(pool);
-    machine = new MachineProducts(pool);
-    machinePanels = new MachinePanels(pool);
+    Operands operands = code.isBf16() ? Operands.BF16 : Operands.F32;
+    machineRows = code.isBf16() ? Integer.MAX_VALUE : MACHINE_ROWS;
+    machine = new MachineProducts(pool, operands);
+    machinePanels = new MachinePanels(pool, operands, machine);
   }
 
   /// `out = W x + b` for all rows.
@@ -82,10 +90,10 @@ final class Products {
   }
 
   private Way way(Product p) {
-    if (usesMachineCode && MachinePanels.takes(p)) {
+    if (usesMachineCode && machinePanels.takes(p)) {
       return Way.MACHINE_PANELS;
     }
-    if (usesMachineCode && p.rows <= MACHINE_ROWS && MachineProducts.takes(p)) {
+    if (usesMachineCode && p.rows <= machineRows && machine.takes(p)) {
       return Way.MACHINE_ROWS;
     }
     return PanelTile.SUPPORTED && p.rows > ROW_KERNEL_ROWS ? Way.PANELS : Way.ROWS;

@@ -2,12 +2,16 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.x86.PanelCall;
 import io.kvasir.compute.x86.RowCall;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /// Scratch memory of one thread of the pool; arrays grow to the largest need and stay.
 final class Workspace {
   /// Elements that elementwise functions work on at a time, small enough to stay in the L1 cache.
   static final int STRIPE = 512;
+
+  private static final long CACHE_LINE = 64;
 
   final DotTile tile = new DotTile();
   final PanelTile panelTile = new PanelTile();
@@ -22,6 +26,7 @@ final class Workspace {
   private @Nullable RowCall call;
   private @Nullable PanelCall panelCall;
   private float[] weights = {};
+  private MemorySegment decoded = MemorySegment.NULL;
 
   /// The argument of machine code.
   RowCall call() {
@@ -37,6 +42,14 @@ final class Workspace {
       panelCall = new PanelCall();
     }
     return panelCall;
+  }
+
+  /// At least `bytes` bytes for weights that machine code decodes.
+  MemorySegment decoded(long bytes) {
+    if (decoded.byteSize() < bytes) {
+      decoded = Arena.ofAuto().allocate(bytes, CACHE_LINE);
+    }
+    return decoded;
   }
 
   /// At least `size` floats for decoded weights.

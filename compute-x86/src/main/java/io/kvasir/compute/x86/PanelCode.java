@@ -21,10 +21,10 @@ import io.kvasir.compute.x86.Assembler.Label;
 /// The function that multiplies up to six rows of `x` with tiles of four rows of decoded weights.
 ///
 /// A step takes one vector of each row: six by four pairs are ten loads for 24 multiply-adds. `x`
-/// is `[vectors, rows, 16]` and a tile of weights `[vectors, 4, 16]`. K is cut into pieces whose
-/// part of `x` stays in the L1 cache for all tiles; between pieces the accumulators rest in memory.
-/// Beside its work each step asks for a line of the weights that come next, so that reading memory
-/// goes on while it computes.
+/// is `[vectors, rows]` vectors of [Operands] and a tile of weights `[vectors, 4]`. K is cut into
+/// pieces whose part of `x` stays in the L1 cache for all tiles; between pieces the accumulators
+/// rest in memory. Beside its work each step asks for a line of the weights that come next, so that
+/// reading memory goes on while it computes.
 final class PanelCode {
   private static final int OUTPUTS = QuadSum.OUTPUTS;
   private static final int VECTOR = 64;
@@ -46,17 +46,19 @@ final class PanelCode {
   private static final Register NEXT = RBP;
   private static final Register NEXT_STEP = RBX;
 
+  private final Operands operands;
   private final int rows;
   private final Assembler code = new Assembler();
 
-  private PanelCode(int rows) {
+  private PanelCode(Operands operands, int rows) {
+    this.operands = operands;
     this.rows = rows;
   }
 
   /// The function for `rows` rows of `x` and 1, 2, or 3 and more pieces of K. Its argument is the
   /// address of a [PanelCall]'s fields.
-  static byte[] of(int rows, int pieces) {
-    PanelCode panel = new PanelCode(rows);
+  static byte[] of(Operands operands, int rows, int pieces) {
+    PanelCode panel = new PanelCode(operands, rows);
     panel.write(pieces);
     return panel.code.code();
   }
@@ -135,7 +137,7 @@ final class PanelCode {
       int x = X_REGISTER + r % 4;
       code.loadFloats(x, Memory.at(X, r * VECTOR));
       for (int o = 0; o < OUTPUTS; o++) {
-        code.multiplyAdd(r * OUTPUTS + o, WEIGHTS_REGISTER + o, x);
+        operands.multiplyAdd(code, r * OUTPUTS + o, WEIGHTS_REGISTER + o, x);
       }
     }
     code.prefetchSecond(Memory.at(NEXT, 0));

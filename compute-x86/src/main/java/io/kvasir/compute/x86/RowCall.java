@@ -40,8 +40,8 @@ public final class RowCall {
 
   /// Sets the rows of `x`.
   ///
-  /// @param address where `[columns / 16, rows, 16]` floats start, which must stay until the call
-  ///   is done
+  /// @param address where `[vectors, rows]` vectors of operands start, which must stay until the
+  ///   call is done
   /// @param rows from 1 to [RowProducts#MOST_ROWS]
   public void inputs(long address, int rows, int columns) {
     if (rows < 1 || rows > RowProducts.MOST_ROWS) {

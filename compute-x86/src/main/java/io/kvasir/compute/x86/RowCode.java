@@ -18,18 +18,18 @@ import io.kvasir.compute.x86.Assembler.Label;
 /// The function that multiplies groups of weight rows with a few rows of `x`.
 ///
 /// A group is some weight rows at equal distances; each pair of a weight row and a row of `x` has
-/// one accumulator of sixteen lanes, lane `i` adding elements `i, i + 16, ...` in that order, and a
-/// tree over the lanes at the end. Weights are decoded once for all rows of `x`, in registers, and
-/// the lines that will be needed soon are asked for early, over the ends of rows.
+/// one accumulator of sixteen lanes, which add in the order of [Operands], and a tree over the
+/// lanes at the end. Weights are decoded once for all rows of `x`, in registers, and the lines that
+/// will be needed soon are asked for early, over the ends of rows.
 ///
-/// `x` is `[vectors, inputs, 16]`; the sums come out as `[groups, inputs, outputs]`.
+/// `x` is `[vectors, inputs, 16]`, or vectors of 32 bf16, see [Operands]; the sums come out as
+/// `[groups, inputs, outputs]`.
 final class RowCode {
   /// Bytes between a line that is asked for and the one in use.
   private static final int AHEAD = 1024;
 
   private static final int LINE = 64;
   private static final int VECTOR = 64;
-  private static final int LANES = 16;
   private static final int REGISTERS = 32;
 
   /// Registers that hold decoded weights, at least.
@@ -57,13 +57,15 @@ final class RowCode {
   static final Register FREE_THREE = Register.RBP;
 
   private final RowFormat format;
+  private final Operands operands;
   private final int inputs;
   private final int outputs;
   private final int values;
   private final boolean keeps;
   private final Assembler code = new Assembler();
 
-  private RowCode(RowFormat format, int inputs, int outputs, boolean keeps) {
+  private RowCode(RowFormat format, Operands operands, int inputs, int outputs, boolean keeps) {
+    this.operands = operands;
     this.keeps = keeps;
     this.format = format;
     this.inputs = inputs;
@@ -78,16 +80,16 @@ final class RowCode {
 
   /// The function for `inputs` rows of `x` and groups of `outputs` rows, at most 8. Its argument is
   /// the address of a [RowCall]'s fields.
-  static byte[] of(RowFormat format, int inputs, int outputs) {
-    RowCode rows = new RowCode(format, inputs, outputs, false);
+  static byte[] of(RowFormat format, Operands operands, int inputs, int outputs) {
+    RowCode rows = new RowCode(format, operands, inputs, outputs, false);
     rows.write();
     return rows.code.code();
   }
 
   /// As [#of] for groups of four rows, whose decoded weights are also written to a panel, as
   /// [PanelCode] reads it. The sums come out as rows `[inputs, PanelProducts.MOST_OUTPUTS]`.
-  static byte[] keeping(RowFormat format, int inputs) {
-    RowCode rows = new RowCode(format, inputs, QuadSum.OUTPUTS, true);
+  static byte[] keeping(RowFormat format, Operands operands, int inputs) {
+    RowCode rows = new RowCode(format, operands, inputs, QuadSum.OUTPUTS, true);
     rows.write();
     return rows.code.code();
   }
@@ -175,7 +177,7 @@ final class RowCode {
       }
       format.begin(code, this, o);
     }
-    int vectors = format.blockWeights() / LANES;
+    int vectors = format.blockWeights() / operands.lanes();
     for (int v = 0; v < vectors; v++) {
       step(v);
     }
@@ -206,17 +208,24 @@ final class RowCode {
   }
 
   private void step(int vector) {
-    int x = inputs * outputs + values;
+    int x = free();
+    if (inputs == 1 && operands == Operands.BF16) {
+      for (int o = 0; o < outputs; o++) {
+        format.pairs(code, this, o, vector, value(o));
+        code.multiplyAddPairs(o, value(o), Memory.at(X, vector * VECTOR));
+      }
+      return;
+    }
     if (inputs == 1) {
       code.loadFloats(x, Memory.at(X, vector * VECTOR));
       for (int o = 0; o < outputs; o++) {
-        format.weights(code, this, o, vector, value(o));
-        code.multiplyAdd(o, value(o), x);
+        operands.weights(format, code, this, o, vector, value(o));
+        operands.multiplyAdd(code, o, value(o), x);
       }
       return;
     }
     for (int o = 0; o < outputs; o++) {
-      format.weights(code, this, o, vector, value(o));
+      operands.weights(format, code, this, o, vector, value(o));
       if (keeps) {
         code.storeFloats(Memory.at(PANEL, (vector * outputs + o) * VECTOR), value(o));
       }
@@ -224,9 +233,14 @@ final class RowCode {
     for (int r = 0; r < inputs; r++) {
       code.loadFloats(x, Memory.at(X, (vector * inputs + r) * VECTOR));
       for (int o = 0; o < outputs; o++) {
-        code.multiplyAdd(r * outputs + o, value(o), x);
+        operands.multiplyAdd(code, r * outputs + o, value(o), x);
       }
     }
+  }
+
+  /// A register that takes vectors of `x`, after weights are decoded.
+  int free() {
+    return inputs * outputs + values;
   }
 
   /// The register that takes an output's weights; those of `0 .. 3` are free at a block's start.

@@ -18,26 +18,29 @@ public final class RowProducts {
   /// Most weight rows in a group.
   static final int MOST_OUTPUTS = 8;
 
-  private static final Map<TensorType, RowProducts> OF_TYPE = of();
+  private static final Map<TensorType, RowProducts> OF_F32 = of(Operands.F32);
+  private static final Map<TensorType, RowProducts> OF_BF16 = of(Operands.BF16);
 
   private final RowFormat format;
+  private final Operands operands;
   private final AtomicReferenceArray<MachineCode.@Nullable KeepingFunction> functions =
       new AtomicReferenceArray<>((MOST_ROWS + 1) * (MOST_OUTPUTS + 1));
 
   private final AtomicReference<MachineCode.@Nullable KeepingFunction> keeping =
       new AtomicReference<>();
 
-  private RowProducts(RowFormat format) {
+  private RowProducts(RowFormat format, Operands operands) {
     this.format = format;
+    this.operands = operands;
   }
 
-  private static Map<TensorType, RowProducts> of() {
+  private static Map<TensorType, RowProducts> of(Operands operands) {
     Map<TensorType, RowProducts> all = new EnumMap<>(TensorType.class);
-    if (MachineCode.isSupported()) {
+    if (operands.isSupported()) {
       for (TensorType type : TensorType.values()) {
         RowFormat format = RowFormats.of(type);
         if (format != null) {
-          all.put(type, new RowProducts(format));
+          all.put(type, new RowProducts(format, operands));
         }
       }
     }
@@ -45,8 +48,8 @@ public final class RowProducts {
   }
 
   /// The products of a format, or null where it or the processor has no machine code.
-  public static @Nullable RowProducts of(TensorType type) {
-    return OF_TYPE.get(type);
+  public static @Nullable RowProducts of(TensorType type, Operands operands) {
+    return (operands == Operands.F32 ? OF_F32 : OF_BF16).get(type);
   }
 
   /// Whether rows of so many weights can be multiplied.
@@ -75,7 +78,7 @@ public final class RowProducts {
   /// Multiplies the tiles of [RowCall#groups], four weight rows each, with the four rows of
   /// [RowCall#inputs], and writes them decoded to a panel of [PanelProducts].
   ///
-  /// @param panel address of `[tiles, columns / 16, 4, 16]` floats
+  /// @param panel address of `[tiles, vectors, 4]` vectors of operands
   /// @param to whose results are set, four rows of them
   /// @throws IllegalStateException where the weights are closed
   public void decode(RowCall call, MemorySegment weights, long panel, PanelCall to) {
@@ -89,7 +92,7 @@ public final class RowProducts {
     call.keep(panel, to.results().address());
     MachineCode.@Nullable KeepingFunction function = keeping.get();
     if (function == null) {
-      function = MachineCode.keeping(RowCode.keeping(format, MOST_ROWS));
+      function = MachineCode.keeping(RowCode.keeping(format, operands, MOST_ROWS));
       keeping.set(function);
     }
     function.call(call.address(), weights);
@@ -99,7 +102,7 @@ public final class RowProducts {
     int index = rows * (MOST_OUTPUTS + 1) + group;
     MachineCode.@Nullable KeepingFunction function = functions.get(index);
     if (function == null) {
-      function = MachineCode.keeping(RowCode.of(format, rows, group));
+      function = MachineCode.keeping(RowCode.of(format, operands, rows, group));
       functions.set(index, function);
     }
     return function;

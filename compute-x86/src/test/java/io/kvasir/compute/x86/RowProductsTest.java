@@ -16,7 +16,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /// Every function against decoding with the codec and adding in the stated order, to the bit.
 class RowProductsTest {
-  private static final int LANES = 16;
   private static final int COLUMNS = 768;
   private static final int GROUPS = 3;
   private static final float LARGEST = 64;
@@ -33,10 +32,18 @@ class RowProductsTest {
       })
   void multiply_allShapes_hasTheBitsOfDecodingFirst(TensorType type) {
     assumeTrue(MachineCode.isSupported(), "[no-avx512] machine code needs AVX-512");
-    RowProducts products = Objects.requireNonNull(RowProducts.of(type));
+    for (Operands operands : Operands.values()) {
+      if (operands.isSupported()) {
+        multiply(type, operands);
+      }
+    }
+  }
+
+  private void multiply(TensorType type, Operands operands) {
+    RowProducts products = Objects.requireNonNull(RowProducts.of(type, operands));
     for (int rows = 1; rows <= RowProducts.MOST_ROWS; rows++) {
       for (int group = 1; group <= products.groupSize(rows); group++) {
-        check(products, type, rows, group);
+        check(products, type, operands, rows, group);
       }
     }
   }
@@ -47,7 +54,7 @@ class RowProductsTest {
     Arena arena = Arena.ofShared();
     MemorySegment weights = arena.allocate(TensorType.F32.bytes(COLUMNS));
     call.inputs(Arena.ofAuto().allocate(4L * COLUMNS, 64).address(), 1, COLUMNS);
-    RowProducts products = Objects.requireNonNull(RowProducts.of(TensorType.F32));
+    RowProducts products = Objects.requireNonNull(RowProducts.of(TensorType.F32, Operands.F32));
     call.groups(0, 0, 0, 1);
     products.multiply(call, 1, weights);
     arena.close();
@@ -56,18 +63,17 @@ class RowProductsTest {
         .isInstanceOf(IllegalStateException.class);
   }
 
-  private void check(RowProducts products, TensorType type, int rows, int group) {
+  private void check(
+      RowProducts products, TensorType type, Operands operands, int rows, int group) {
     long rowBytes = type.bytes(COLUMNS);
     MemorySegment weights = weights(type, GROUPS * group);
     float[][] x = new float[rows][COLUMNS];
-    MemorySegment packed = Arena.ofAuto().allocate((long) rows * COLUMNS * Float.BYTES, 64);
-    for (int r = 0; r < rows; r++) {
+    for (float[] row : x) {
       for (int k = 0; k < COLUMNS; k++) {
-        x[r][k] = (float) random.nextGaussian();
-        long at = (long) (k / LANES * rows + r) * LANES + k % LANES;
-        packed.setAtIndex(ValueLayout.JAVA_FLOAT, at, x[r][k]);
+        row[k] = (float) random.nextGaussian();
       }
     }
+    MemorySegment packed = PackedTiles.of(operands, x, rows);
     call.inputs(packed.address(), rows, COLUMNS);
     call.groups(0, GROUPS * rowBytes, rowBytes, GROUPS);
     products.multiply(call, group, weights);
@@ -78,24 +84,10 @@ class RowProductsTest {
       for (int r = 0; r < rows; r++) {
         int at = (o % GROUPS * rows + r) * group + o / GROUPS;
         assertThat(call.sum(at))
-            .as("%s, %d rows, output %d of groups of %d", type, rows, o, group)
-            .isEqualTo(dot(w, x[r]));
+            .as("%s in %s, %d rows, output %d of groups of %d", type, operands, rows, o, group)
+            .isEqualTo(LaneSums.dot(operands, w, x[r]));
       }
     }
-  }
-
-  /// The order of additions that all kernels have: sixteen lanes, then halves.
-  private static float dot(float[] w, float[] x) {
-    float[] lanes = new float[LANES];
-    for (int k = 0; k < w.length; k++) {
-      lanes[k % LANES] = Math.fma(w[k], x[k], lanes[k % LANES]);
-    }
-    for (int half = LANES / 2; half > 0; half /= 2) {
-      for (int i = 0; i < half; i++) {
-        lanes[i] += lanes[i + half];
-      }
-    }
-    return lanes[0];
   }
 
   /// Random bytes, drawn again until they decode to moderate numbers, off any alignment.
