@@ -227,9 +227,10 @@ KERNEL sample_choose(const float* x, int stride, int columns, const SamplePeak* 
   if (choice.temperature == 0 || choice.topK == 1) {
     return;
   }
-  float floor = most - 21.0f * choice.temperature;
+  // Products are rounded before they are added, as on the host.
+  float floor = most - __fmul_rn(21.0f, choice.temperature);
   if (choice.minP > 0) {
-    floor = fmaxf(floor, most + choice.temperature * (float)log((double)choice.minP));
+    floor = fmaxf(floor, most + __fmul_rn(choice.temperature, (float)log((double)choice.minP)));
   }
   const float* scores = x + (long long)blockIdx.x * stride;
   __syncthreads();

@@ -31,6 +31,8 @@ T atomicAdd(T* at, T value) {
   return before;
 }
 
+inline float __fmul_rn(float a, float b) { return a * b; }
+
 inline uint32_t __float_as_uint(float x) {
   uint32_t bits;
   memcpy(&bits, &x, 4);

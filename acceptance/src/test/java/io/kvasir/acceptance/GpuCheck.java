@@ -47,7 +47,7 @@ final class GpuCheck {
   }
 
   /// `GpuCheck LIBRARY REFERENCE_FOLDER MODEL PART...` with parts golden, cases, formats, greedy,
-  /// speed, decode, fast, llama with loads of [GpuSpeed.Load], load, memory, and those of
+  /// draw, speed, decode, fast, llama with loads of [GpuSpeed.Load], load, memory, and those of
   /// [GpuServe#run].
   public static void main(String[] arguments) throws IOException {
     GpuCheck check = new GpuCheck(() -> open(arguments[0], true));
@@ -90,6 +90,9 @@ final class GpuCheck {
     }
     if (parts.contains("formats")) {
       check.formats(Path.of(arguments[2]));
+    }
+    if (parts.contains("draw")) {
+      check.draw(Path.of(arguments[2]));
     }
     if (parts.contains("greedy")) {
       check.greedy(Path.of(arguments[2]), 20, 48);
@@ -279,6 +282,17 @@ final class GpuCheck {
       }
     }
     return all;
+  }
+
+  /// Tokens drawn on the device against those that the host draws from the same scores.
+  void draw(Path path) {
+    try (Backend backend = cuda.get()) {
+      for (GpuDraw draw : GpuDraw.of(path, backend, 80)) {
+        note(draw.isSame(), "drawn on the device as on the host, rule " + draw.rule());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /// The tensor cores' logits against the plain kernels'.

@@ -28,7 +28,7 @@ final class GpuServe {
 
   private GpuServe() {}
 
-  /// Runs `serve=FORMAT:REQUESTS:PROMPT:ANSWER:CACHE_GB` or `restore=FORMAT:TOKENS`.
+  /// Runs `serve=FORMAT:REQUESTS:PROMPT:ANSWER:CACHE_GB[:TEMPERATURE]` or `restore=FORMAT:TOKENS`.
   static void run(String part, CudaBackend opened) throws IOException {
     String[] words = part.substring(part.indexOf('=') + 1).split(":", -1);
     Path folder = GpuSpeed.writeLlama(Files.createTempDirectory("llama"));
@@ -44,8 +44,14 @@ final class GpuServe {
             config
                 .withContextTokens(prompt + answer + 64)
                 .withCacheBytes(Long.parseLong(words[4]) << 30);
+        float temperature = words.length > 5 ? Float.parseFloat(words[5]) : 0;
+        SamplingOptions sampling = SamplingOptions.GREEDY.withTemperature(temperature);
+        List<Request> all = new ArrayList<>();
+        for (int i = 0; i < requests; i++) {
+          all.add(request(i, prompt, answer, sampling.withSeed(i)));
+        }
         try (Engine engine = Engine.open(folder, backend, config)) {
-          serve(engine, backend, part, requests, prompt, answer);
+          serve(engine, backend, part, all);
         }
       } else {
         restore(folder, backend, config, Integer.parseInt(words[1]));
@@ -56,30 +62,33 @@ final class GpuServe {
   }
 
   private static Request request(int seed, int prompt, int answer) {
+    return request(seed, prompt, answer, SamplingOptions.GREEDY);
+  }
+
+  private static Request request(int seed, int prompt, int answer, SamplingOptions sampling) {
     SplittableRandom random = new SplittableRandom(seed);
     int[] ids = new int[prompt];
     for (int i = 0; i < prompt; i++) {
       ids[i] = random.nextInt(VOCABULARY);
     }
-    return new Request(ids, answer, SamplingOptions.GREEDY, Set.of());
+    return new Request(ids, answer, sampling, Set.of());
   }
 
-  private static void serve(
-      Engine engine, CudaBackend backend, String name, int requests, int prompt, int answer)
+  private static void serve(Engine engine, CudaBackend backend, String name, List<Request> requests)
       throws InterruptedException {
     finish(engine.submit(request(-1, 50, 20)));
     long start = System.nanoTime();
     long replays = backend.replays();
     List<TokenStream> streams = new ArrayList<>();
-    for (int i = 0; i < requests; i++) {
-      streams.add(engine.submit(request(i, prompt, answer)));
+    for (Request request : requests) {
+      streams.add(engine.submit(request));
     }
     long tokens = 0;
     double decode = 0;
     for (TokenStream stream : streams) {
       Outcome outcome = finish(stream);
       tokens += outcome.completionTokens();
-      decode += outcome.decodeRate() / requests;
+      decode += outcome.decodeRate() / requests.size();
     }
     double seconds = (System.nanoTime() - start) / 1e9;
     System.out.printf(

@@ -26,7 +26,15 @@ public final class TokenDraws {
   /// @param topK 0 for all
   /// @param topP 1 for all
   /// @param minP 0 for all
-  public record Rule(float temperature, int topK, float topP, float minP) {}
+  public record Rule(float temperature, int topK, float topP, float minP) {
+    /// The best, the first of equal ones.
+    public static final Rule BEST = new Rule(0, 0, 1, 0);
+
+    /// Whether the best is taken, whatever the random number.
+    public boolean takesBest() {
+      return temperature == 0 || topK == 1;
+    }
+  }
 
   /// Sets how row `row` is drawn.
   ///

@@ -23,7 +23,7 @@ final class ModelRunner {
   private final float[] hidden;
   private final int[] rows;
   private final int[] members;
-  private final int[] likeliest;
+  private final RowChoices choices;
   private int[] tokens = new int[16];
   private Batch batch = new Batch();
 
@@ -42,7 +42,7 @@ final class ModelRunner {
     this.hidden = new float[transformer.config().width()];
     this.rows = new int[transformer.maxLogitRows()];
     this.members = new int[transformer.maxLogitRows()];
-    this.likeliest = new int[transformer.maxLogitRows()];
+    this.choices = new RowChoices(backend, scores.length, rows.length);
     this.allowed = new AllowedTokens(transformer.vocabularySize());
   }
 
@@ -89,10 +89,10 @@ final class ModelRunner {
   }
 
   private void chooseOfAll(Buffer logits) {
-    boolean found = backend.argmax(logits, batch.size(), scores.length, likeliest);
     for (int i = 0; i < batch.size(); i++) {
-      choose(i, logits, i, found);
+      members[i] = i;
     }
+    choose(logits, batch.size());
   }
 
   /// Chooses for as many sequences at a time as the transformer scores at once, so that its output
@@ -105,12 +105,25 @@ final class ModelRunner {
         rows[count++] = metadata.firstRow(i + 1) - 1;
       }
       if (count == rows.length || i == batch.size() - 1 && count > 0) {
-        Buffer logits = transformer.logits(rows, count);
-        boolean found = backend.argmax(logits, count, scores.length, likeliest);
-        for (int row = 0; row < count; row++) {
-          choose(members[row], logits, row, found);
-        }
+        choose(transformer.logits(rows, count), count);
         count = 0;
+      }
+    }
+  }
+
+  /// Chooses for the sequences `members`, whose scores are the first rows of `logits`: on the
+  /// backend what can be chosen there, the rest from their scores.
+  private void choose(Buffer logits, int count) {
+    choices.clear();
+    for (int row = 0; row < count; row++) {
+      choices.add(batch.sequence(members[row]));
+    }
+    choices.choose(logits);
+    for (int row = 0; row < count; row++) {
+      if (choices.has(row)) {
+        result.chose(members[row], choices.token(row), null);
+      } else {
+        chooseHere(members[row], logits, row);
       }
     }
   }
@@ -118,17 +131,12 @@ final class ModelRunner {
   /// What a constraint does wrong ends its own sequence only.
   ///
   /// @param row of `logits` that holds the sequence's scores
-  /// @param found whether `likeliest` says which one is the best
-  private void choose(int index, Buffer logits, int row, boolean found) {
+  private void chooseHere(int index, Buffer logits, int row) {
     Sequence sequence = batch.sequence(index);
     Request request = sequence.request();
     try {
       long @Nullable [] mask = allowed.of(sequence);
       int top = request.output().topScores();
-      if (found && mask == null && top < 0 && request.sampling().isLikeliest()) {
-        result.chose(index, likeliest[row], null);
-        return;
-      }
       backend.read(logits, row, scores, 0);
       int token =
           sampler.sample(

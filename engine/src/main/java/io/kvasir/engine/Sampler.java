@@ -169,7 +169,7 @@ public final class Sampler {
 
   /// A number in [0, 1) from the seed and the index of the draw (the finalizer of SplitMix64,
   /// Steele et al., OOPSLA 2014).
-  private static double uniform(long seed, int index) {
+  static double uniform(long seed, int index) {
     long z = seed + (index + 1) * 0x9e3779b97f4a7c15L;
     z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;
     z = (z ^ z >>> 27) * 0x94d049bb133111ebL;

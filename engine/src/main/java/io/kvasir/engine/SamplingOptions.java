@@ -1,6 +1,8 @@
 package io.kvasir.engine;
 
+import io.kvasir.compute.TokenDraws;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// How the next token is chosen from the model's scores. See [Sampler] for the order of the steps.
 ///
@@ -48,12 +50,11 @@ public record SamplingOptions(
     }
   }
 
-  /// Whether the token with the highest score is chosen, the first of equal ones, with nothing done
-  /// to scores before.
-  public boolean isLikeliest() {
-    return (temperature == 0 || topK == 1)
-        && penalties.equals(Penalties.NONE)
-        && logitBias.isEmpty();
+  /// How a token is drawn from the model's scores, where nothing is done to them before; else null.
+  TokenDraws.@Nullable Rule rule() {
+    return penalties.equals(Penalties.NONE) && logitBias.isEmpty()
+        ? new TokenDraws.Rule(temperature, topK, topP, minP)
+        : null;
   }
 
   public SamplingOptions withTemperature(float value) {

@@ -1,5 +1,6 @@
 package io.kvasir.engine;
 
+import io.kvasir.compute.TokenDraws;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.PrefixMiss;
 import io.kvasir.kvcache.Promotion;
@@ -23,6 +24,7 @@ final class Sequence {
   private final Extras extras;
   private final int[] stopTokens;
   private final PrunePlan plan;
+  private final TokenDraws.@Nullable Rule rule;
   private BlockTable table;
   private int cachedTokens;
   private PrefixMiss miss = PrefixMiss.NONE;
@@ -48,6 +50,8 @@ final class Sequence {
     this.constraint = grammar == null ? null : grammar.start();
     this.extras = new Extras(request, from.embedding);
     this.stopTokens = sorted(request.stopTokens());
+    boolean plain = constraint == null && request.output().topScores() < 0;
+    this.rule = plain ? request.sampling().rule() : null;
     this.table = table;
     this.cachedTokens = table.length();
     this.tokens = Arrays.copyOf(request.prompt(), request.prompt().length + 16);
@@ -91,6 +95,12 @@ final class Sequence {
 
   @Nullable TokenConstraint constraint() {
     return constraint;
+  }
+
+  /// How the next token is chosen, where the model's scores alone decide and nothing else is asked
+  /// about them; else null.
+  TokenDraws.@Nullable Rule rule() {
+    return generated() < request.output().minTokens() ? null : rule;
   }
 
   /// What is gathered of the prompt while it is computed.

@@ -48,6 +48,13 @@ final class PreemptionTest {
   }
 
   @Test
+  void answer_drawnByTheBackendPreempted_isTheUndisturbedOne() throws InterruptedException {
+    DrawingBackend drawing = new DrawingBackend(-1);
+    check("llama-gqa", true, "f32", drawing.backend());
+    assertThat(drawing.drawn()).isPositive();
+  }
+
+  @Test
   void answer_ofACodedCachePreempted_isTheUndisturbedOne() throws InterruptedException {
     for (String recipe : List.of("int8", "int4", "lm3+s0", "int4[0=int8]")) {
       check("llama-gqa", true, recipe);
@@ -62,13 +69,18 @@ final class PreemptionTest {
 
   private static void check(String model, boolean sharing, String recipe)
       throws InterruptedException {
+    check(model, sharing, recipe, new ReferenceBackend());
+  }
+
+  private static void check(String model, boolean sharing, String recipe, Backend opened)
+      throws InterruptedException {
     EngineConfig config =
         EngineConfig.DEFAULT
             .withBlockTokens(16)
             .withKvFormat(KvRecipe.named(recipe))
             .withTenantWeights(Map.of("greedy", 0.2));
     config = sharing ? config : config.withoutSharing();
-    try (Backend backend = new ReferenceBackend();
+    try (Backend backend = opened;
         Engine large =
             Engine.open(ReferenceModels.model(model), backend, config.withCacheBytes(1 << 22));
         Engine small =

@@ -78,6 +78,49 @@ final class CudaSamplerTest {
     assertThat(drawn).containsExactly(0, 0);
   }
 
+  @Test
+  void draw_often_hasTheProbabilitiesOfTheScores() {
+    int rows = 1024;
+    int columns = 24;
+    float[] scores = new float[rows * columns];
+    double[] expected = new double[columns];
+    TokenDraws draws = new TokenDraws(rows);
+    SplittableRandom random = new SplittableRandom(20);
+    double sum = 0;
+    for (int i = 0; i < columns; i++) {
+      // A step of 0.3 at a temperature of 1.5; the 16 best are kept.
+      expected[i] = i * 7 % columns < 16 ? Math.exp(-0.2 * (i * 7 % columns)) : 0;
+      sum += expected[i];
+    }
+    for (int r = 0; r < rows; r++) {
+      for (int i = 0; i < columns; i++) {
+        scores[r * columns + i] = 3 - 0.3f * (i * 7 % columns);
+      }
+      draws.set(r, new TokenDraws.Rule(1.5f, 16, 1, 0), random.nextDouble());
+    }
+    int[] drawn = new int[rows];
+    try (Backend backend = EmulatedDriver.open()) {
+      Buffer buffer = backend.buffer(rows, columns);
+      backend.write(scores, buffer);
+      assertThat(backend.draw(buffer, rows, columns, draws, drawn)).isTrue();
+    }
+    int[] counts = new int[columns];
+    for (int token : drawn) {
+      counts[token]++;
+    }
+    double chiSquare = 0;
+    for (int i = 0; i < columns; i++) {
+      double wanted = rows * expected[i] / sum;
+      if (wanted == 0) {
+        assertThat(counts[i]).as("token %d was cut off", i).isZero();
+      } else {
+        chiSquare += (counts[i] - wanted) * (counts[i] - wanted) / wanted;
+      }
+    }
+    // 15 degrees of freedom exceed 37.7 once in a thousand times; the numbers are always the same.
+    assertThat(chiSquare).isLessThan(37.7);
+  }
+
   private static int expected(float[] scores, int row, int columns, TokenDraws draws) {
     float temperature = draws.temperature(row);
     List<Integer> order = new ArrayList<>();
