@@ -52,7 +52,8 @@ public final class PanelProducts {
   }
 
   private static MachineCode.Function function(Operands operands, int rows, int pieces) {
-    int index = (operands.ordinal() * (MOST_ROWS + 1) + rows) * (MOST_PIECES + 1) + pieces;
+    int kind = operands == Operands.BF16 ? 1 : 0;
+    int index = (kind * (MOST_ROWS + 1) + rows) * (MOST_PIECES + 1) + pieces;
     MachineCode.@Nullable Function function = FUNCTIONS.get(index);
     if (function == null) {
       function = MachineCode.of(PanelCode.of(operands, rows, pieces));

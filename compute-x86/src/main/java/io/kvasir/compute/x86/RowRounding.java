@@ -23,6 +23,9 @@ public final class RowRounding {
   private final MemorySegment memory = Arena.ofAuto().allocate(ARGUMENT, VECTOR);
   private MemorySegment floats = MemorySegment.NULL;
 
+  /// An argument whose fields are yet to be set.
+  public RowRounding() {}
+
   /// Rounds `count` floats, a multiple of 32.
   ///
   /// @param to where the first vector goes
