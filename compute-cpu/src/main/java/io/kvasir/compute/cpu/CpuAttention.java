@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// once for up to 64 query heads of all its sequences.
 final class CpuAttention {
   /// Most query heads that a tile is decoded for at once.
-  static final int UNIT_QUERIES = 64;
+  static final int UNIT_QUERIES = 96;
 
   private static final int UNITS_PER_THREAD = 4;
   private static final int SERIAL_ROWS = 8;

@@ -56,11 +56,15 @@ final class PartitionKernel {
   private final Softmax softmax = new Softmax();
   private final FewQueries few = new FewQueries();
   private final @Nullable MachinePartition machine;
+  private final @Nullable WidePartition wide;
 
   // What is likely to be computed next.
   private boolean expectsHead;
   private @Nullable AttentionUnit nextUnit;
   private int nextIndex;
+
+  /// The unit whose queries [#wide] has.
+  private @Nullable AttentionUnit wideUnit;
 
   /// The first position of the partition, or the number of the first kept row.
   private int start;
@@ -78,14 +82,24 @@ final class PartitionKernel {
   private int[] from = {};
   private int[] to = {};
 
+  /// What some queries see of a partition.
+  ///
+  /// @param start the partition's first row
+  /// @param first what the first row from there is, a multiple of 16
+  /// @param last behind the last one
+  record Span(int queries, int start, int first, int last) {}
+
   /// @param code whether machine code is used where there is some
   PartitionKernel(KernelCode code) {
-    machine = code.isMachine() && MachineProducts.SUPPORTED ? new MachinePartition(tiles) : null;
+    boolean isMachine = code.isMachine() && MachineProducts.SUPPORTED;
+    machine = isMachine ? new MachinePartition(tiles) : null;
+    wide = isMachine ? new WidePartition(tiles) : null;
   }
 
   /// Forgets what was computed before, at the start of a call.
   void forget() {
     expect(false, null, 0);
+    wideUnit = null;
     if (machine != null) {
       machine.forget();
     }
@@ -124,6 +138,10 @@ final class PartitionKernel {
             && from[0] == from[queries - 1]
             && to[0] == to[queries - 1];
     if (machine != null && isFew && runMachine(call, unit, index, heads)) {
+      return;
+    }
+    if (wide != null && !isFew && wide.begin(call, queries)) {
+      runWide(call, unit, wide, new Span(queries, start, first, last));
       return;
     }
     Arrays.fill(acc, 0, queries * spec.valueDim(), 0f);
@@ -182,6 +200,50 @@ final class PartitionKernel {
     weigh(call, unit, queries, m);
     m.add(acc, queries, spec.valueDim());
     return true;
+  }
+
+  /// Many queries in machine code.
+  @SuppressWarnings("ReferenceEquality") // units are objects that are reused in the next call only
+  private void runWide(AttentionCall call, AttentionUnit unit, WidePartition w, Span span) {
+    AttentionSpec spec = call.spec();
+    tiles.open(call, unit, kept, 0);
+    int size = spec.groupSize() * spec.keyDim();
+    if (unit != wideUnit) {
+      for (int row = 0; row < unit.rows; row++) {
+        w.query(call.queries(), queryAt(call, unit, row * spec.groupSize()), row * size, size);
+      }
+      wideUnit = unit;
+    }
+    w.score(spec, span.queries, start, span.first, span.last);
+    boolean isPlain = spec.softcap() == 0 && !call.hasSlopes() && spec.scale() > 0;
+    int q = 0;
+    while (q < span.queries) {
+      int end = q + 1;
+      if (!isPlain || from[q] >= to[q]) {
+        w.scoresTo(scores, q);
+        weigh(call, unit, q);
+        w.weightsFrom(scores, q);
+      } else {
+        while (end < span.queries && end < q + FEW && from[end] == from[q] && to[end] == to[q]) {
+          end++;
+        }
+        weigh(call, unit, w, q, end);
+      }
+      q = end;
+    }
+    w.add(spec, span, from, to, acc);
+  }
+
+  /// Turns the products of queries that see the same into weights.
+  private void weigh(AttentionCall call, AttentionUnit unit, WidePartition w, int q, int end) {
+    AttentionSpec spec = call.spec();
+    w.weigh(q, end - q, from[q], to[q], spec.scale());
+    int group = spec.groupSize();
+    for (int i = q; i < end; i++) {
+      float centre = call.centreProduct(unit.firstRow + i / group, unit.head, i % group);
+      max[i] = (w.largest(i - q) + centre) * spec.scale();
+      sum[i] = w.sum(i - q);
+    }
   }
 
   private void expectNext(AttentionCall call, AttentionUnit unit, int index, MachinePartition m) {

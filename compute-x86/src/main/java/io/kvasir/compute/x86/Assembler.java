@@ -28,6 +28,9 @@ final class Assembler {
   /// As [#BITS_512], for the lanes of mask register 1 only.
   private static final int BITS_512_MASKED = 6;
 
+  /// The same with zero in the other lanes.
+  private static final int BITS_512_OR_ZERO = 38;
+
   private static final int NO_SECOND = 0;
 
   private byte[] code = new byte[4096];
@@ -388,12 +391,21 @@ final class Assembler {
     evex(MAP_0F, NO_PREFIX, 0x59, BITS_512, false, target, a, b);
   }
 
-  /// All bits of the lanes of `target` where `a` is not less than `b`, or one of them is no number;
-  /// zero elsewhere. Uses the first mask register.
-  void notLess(int target, int a, int b) {
+  /// The mask of [#orMasked] becomes the lanes where `a` is not less than `b`, or one of them is no
+  /// number.
+  void maskNotLess(int a, int b) {
     evex(MAP_0F, NO_PREFIX, 0xc2, BITS_512, false, 1, a, b);
     int8(5);
-    evex(MAP_0F38, PREFIX_F3, 0x38, BITS_512, false, target, NO_SECOND, 1);
+  }
+
+  /// `target = a + b` in the lanes of the mask, 0 in the others.
+  void addIntsOrZero(int target, int a, int b) {
+    evex(MAP_0F, PREFIX_66, 0xfe, BITS_512_OR_ZERO, false, target, a, b);
+  }
+
+  /// `target = source`, all bits.
+  void copy(int target, int source) {
+    evex(MAP_0F, NO_PREFIX, 0x28, BITS_512, false, target, NO_SECOND, source);
   }
 
   /// Thirty-two floats as bf16, rounded to the nearest even: those of `lower` first. Subnormals
@@ -516,7 +528,12 @@ final class Assembler {
     int8(0x62);
     int8((~reg >> 3 & 1) << 7 | (~x & 1) << 6 | (~b & 1) << 5 | (~reg >> 4 & 1) << 4 | map);
     int8((~second & 15) << 3 | 4 | prefix);
-    int8((length & 3) << 5 | length >> 2 | (one ? 1 << 4 : 0) | (~second >> 4 & 1) << 3);
+    int8(
+        (length & 3) << 5
+            | length >> 2 & 7
+            | length >> 5 << 7
+            | (one ? 1 << 4 : 0)
+            | (~second >> 4 & 1) << 3);
   }
 
   private void rexed(boolean wide, int reg, Memory rm, int... opcode) {

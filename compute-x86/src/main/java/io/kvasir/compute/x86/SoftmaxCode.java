@@ -30,7 +30,6 @@ final class SoftmaxCode {
   private static final int A = 17;
   private static final int B = 18;
   private static final int C = 19;
-  private static final int MASK = 20;
 
   private static final Register SCORES = RSI;
   private static final Register ROWS = R8;
@@ -112,24 +111,23 @@ final class SoftmaxCode {
     code.loadFloats(Z, Memory.at(AT, 0));
     code.subtract(Z, Z, LARGEST);
     code.multiply(Z, Z, FACTOR);
-    code.notLess(MASK, Z, LEAST);
+    code.maskNotLess(Z, LEAST);
     code.add(T, Z, ROUND);
     code.subtract(F, T, ROUND);
     code.subtract(F, Z, F);
     code.multiply(SQUARE, F, F);
-    code.or(A, 0, 0);
+    code.copy(A, 0);
     code.multiplyAdd(A, F, 1);
-    code.or(B, 2, 2);
+    code.copy(B, 2);
     code.multiplyAdd(B, F, 3);
-    code.or(C, 4, 4);
+    code.copy(C, 4);
     code.multiplyAdd(C, F, 5);
     code.multiplyAdd(C, SQUARE, 6);
     code.multiplyAdd(A, SQUARE, B);
     code.multiply(SQUARE, SQUARE, SQUARE);
     code.multiplyAdd(A, SQUARE, C);
     code.shiftLeftInts(T, T, 23);
-    code.addInts(A, A, T);
-    code.and(A, A, MASK);
+    code.addIntsOrZero(A, A, T);
     code.storeFloats(Memory.at(AT, 0), A);
     code.add(TOTAL, TOTAL, A);
     code.add(AT, VECTOR);

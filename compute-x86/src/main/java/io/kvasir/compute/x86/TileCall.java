@@ -105,7 +105,12 @@ public final class TileCall {
   /// @param from first score, a multiple of 16
   /// @param vectors of sixteen scores
   public void weigh(int queries, int from, int vectors, float factor) {
-    memory.set(ValueLayout.JAVA_LONG, SCORES, scores.address() + (long) from * Float.BYTES);
+    weigh(scores.address() + (long) from * Float.BYTES, queries, vectors, factor);
+  }
+
+  /// The same of scores elsewhere, rows of [#ROW] floats.
+  void weigh(long from, int queries, int vectors, float factor) {
+    memory.set(ValueLayout.JAVA_LONG, SCORES, from);
     memory.set(ValueLayout.JAVA_LONG, ROWS, queries);
     memory.set(ValueLayout.JAVA_LONG, VECTORS, vectors);
     memory.set(ValueLayout.JAVA_FLOAT, FACTOR, factor);

@@ -60,6 +60,11 @@ public record TileCodes(Kind kind, int dim, int group) {
     return group == 0 ? 0 : (dim + group - 1) / group;
   }
 
+  /// Channels of a key whose products are summed apart; 0 where there are no scales.
+  public int part() {
+    return kind == Kind.NIBBLES ? NIBBLE_GROUP / 2 : group;
+  }
+
   int tileBytes() {
     return TILE * rowBytes();
   }

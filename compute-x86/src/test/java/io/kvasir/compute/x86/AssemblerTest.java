@@ -98,7 +98,9 @@ class AssemblerTest {
     check(a -> a.addInts(11, 22, 5), "62714d40fedd");
     check(a -> a.maxInts(11, 22, 5), "62724d403ddd");
     check(a -> a.multiply(30, 21, at(RSI, FAR)), "6261544059b678563412");
-    check(a -> a.notLess(27, 22, 5), "62f14c40c2cd0562627e4838d9");
+    check(a -> a.maskNotLess(22, 5), "62f14c40c2cd05");
+    check(a -> a.addIntsOrZero(11, 22, 5), "62714dc1fedd");
+    check(a -> a.copy(22, 5), "62e17c4828f5");
     check(a -> a.subtract(11, 22, 5), "62714c405cdd");
     check(a -> a.floatsToBf16(11, 22, 5), "62724f4072dd");
     check(a -> a.floatsToBf16(30, 21, at(RSI, FAR)), "6262574072b678563412");

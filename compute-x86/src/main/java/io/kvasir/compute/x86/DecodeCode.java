@@ -1,0 +1,120 @@
+package io.kvasir.compute.x86;
+
+import static io.kvasir.compute.x86.Register.RCX;
+import static io.kvasir.compute.x86.Register.RDI;
+import static io.kvasir.compute.x86.Register.RDX;
+import static io.kvasir.compute.x86.Register.RSI;
+
+import io.kvasir.compute.x86.Assembler.Label;
+import io.kvasir.compute.x86.TileCodes.Kind;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+
+/// The functions that decode tiles to floats, in the order in which their codes stand. Nibbles,
+/// which share sixteen bytes by two rows of channels or two vectors of a row, are put in order.
+final class DecodeCode {
+  private static final int LINE = 64;
+  private static final int UNROLLED = 4;
+  private static final int TABLE = 31;
+
+  /// How far ahead codes are asked for.
+  private static final int AHEAD = 1024;
+
+  // Functions of a kind: of values, of keys, of scales.
+  private static final int VALUES = 0;
+  private static final int KEYS = 1;
+  private static final int SCALES = 2;
+  private static final int FUNCTIONS = 3;
+  private static final Map<Kind, AtomicReferenceArray<MachineCode.@Nullable Function>> KNOWN =
+      new EnumMap<>(Kind.class);
+
+  static {
+    for (Kind kind : Kind.values()) {
+      KNOWN.put(kind, new AtomicReferenceArray<>(FUNCTIONS));
+    }
+  }
+
+  private final Kind kind;
+  private final Assembler code = new Assembler();
+
+  private DecodeCode(Kind kind) {
+    this.kind = kind;
+  }
+
+  /// Vectors of sixteen numbers that a step decodes.
+  static int vectors(Kind kind) {
+    return kind == Kind.NIBBLES ? TileCodes.NIBBLE_GROUP : UNROLLED;
+  }
+
+  /// Decodes [WideCall#COUNT] times [#vectors].
+  static MachineCode.Function function(Kind kind, boolean isKeys) {
+    return function(kind, isKeys ? KEYS : VALUES, vectors(kind));
+  }
+
+  /// Decodes [WideCall#COUNT] vectors of scales.
+  static MachineCode.Function scales() {
+    return function(Kind.F16, SCALES, 1);
+  }
+
+  private static MachineCode.Function function(Kind kind, int use, int vectors) {
+    AtomicReferenceArray<MachineCode.@Nullable Function> known =
+        Objects.requireNonNull(KNOWN.get(kind));
+    MachineCode.@Nullable Function function = known.get(use);
+    if (function == null) {
+      function = MachineCode.ofShort(new DecodeCode(kind).of(use == KEYS, vectors));
+      known.set(use, function);
+    }
+    return function;
+  }
+
+  private byte[] of(boolean isKeys, int vectors) {
+    code.load(RSI, Memory.at(RDI, WideCall.SOURCE));
+    code.load(RDX, Memory.at(RDI, WideCall.TARGET));
+    code.load(RCX, Memory.at(RDI, WideCall.COUNT));
+    if (kind == Kind.NIBBLES) {
+      code.loadFloats(TABLE, Memory.at(RDI, WideCall.LEVELS));
+    }
+    Label next = code.here();
+    int bytes = kind == Kind.NIBBLES ? nibbles(isKeys) : numbers(vectors);
+    code.add(RSI, bytes);
+    code.add(RDX, vectors * LINE);
+    code.subtract(RCX, 1);
+    code.jumpIfNotZero(next);
+    code.vzeroupper();
+    code.ret();
+    return code.code();
+  }
+
+  private int numbers(int vectors) {
+    int bytes = new TileCodes(kind, TileCodes.TILE, kind == Kind.BYTES ? 16 : 0).rowBytes();
+    for (int at = 0; at < vectors * bytes; at += LINE) {
+      code.prefetch(Memory.at(RSI, AHEAD + at));
+    }
+    for (int v = 0; v < vectors; v++) {
+      TileLoad.load(code, kind, v, Memory.at(RSI, v * bytes));
+    }
+    for (int v = 0; v < vectors; v++) {
+      code.storeFloats(Memory.at(RDX, v * LINE), v);
+    }
+    return vectors * bytes;
+  }
+
+  private int nibbles(boolean isKeys) {
+    int half = TileCodes.TILE;
+    for (int i = 0; i < half; i++) {
+      if (i * half % LINE == 0) {
+        code.prefetch(Memory.at(RSI, AHEAD + i * half));
+      }
+      TileLoad.load(code, kind, 0, Memory.at(RSI, i * half));
+      code.shiftRightInts(1, 0, 4);
+      code.lookUp(0, 0, TABLE);
+      code.lookUp(1, 1, TABLE);
+      code.storeFloats(Memory.at(RDX, (isKeys ? i : 2 * i) * LINE), 0);
+      code.storeFloats(Memory.at(RDX, (isKeys ? i + half : 2 * i + 1) * LINE), 1);
+    }
+    return half * half;
+  }
+}

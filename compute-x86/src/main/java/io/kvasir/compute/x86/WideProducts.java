@@ -1,0 +1,151 @@
+package io.kvasir.compute.x86;
+
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+
+/// Attention of many queries to decoded rows of a cache in machine code: products with keys, and
+/// weighted sums of values. Results are those of [TileProducts] to the bit.
+///
+/// The code of a shape and a number of queries is made when it is first asked for, and stays.
+public final class WideProducts {
+  /// Queries at once.
+  static final int SIDE = 6;
+
+  private static final int SCORES = 0;
+  private static final int SUMS = SIDE + 1;
+  private static final int FOLD = 2 * (SIDE + 1);
+
+  private static final Map<Shape, WideProducts> KNOWN = new ConcurrentHashMap<>();
+
+  private final Shape shape;
+  private final AtomicReferenceArray<MachineCode.@Nullable Function> functions =
+      new AtomicReferenceArray<>(FOLD + 1);
+
+  private WideProducts(Shape shape) {
+    this.shape = shape;
+  }
+
+  /// What decoded rows are.
+  ///
+  /// @param dim channels, a multiple of 16
+  /// @param part channels of a key whose products are summed apart; 0 where there are no scales
+  /// @param group channels that share a scale; 0 where there are none
+  public record Shape(int dim, int part, int group) {
+    public Shape {
+      if (!fits(dim, part) || !fits(dim, group) || part == 0 != (group == 0)) {
+        throw new IllegalArgumentException(
+            "no machine code for %d channels in parts of %d and groups of %d"
+                .formatted(dim, part, group));
+      }
+    }
+
+    /// Whether rows of `dim` channels with a scale for each `group` can be computed on.
+    public static boolean fits(int dim, int group) {
+      return dim > 0
+          && dim <= TileCodes.MOST_CHANNELS
+          && dim % TileCodes.TILE == 0
+          && group >= 0
+          && group % TileCodes.TILE == 0
+          && group <= dim;
+    }
+
+    /// Whether this is the shape of such rows.
+    public boolean is(int dim, int part, int group) {
+      return this.dim == dim && this.part == part && this.group == group;
+    }
+
+    int groups() {
+      return group == 0 ? 0 : (dim + group - 1) / group;
+    }
+  }
+
+  /// The products of such rows; the processor must have AVX-512, see [MachineCode#isSupported].
+  public static WideProducts of(Shape shape) {
+    return KNOWN.computeIfAbsent(shape, WideProducts::new);
+  }
+
+  /// What the rows are.
+  public Shape shape() {
+    return shape;
+  }
+
+  /// Writes the products of the first queries of a call with four decoded tiles of keys.
+  ///
+  /// @param at the first token's score in a row of scores
+  public void score(WideCall call, int queries, int at) {
+    int whole = queries / SIDE;
+    if (whole > 0) {
+      scoreBlocks(call, 0, SIDE, whole, at);
+    }
+    if (queries > whole * SIDE) {
+      scoreBlocks(call, whole * SIDE, queries - whole * SIDE, 1, at);
+    }
+  }
+
+  private void scoreBlocks(WideCall call, int query, int side, int blocks, int at) {
+    call.set(WideCall.X, call.x().address() + (long) query * shape.dim() * Float.BYTES);
+    call.set(WideCall.SCORES, call.scores().address() + TileCall.row(query) + at * 4L);
+    call.set(WideCall.BLOCKS, blocks);
+    function(SCORES + side, side).call(call.address());
+  }
+
+  /// Multiplies the weights of the first queries with the scales of four decoded tiles of values,
+  /// where there are some.
+  public void fold(WideCall call, int queries, int at) {
+    if (shape.groups() > 0) {
+      call.set(WideCall.SCORES, call.scores().address() + (long) at * Float.BYTES);
+      call.set(WideCall.FOLDED, call.foldedAddress());
+      call.set(WideCall.BLOCKS, queries);
+      function(FOLD, 0).call(call.address());
+    }
+  }
+
+  /// Adds weighted decoded rows of values to the sums of some queries.
+  ///
+  /// @param query the first one
+  /// @param at the first decoded row's weight in a row of weights
+  /// @param from first row of the decoded ones
+  /// @param to behind the last one
+  public void add(WideCall call, int query, int queries, int at, int from, int to) {
+    long rows = call.numbers().address();
+    call.set(WideCall.NUMBERS, rows + (long) from * shape.dim() * Float.BYTES);
+    call.set(WideCall.ROWS, to - from);
+    int whole = queries / SIDE;
+    if (whole > 0) {
+      addBlocks(call, query, SIDE, whole, at, from);
+    }
+    if (queries > whole * SIDE) {
+      addBlocks(call, query + whole * SIDE, queries - whole * SIDE, 1, at, from);
+    }
+    call.set(WideCall.NUMBERS, rows);
+  }
+
+  private void addBlocks(WideCall call, int query, int side, int blocks, int at, int from) {
+    long weights =
+        shape.groups() > 0
+            ? call.foldedAddress() + (long) query * WideValueCode.foldedStride(shape)
+            : call.scores().address() + TileCall.row(query) + at * 4L;
+    call.set(WideCall.SCORES, weights + from * 4L);
+    call.set(WideCall.ACC, call.acc().address() + (long) query * shape.dim() * Float.BYTES);
+    call.set(WideCall.BLOCKS, blocks);
+    function(SUMS + side, side).call(call.address());
+  }
+
+  private MachineCode.Function function(int index, int queries) {
+    MachineCode.@Nullable Function function = functions.get(index);
+    if (function == null) {
+      function = MachineCode.ofShort(code(index, queries));
+      functions.set(index, function);
+    }
+    return function;
+  }
+
+  private byte[] code(int index, int queries) {
+    if (index == FOLD) {
+      return WideValueCode.fold(shape);
+    }
+    return index < SUMS ? WideScoreCode.of(shape, queries) : WideValueCode.of(shape, queries);
+  }
+}
