@@ -81,14 +81,22 @@ final class BlockRows {
 
     @Override
     public void begin(Assembler code, RowCode rows, int output) {
-      int values = rows.kept(output, 0);
+      values(code, rows, output, rows.kept(output, 0));
+      code.unsignedBytesToInts(rows.kept(output, 1), codes(rows, output));
+    }
+
+    /// The sixteen values of a block.
+    void values(Assembler code, RowCode rows, int output, int values) {
       if (minimum) {
         code.broadcast(values, half(code, rows.weight(output, 2)));
         code.multiplyAddOne(values, rows.shared(0), scale(code, rows.weight(output, 0)));
       } else {
         code.multiplyOne(values, rows.shared(0), scale(code, rows.weight(output, 0)));
       }
-      code.unsignedBytesToInts(rows.kept(output, 1), rows.weight(output, blockBytes - CODES));
+    }
+
+    Memory codes(RowCode rows, int output) {
+      return rows.weight(output, blockBytes - CODES);
     }
 
     private Memory scale(Assembler code, Memory at) {

@@ -66,7 +66,10 @@ final class Constants {
   /// `0, 4, 8, 12` as integers, four times.
   static final int QUARTERS = SHIFTS_0_4 + VECTOR;
 
-  private static final int END = QUARTERS + VECTOR;
+  /// Which bytes become 16-bit numbers: the first eight, the last eight, and both again.
+  static final int HALVES_OF_SIXTEEN = QUARTERS + VECTOR;
+
+  private static final int END = HALVES_OF_SIXTEEN + VECTOR;
 
   private static final int[] NON_LINEAR_VALUES = {
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
@@ -102,6 +105,10 @@ final class Constants {
       m.set(ValueLayout.JAVA_INT, NIBBLE_SHIFTS + 4L * i, 4 * i);
       m.set(ValueLayout.JAVA_INT, PAIR_SHIFTS + 4L * i, 2 * i);
       m.set(ValueLayout.JAVA_INT, QUARTERS + 4L * i, 4 * (i % 4));
+    }
+    for (int i = 0; i < VECTOR; i++) {
+      int source = i / 2 % 16;
+      m.set(ValueLayout.JAVA_BYTE, HALVES_OF_SIXTEEN + i, (byte) (i % 2 == 0 ? source : -1));
     }
     bytes(m, NIBBLES, 15);
     bytes(m, TOP_BITS, 48);

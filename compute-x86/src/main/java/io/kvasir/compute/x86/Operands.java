@@ -42,13 +42,4 @@ public enum Operands {
       case BF16 -> code.multiplyAddPairs(sum, a, b);
     }
   }
-
-  /// Vector `vector` of a block of an output's row to `target`, whose weights start at `16 vector`
-  /// or `32 vector`.
-  void weights(RowFormat format, Assembler code, RowCode rows, int output, int vector, int target) {
-    switch (this) {
-      case F32 -> format.weights(code, rows, output, vector, target);
-      case BF16 -> format.pairs(code, rows, output, vector, target);
-    }
-  }
 }

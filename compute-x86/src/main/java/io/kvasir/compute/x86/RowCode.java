@@ -211,7 +211,7 @@ final class RowCode {
     int x = free();
     if (inputs == 1 && operands == Operands.BF16) {
       for (int o = 0; o < outputs; o++) {
-        format.pairs(code, this, o, vector, value(o));
+        format.weights(code, this, o, vector, value(o));
         code.multiplyAddPairs(o, value(o), Memory.at(X, vector * VECTOR));
       }
       return;
@@ -219,13 +219,13 @@ final class RowCode {
     if (inputs == 1) {
       code.loadFloats(x, Memory.at(X, vector * VECTOR));
       for (int o = 0; o < outputs; o++) {
-        operands.weights(format, code, this, o, vector, value(o));
+        format.weights(code, this, o, vector, value(o));
         operands.multiplyAdd(code, o, value(o), x);
       }
       return;
     }
     for (int o = 0; o < outputs; o++) {
-      operands.weights(format, code, this, o, vector, value(o));
+      format.weights(code, this, o, vector, value(o));
       if (keeps) {
         code.storeFloats(Memory.at(PANEL, (vector * outputs + o) * VECTOR), value(o));
       }

@@ -1,7 +1,8 @@
 package io.kvasir.compute.x86;
 
-/// Writes the code that turns the weights of one number format into floats in registers: sixteen at
-/// a time, in their order, with the bits of the format's `WeightCodec`.
+/// Writes the code that turns the weights of one number format into vectors of [Operands], in their
+/// order: sixteen floats with the bits of the format's `WeightCodec`, or 32 bf16 that are these
+/// floats rounded.
 interface RowFormat {
   /// Weights in a block, a multiple of 32.
   int blockWeights();
@@ -31,15 +32,7 @@ interface RowFormat {
   /// What is done at the start of a block of output `output`.
   default void begin(Assembler code, RowCode rows, int output) {}
 
-  /// Weights `16 vector .. 16 vector + 15` of a block to register `target`. Called for all vectors
-  /// of a block in their order.
+  /// Vector `vector` of a block to register `target`. Called for all vectors of a block in their
+  /// order; [RowCode#free] is free.
   void weights(Assembler code, RowCode rows, int output, int vector, int target);
-
-  /// Weights `32 pair .. 32 pair + 31` of a block, rounded to bf16 as they come out of [#weights],
-  /// to register `target`. Called for all of a block in their order; [RowCode#free] is free.
-  default void pairs(Assembler code, RowCode rows, int output, int pair, int target) {
-    weights(code, rows, output, 2 * pair, rows.free());
-    weights(code, rows, output, 2 * pair + 1, target);
-    code.floatsToBf16(target, target, rows.free());
-  }
 }

@@ -8,7 +8,21 @@ final class RowFormats {
   private RowFormats() {}
 
   /// The format of a type, or null.
-  static @Nullable RowFormat of(TensorType type) {
+  static @Nullable RowFormat of(TensorType type, Operands operands) {
+    RowFormat floats = floats(type);
+    if (operands == Operands.F32 || floats == null) {
+      return floats;
+    }
+    return switch (floats) {
+      case PlainRows.Bf16 same -> new PairRows.Bf16();
+      case BlockRows.Nibbles nibbles -> new PairRows.Nibbles(nibbles);
+      case SuperBlockRows.Q4K q4k -> new PairRows.Q4K(q4k);
+      case SuperBlockRows.Iq4Xs iq4xs -> new PairRows.Iq4Xs(iq4xs);
+      default -> new RoundedRows(floats);
+    };
+  }
+
+  private static @Nullable RowFormat floats(TensorType type) {
     return switch (type) {
       case F32 -> new PlainRows.F32();
       case F16 -> new PlainRows.F16();

@@ -38,7 +38,7 @@ public final class RowProducts {
     Map<TensorType, RowProducts> all = new EnumMap<>(TensorType.class);
     if (operands.isSupported()) {
       for (TensorType type : TensorType.values()) {
-        RowFormat format = RowFormats.of(type);
+        RowFormat format = RowFormats.of(type, operands);
         if (format != null) {
           all.put(type, new RowProducts(format, operands));
         }

@@ -94,9 +94,7 @@ final class SuperBlockRows {
       int table = rows.kept(output, 0);
       int part = vector / 2;
       if (vector % 2 == 0) {
-        code.broadcast(table, rows.scratch(output, SCALES + VECTOR + part * Float.BYTES));
-        code.multiplySubtractOne(
-            table, rows.shared(0), rows.scratch(output, SCALES + part * Float.BYTES));
+        values(code, rows, output, part, table);
       }
       code.unsignedBytesToInts(
           target, rows.weight(output, 16 + 32 * (part / 2) + 16 * (vector % 2)));
@@ -104,6 +102,13 @@ final class SuperBlockRows {
         code.shiftRightInts(target, target, 4);
       }
       code.lookUp(target, target, table);
+    }
+
+    /// The sixteen values of 32 weights.
+    void values(Assembler code, RowCode rows, int output, int part, int values) {
+      code.broadcast(values, rows.scratch(output, SCALES + VECTOR + part * Float.BYTES));
+      code.multiplySubtractOne(
+          values, rows.shared(0), rows.scratch(output, SCALES + part * Float.BYTES));
     }
   }
 
@@ -321,13 +326,21 @@ final class SuperBlockRows {
     public void weights(Assembler code, RowCode rows, int output, int vector, int target) {
       int codes = rows.kept(output, 1);
       if (vector % 2 == 0) {
-        Memory scale = rows.scratch(output, vector / 2 * Float.BYTES);
-        code.multiplyOne(rows.kept(output, 0), rows.shared(0), scale);
-        code.unsignedBytesToInts(codes, rows.weight(output, 8 + 8 * vector));
+        values(code, rows, output, vector / 2, rows.kept(output, 0));
+        code.unsignedBytesToInts(codes, codes(rows, output, vector / 2));
       } else {
         code.shiftRightInts(codes, codes, 4);
       }
       code.lookUp(target, codes, rows.kept(output, 0));
+    }
+
+    /// The sixteen values of 32 weights.
+    void values(Assembler code, RowCode rows, int output, int part, int values) {
+      code.multiplyOne(values, rows.shared(0), rows.scratch(output, part * Float.BYTES));
+    }
+
+    Memory codes(RowCode rows, int output, int part) {
+      return rows.weight(output, 8 + 16 * part);
     }
   }
 }

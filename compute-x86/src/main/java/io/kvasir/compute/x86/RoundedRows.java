@@ -1,0 +1,48 @@
+package io.kvasir.compute.x86;
+
+/// Any format whose floats are rounded to bf16, two vectors to one.
+///
+/// @param floats the format
+record RoundedRows(RowFormat floats) implements RowFormat {
+  @Override
+  public int blockWeights() {
+    return floats.blockWeights();
+  }
+
+  @Override
+  public int blockBytes() {
+    return floats.blockBytes();
+  }
+
+  @Override
+  public int outputsAlone() {
+    return floats.outputsAlone();
+  }
+
+  @Override
+  public int kept() {
+    return floats.kept();
+  }
+
+  @Override
+  public int shared() {
+    return floats.shared();
+  }
+
+  @Override
+  public void prepare(Assembler code, RowCode rows) {
+    floats.prepare(code, rows);
+  }
+
+  @Override
+  public void begin(Assembler code, RowCode rows, int output) {
+    floats.begin(code, rows, output);
+  }
+
+  @Override
+  public void weights(Assembler code, RowCode rows, int output, int vector, int target) {
+    floats.weights(code, rows, output, 2 * vector, rows.free());
+    floats.weights(code, rows, output, 2 * vector + 1, target);
+    code.floatsToBf16(target, target, rows.free());
+  }
+}
