@@ -31,14 +31,17 @@ final class MachinePanels {
   /// Fewest rows of `x`: decoding anew for each four of fewer rows is as fast.
   private static final int LEAST_ROWS = 12;
 
-  /// Rows of `x` that are taken only where their floats are few enough to stay in the L2 cache
+  /// The same for bf16, whose products take less time beside the decoding.
+  private static final int LEAST_ROWS_BF16 = RowProducts.MOST_ROWS * 2 + 1;
+
+  /// Rows of `x` that are taken only where their bytes are few enough to stay in the L2 cache
   /// beside the weights.
   private static final int FEW_ROWS = 32;
 
-  private static final int FEW_FLOATS = 64 << 10;
+  private static final int FEW_BYTES = 256 << 10;
 
-  /// Bytes of decoded weights that stay in the L2 cache.
-  private static final int BLOCK_BYTES = 512 << 10;
+  /// Decoded weights that stay in the L2 cache: 512 KiB of floats, 256 KiB of bf16.
+  private static final int BLOCK_WEIGHTS = 128 << 10;
 
   /// Tiles of `x` beside which the next weights are read.
   private static final int TILES_AHEAD = 4;
@@ -61,8 +64,9 @@ final class MachinePanels {
 
   /// Whether a product can be computed.
   boolean takes(Product p) {
+    int least = operands == Operands.BF16 ? LEAST_ROWS_BF16 : LEAST_ROWS;
     boolean isEnough =
-        p.rows >= FEW_ROWS || p.rows >= LEAST_ROWS && p.rows * p.columns <= FEW_FLOATS;
+        p.rows >= FEW_ROWS || p.rows >= least && operands.bytes(p.rows, p.columns) <= FEW_BYTES;
     return isEnough && p.outputs >= LEAST_OUTPUTS && few.takes(p);
   }
 
@@ -92,7 +96,7 @@ final class MachinePanels {
 
   /// Outputs `from .. to - 1` of all rows.
   void multiply(Product p, int from, int to, Workspace space) {
-    int fitting = (int) (BLOCK_BYTES / operands.bytes(1, p.columns)) / TILE * TILE;
+    int fitting = BLOCK_WEIGHTS / p.columns / TILE * TILE;
     int most = Math.clamp(fitting, TILE, PanelProducts.MOST_OUTPUTS);
     int blocks = (to - from + most - 1) / most;
     int block = ((to - from + blocks - 1) / blocks + TILE - 1) / TILE * TILE;

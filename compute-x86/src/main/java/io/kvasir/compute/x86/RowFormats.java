@@ -14,7 +14,7 @@ final class RowFormats {
       return floats;
     }
     return switch (floats) {
-      case PlainRows.Bf16 same -> new PairRows.Bf16();
+      case PlainRows.Bf16 _ -> new PairRows.Bf16();
       case BlockRows.Nibbles nibbles -> new PairRows.Nibbles(nibbles);
       case SuperBlockRows.Q4K q4k -> new PairRows.Q4K(q4k);
       case SuperBlockRows.Iq4Xs iq4xs -> new PairRows.Iq4Xs(iq4xs);
