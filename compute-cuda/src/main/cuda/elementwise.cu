@@ -144,7 +144,8 @@ KERNEL kv_expert_rows(const float* in, int columns, const int* rows, const float
   }
 }
 
-// out[r] = the sum over the row's experts, in the order of their rank, of weight * part, plus the
+// out[r] = the sum over the row's experts, in the order of their rank, of weight * part (1 without
+// weights), plus the
 // shared network's row times the sigmoid of its gate. slots[r, rank] tells where a part lies.
 KERNEL kv_expert_sum(const float* parts, int columns, const int* slots, const float* weights,
                      int perRow, const float* shared, const float* sharedGate, int rows,
@@ -154,7 +155,7 @@ KERNEL kv_expert_sum(const float* parts, int columns, const int* slots, const fl
     int c = (int)(i % columns);
     float sum = 0;
     for (int e = 0; e < perRow; e++) {
-      sum += weights[r * perRow + e] * parts[(long long)slots[r * perRow + e] * columns + c];
+      sum += (weights ? weights[r * perRow + e] : 1) * parts[(long long)slots[r * perRow + e] * columns + c];
     }
     if (shared) {
       sum += (sharedGate ? sigmoid(sharedGate[r]) : 1) * shared[i];

@@ -7,12 +7,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 {
   names=
-  for source in elementwise sampling linear kv_store kv_attend; do
+  for source in elementwise sampling linear experts kv_store kv_attend; do
     echo "#include \"$source.cu\""
     names="$names $(sed -n 's/^KERNEL \([a-z0-9_]*\)(.*/\1/p' "$kernels/$source.cu")"
   done
   for type in 0 1 2 3 6 7 8 12 13 14 20 30 39; do
-    names="$names kv_linear_${type}_1 kv_linear_${type}_8 kv_expand_${type}"
+    names="$names kv_linear_${type}_1 kv_linear_${type}_8 kv_expand_${type} kv_experts_${type}"
   done
   for name in $names; do
     echo "static std::function<void()> bind_$name(void** p) { return bound($name, p); }"

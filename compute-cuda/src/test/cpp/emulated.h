@@ -23,6 +23,14 @@ extern char emulated_shared[];
 void __syncthreads();
 float __shfl_xor_sync(unsigned members, float value, int mask);
 
+inline int __shfl_xor_sync(unsigned members, int value, int mask) {
+  float bits;
+  memcpy(&bits, &value, 4);
+  bits = __shfl_xor_sync(members, bits, mask);
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
 // Threads run by turns and give way at barriers only.
 template <class T>
 T atomicAdd(T* at, T value) {

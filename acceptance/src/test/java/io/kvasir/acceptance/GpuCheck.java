@@ -47,8 +47,8 @@ final class GpuCheck {
   }
 
   /// `GpuCheck LIBRARY REFERENCE_FOLDER MODEL PART...` with parts golden, cases, formats, greedy,
-  /// draw, speed, decode, fast, llama with loads of [GpuSpeed.Load], load, memory, and those of
-  /// [GpuServe#run].
+  /// draw, speed, decode, fast, experts, llama or mixture with loads of [GpuSpeed.Load], load,
+  /// memory, and those of [GpuServe#run].
   public static void main(String[] arguments) throws IOException {
     GpuCheck check = new GpuCheck(() -> open(arguments[0], true));
     Supplier<CudaBackend> fast = () -> open(arguments[0], false);
@@ -69,7 +69,13 @@ final class GpuCheck {
       check.decode(Path.of(arguments[2]), arguments[0]);
     }
     if (parts.contains("llama")) {
-      check.llama(fast, parts);
+      check.random(fast, GpuSpeed.writeLlama(Files.createTempDirectory("llama")), parts);
+    }
+    if (parts.contains("mixture")) {
+      check.random(fast, GpuSpeed.writeMixture(Files.createTempDirectory("mixture")), parts);
+    }
+    if (parts.contains("experts")) {
+      check.experts(Path.of("acceptance/src/test/cases"), arguments[0]);
     }
     if (parts.contains("load")) {
       Path folder = GpuSpeed.writeLlama(Files.createTempDirectory("llama"));
@@ -322,24 +328,27 @@ final class GpuCheck {
   /// Steps replayed from graphs against the same kernels queued one by one.
   void decode(Path path, String library) {
     for (String recipe : List.of("f16", "bf16", "int8", "int8+s64t64", "int4", "k8v4")) {
-      try {
-        DecodeRun queued = DecodeRun.of(open(library, false), path, recipe, 40, false);
-        DecodeRun replayed = DecodeRun.of(open(library, false), path, recipe, 40, true);
-        double divergence = 0;
-        boolean same = true;
-        for (int r = 0; r < queued.logits().length; r++) {
-          float[] expected = queued.logits()[r];
-          divergence += divergence(expected, replayed.logits()[r]) / queued.logits().length;
-          same &= Arrays.equals(expected, replayed.logits()[r]);
-        }
-        note(
-            divergence < 1e-6 && replayed.replays() > 10,
-            "decoding steps %-12s %d of 40 replayed, %s, KL %.1e"
-                .formatted(
-                    recipe, replayed.replays(), same ? "bit-equal" : "other bits", divergence));
-      } catch (RuntimeException e) {
-        note(false, "decoding steps " + recipe + ": " + e);
+      decode(path, recipe, () -> open(library, false), recipe);
+    }
+  }
+
+  private void decode(Path path, String recipe, Supplier<CudaBackend> opened, String name) {
+    try {
+      DecodeRun queued = DecodeRun.of(opened.get(), path, recipe, 40, false);
+      DecodeRun replayed = DecodeRun.of(opened.get(), path, recipe, 40, true);
+      double divergence = 0;
+      boolean same = true;
+      for (int r = 0; r < queued.logits().length; r++) {
+        float[] expected = queued.logits()[r];
+        divergence += divergence(expected, replayed.logits()[r]) / queued.logits().length;
+        same &= Arrays.equals(expected, replayed.logits()[r]);
       }
+      note(
+          divergence < 1e-6 && replayed.replays() > 10,
+          "decoding steps %-12s %d of 40 replayed, %s, KL %.1e"
+              .formatted(name, replayed.replays(), same ? "bit-equal" : "other bits", divergence));
+    } catch (RuntimeException e) {
+      note(false, "decoding steps " + name + ": " + e);
     }
   }
 
@@ -399,21 +408,33 @@ final class GpuCheck {
     }
   }
 
-  /// Tokens a second of a model of 8 billion weights, which are random and made on the device.
-  void llama(Supplier<CudaBackend> fast, List<String> parts) throws IOException {
-    Path folder = GpuSpeed.writeLlama(Files.createTempDirectory("llama"));
+  /// Tokens a second of a model whose weights are random and made on the device.
+  void random(Supplier<CudaBackend> fast, Path folder, List<String> parts) {
     try (CudaBackend backend = fast.get()) {
       backend.randomize(0.03f);
       long start = System.nanoTime();
       try (Model model = Model.open(folder, backend, new Transformer.Rows(2048, 256), 0)) {
-        System.out.printf("llama: opened in %.1f s%n", (System.nanoTime() - start) / 1e9);
+        System.out.printf("opened in %.1f s%n", (System.nanoTime() - start) / 1e9);
         for (String part : parts) {
-          if (part.contains(":")) {
+          if (part.contains(":") && !part.contains("=")) {
             backend.captureSteps(!part.endsWith(":queued"));
             GpuSpeed.measure(backend, model, GpuSpeed.Load.of(part));
           }
         }
       }
+    }
+  }
+
+  /// Mixtures of experts: steps replayed from graphs, and the tensor cores' products against the
+  /// plain ones.
+  void experts(Path cases, String library) {
+    for (String name : List.of("hunyuan_v1_moe", "bailing_moe_v2", "phimoe", "llama4_text")) {
+      for (boolean exact : new boolean[] {true, false}) {
+        decode(cases.resolve(name), "f16", () -> open(library, exact), name);
+      }
+    }
+    for (GpuExperts.Difference difference : GpuExperts.compare(cuda, () -> open(library, false))) {
+      note(difference.isSmall(), difference.toString());
     }
   }
 }

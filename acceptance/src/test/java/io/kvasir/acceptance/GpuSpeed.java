@@ -200,15 +200,14 @@ final class GpuSpeed {
 
   /// A folder with a model of the shape of Llama 3.1 8B whose matrices are holes in a file.
   static Path writeLlama(Path folder) throws IOException {
-    Files.writeString(
-        folder.resolve("config.json"),
+    String config =
         """
         {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
         "intermediate_size":14336,"num_attention_heads":32,"num_key_value_heads":8,
         "num_hidden_layers":32,"vocab_size":128256,"rms_norm_eps":1e-05,"rope_theta":500000.0,
         "max_position_embeddings":131072,"hidden_act":"silu","tie_word_embeddings":false,
         "bos_token_id":128000,"eos_token_id":128001,"torch_dtype":"bfloat16"}
-        """);
+        """;
     Map<String, int[]> shapes = new LinkedHashMap<>();
     shapes.put("model.embed_tokens.weight", new int[] {128256, 4096});
     for (int layer = 0; layer < 32; layer++) {
@@ -217,22 +216,68 @@ final class GpuSpeed {
       shapes.put(name + "self_attn.k_proj.weight", new int[] {1024, 4096});
       shapes.put(name + "self_attn.v_proj.weight", new int[] {1024, 4096});
       shapes.put(name + "self_attn.o_proj.weight", new int[] {4096, 4096});
-      shapes.put(name + "mlp.gate_proj.weight", new int[] {14336, 4096});
-      shapes.put(name + "mlp.up_proj.weight", new int[] {14336, 4096});
-      shapes.put(name + "mlp.down_proj.weight", new int[] {4096, 14336});
+      network(shapes, name + "mlp.", 4096, 14336);
       shapes.put(name + "input_layernorm.weight", new int[] {4096});
       shapes.put(name + "post_attention_layernorm.weight", new int[] {4096});
     }
     shapes.put("model.norm.weight", new int[] {4096});
     shapes.put("lm_head.weight", new int[] {128256, 4096});
+    return write(folder, config, shapes);
+  }
+
+  private static void network(Map<String, int[]> shapes, String name, int width, int inner) {
+    shapes.put(name + "gate_proj.weight", new int[] {inner, width});
+    shapes.put(name + "up_proj.weight", new int[] {inner, width});
+    shapes.put(name + "down_proj.weight", new int[] {width, inner});
+  }
+
+  /// A folder with 16 of the 48 layers of the shape of Qwen3 30B-A3B, 8 of 128 experts a row, whose
+  /// matrices are holes in a file.
+  static Path writeMixture(Path folder) throws IOException {
+    String config =
+        """
+        {"architectures":["Qwen3MoeForCausalLM"],"model_type":"qwen3_moe","hidden_size":2048,
+        "intermediate_size":6144,"moe_intermediate_size":768,"num_attention_heads":32,
+        "num_key_value_heads":4,"head_dim":128,"num_hidden_layers":16,"vocab_size":151936,
+        "num_experts":128,"num_experts_per_tok":8,"norm_topk_prob":true,"decoder_sparse_step":1,
+        "mlp_only_layers":[],"rms_norm_eps":1e-06,"rope_theta":1000000.0,
+        "max_position_embeddings":40960,"hidden_act":"silu","tie_word_embeddings":false,
+        "bos_token_id":151643,"eos_token_id":151645,"torch_dtype":"bfloat16"}
+        """;
+    Map<String, int[]> shapes = new LinkedHashMap<>();
+    shapes.put("model.embed_tokens.weight", new int[] {151936, 2048});
+    for (int layer = 0; layer < 16; layer++) {
+      String name = "model.layers." + layer + ".";
+      shapes.put(name + "self_attn.q_proj.weight", new int[] {4096, 2048});
+      shapes.put(name + "self_attn.k_proj.weight", new int[] {512, 2048});
+      shapes.put(name + "self_attn.v_proj.weight", new int[] {512, 2048});
+      shapes.put(name + "self_attn.o_proj.weight", new int[] {2048, 4096});
+      shapes.put(name + "self_attn.q_norm.weight", new int[] {128});
+      shapes.put(name + "self_attn.k_norm.weight", new int[] {128});
+      shapes.put(name + "mlp.gate.weight", new int[] {128, 2048});
+      for (int expert = 0; expert < 128; expert++) {
+        network(shapes, name + "mlp.experts." + expert + ".", 2048, 768);
+      }
+      shapes.put(name + "input_layernorm.weight", new int[] {2048});
+      shapes.put(name + "post_attention_layernorm.weight", new int[] {2048});
+    }
+    shapes.put("model.norm.weight", new int[] {2048});
+    shapes.put("lm_head.weight", new int[] {151936, 2048});
+    return write(folder, config, shapes);
+  }
+
+  /// Vectors are ones, matrices holes.
+  private static Path write(Path folder, String config, Map<String, int[]> shapes)
+      throws IOException {
+    Files.writeString(folder.resolve("config.json"), config);
     StringBuilder header = new StringBuilder("{");
     long at = 0;
-    List<Long> ones = new ArrayList<>();
+    Map<Long, Integer> ones = new LinkedHashMap<>();
     for (Map.Entry<String, int[]> tensor : shapes.entrySet()) {
       int[] shape = tensor.getValue();
       long bytes = 2L * shape[0] * (shape.length > 1 ? shape[1] : 1);
       if (shape.length == 1) {
-        ones.add(at);
+        ones.put(at, shape[0]);
       }
       header
           .append(header.length() > 1 ? "," : "")
@@ -246,20 +291,20 @@ final class GpuSpeed {
       header.append(' ');
     }
     byte[] text = header.toString().getBytes(StandardCharsets.UTF_8);
-    byte[] norm = new byte[2 * 4096];
-    for (int i = 0; i < norm.length; i += 2) {
-      norm[i] = (byte) 0x80;
-      norm[i + 1] = 0x3f;
-    }
     try (RandomAccessFile file =
         new RandomAccessFile(folder.resolve("model.safetensors").toFile(), "rw")) {
       file.setLength(8 + text.length + at);
       file.write(
           ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(0, text.length).array());
       file.write(text);
-      for (long place : ones) {
-        file.seek(8 + text.length + place);
-        file.write(norm);
+      for (Map.Entry<Long, Integer> place : ones.entrySet()) {
+        byte[] vector = new byte[2 * place.getValue()];
+        for (int i = 0; i < vector.length; i += 2) {
+          vector[i] = (byte) 0x80;
+          vector[i + 1] = 0x3f;
+        }
+        file.seek(8 + text.length + place.getKey());
+        file.write(vector);
       }
     }
     return folder;

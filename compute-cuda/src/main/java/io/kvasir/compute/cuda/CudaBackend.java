@@ -23,8 +23,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// An NVIDIA GPU as a backend: weights, activations and cache blocks in its memory, all operations
-/// queued on one stream. Only [#read], [#argmax], [#draw] and the choice of experts wait for
-/// results.
+/// queued on one stream. Only [#read], [#argmax], [#draw] and prompts of many rows through mixtures
+/// of experts wait for results.
 ///
 /// Where opened as exact, the bits of a row's result do not depend on the other rows of a batch, on
 /// the cut of a prompt nor on the block size. Otherwise products and attention of many rows go

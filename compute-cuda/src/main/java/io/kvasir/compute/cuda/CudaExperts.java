@@ -1,52 +1,60 @@
 package io.kvasir.compute.cuda;
 
-import io.kvasir.compute.Buffer;
-import io.kvasir.compute.ExpertSelection;
 import io.kvasir.compute.FeedForward;
 import io.kvasir.compute.MixtureOfExperts;
 import java.util.IdentityHashMap;
-import org.jspecify.annotations.Nullable;
 
-/// A mixture of experts: the router's logits come to the host, which picks; then each expert that
-/// was picked computes all rows that picked it, and a last pass sums each row's parts in the order
+/// A mixture of experts: each row's experts are chosen and listed on the device ([ExpertLists]),
+/// rows are copied to their slots, which stand expert by expert, and products read each expert's
+/// weights once for some slots ([ExpertProducts]); a last pass sums each row's parts in the order
 /// of their rank, so that company does not matter.
+///
+/// Nothing of it waits for the host, but for prompts of many rows: there the host asks how many
+/// rows each expert has, and lets the expert multiply them as any network would.
 final class CudaExperts implements AutoCloseable {
+  /// More rows than a decoding step has: from here on an expert has rows enough for the products of
+  /// many, whose launches the host counts out.
+  private static final int MANY_ROWS = 257;
+
   private final CudaNetworks networks;
   private final CudaElements elements;
   private final CudaContext context;
   private final Staging staging;
-  private final IdentityHashMap<MixtureOfExperts, ExpertSelection> selections =
-      new IdentityHashMap<>();
+  private final boolean exact;
+  private final ExpertLists lists;
+  private final ExpertProducts products;
+  private final IdentityHashMap<MixtureOfExperts, ExpertTable> tables = new IdentityHashMap<>();
   private final DeviceArray logitRows;
   private final DeviceArray gatheredRows;
+  private final DeviceArray innerRows;
+  private final DeviceArray gateRows;
   private final DeviceArray partRows;
   private final DeviceArray sharedRows;
-  private final DeviceArray gates;
-  private final DeviceArray rowNumbers;
-  private final DeviceArray inputFactors;
-  private final DeviceArray slotNumbers;
-  private final DeviceArray outputFactors;
-  private float[] logits = {};
-  private int[] picked = {};
-  private float[] weights = {};
-  private int[] slots = {};
-  private int[] rowOfSlot = {};
-  private float[] factorOfSlot = {};
+  private final DeviceArray sharedGates;
 
-  CudaExperts(CudaNetworks networks, CudaElements elements, CudaContext context, Staging staging) {
+  /// @param exact whether only the kernels that round to f32 are used
+  CudaExperts(
+      CudaNetworks networks,
+      CudaElements elements,
+      CudaContext context,
+      CudaKernels kernels,
+      Staging staging,
+      Launch launch,
+      boolean exact) {
     this.networks = networks;
     this.elements = elements;
     this.context = context;
     this.staging = staging;
+    this.exact = exact;
+    lists = new ExpertLists(context, kernels, staging, launch);
+    products = new ExpertProducts(kernels, launch, lists, exact);
     logitRows = array("logits of routers");
     gatheredRows = array("inputs of experts");
+    innerRows = array("inner rows of experts");
+    gateRows = array("gates of experts");
     partRows = array("outputs of experts");
     sharedRows = array("outputs of shared experts");
-    gates = array("gates of shared experts");
-    rowNumbers = array("rows of experts");
-    inputFactors = array("weights of experts");
-    slotNumbers = array("places of experts");
-    outputFactors = array("weights of experts");
+    sharedGates = array("gates of shared experts");
   }
 
   private DeviceArray array(String purpose) {
@@ -54,98 +62,63 @@ final class CudaExperts implements AutoCloseable {
   }
 
   void mix(MixtureOfExperts moe, CudaBuffer routerIn, CudaBuffer in, CudaBuffer out, int rows) {
-    int experts = moe.experts().size();
-    int perRow = moe.routing().expertsPerRow();
-    int columns = in.columns();
+    ExpertTable table = tables.get(moe);
+    if (table == null) {
+      table = new ExpertTable(moe, context, staging);
+      tables.put(moe, table);
+    }
+    int experts = table.experts();
     CudaBuffer scores = new CudaBuffer(logitRows.room(4L * rows * experts), rows, experts);
     networks.linear(moe.router(), routerIn, scores, rows);
     networks.flush();
-    pick(moe, scores, rows);
-    int used = rows * perRow;
-    CudaBuffer gathered = new CudaBuffer(gatheredRows.room(4L * used * columns), used, columns);
+    lists.make(table, scores.pointer(), rows);
+    int slots = rows * table.perRow();
+    CudaBuffer gathered =
+        new CudaBuffer(gatheredRows.room(4L * slots * in.columns()), slots, in.columns());
     CudaBuffer parts =
-        new CudaBuffer(partRows.room(4L * used * out.columns()), used, out.columns());
-    int[] starts = place(moe, rows, experts, perRow);
-    elements.expertRows(
-        in, rowNumbers.of(rowOfSlot, used), inputFactors.of(factorOfSlot, used), used, gathered);
-    for (int e = 0; e < experts; e++) {
+        new CudaBuffer(partRows.room(4L * slots * out.columns()), slots, out.columns());
+    elements.expertRows(in, lists.rows(), lists.factors(), slots, gathered);
+    if (exact || rows < MANY_ROWS) {
+      multiply(table, gathered, parts, rows);
+    } else {
+      multiplyMany(table, gathered, parts);
+    }
+    sum(table, in, out, parts, rows);
+  }
+
+  private void multiply(ExpertTable table, CudaBuffer gathered, CudaBuffer parts, int rows) {
+    FeedForward first = table.mixture().experts().get(0);
+    ExpertTable.Matrix gate = table.gate();
+    long size = (long) gathered.rows() * first.innerSize();
+    long inner = innerRows.room(4 * size);
+    ExpertProducts.Operands up = new ExpertProducts.Operands(rows, gathered.pointer(), inner);
+    if (gate == null) {
+      products.multiply(table, table.up(), up);
+      elements.activate(first.activation(), inner, 0, inner, size);
+    } else if (!products.gate(table, first.activation(), up)) {
+      long gates = gateRows.room(4 * size);
+      ExpertProducts.Operands gating = new ExpertProducts.Operands(rows, gathered.pointer(), gates);
+      products.multiply(table, gate, gating);
+      products.multiply(table, table.up(), up);
+      elements.activate(first.activation(), gates, inner, inner, size);
+    }
+    products.multiply(
+        table, table.down(), new ExpertProducts.Operands(rows, inner, parts.pointer()));
+  }
+
+  private void multiplyMany(ExpertTable table, CudaBuffer gathered, CudaBuffer parts) {
+    int[] starts = lists.hostStarts(table);
+    for (int e = 0; e < table.experts(); e++) {
       int count = starts[e + 1] - starts[e];
       if (count > 0) {
-        FeedForward expert = moe.experts().get(e);
+        FeedForward expert = table.mixture().experts().get(e);
         networks.feedForward(expert, from(gathered, starts[e]), from(parts, starts[e]), count);
       }
     }
-    sum(moe, in, out, parts, rows);
   }
 
-  private void pick(MixtureOfExperts moe, CudaBuffer scores, int rows) {
-    int experts = scores.columns();
-    int perRow = moe.routing().expertsPerRow();
-    ExpertSelection selection = selections.get(moe);
-    if (selection == null) {
-      selection =
-          new ExpertSelection(
-              moe.routing(),
-              host(moe.routing().selectionBias()),
-              host(moe.routing().expertScale()),
-              experts);
-      selections.put(moe, selection);
-    }
-    if (logits.length < rows * experts) {
-      logits = new float[rows * experts];
-    }
-    if (picked.length < rows * perRow) {
-      picked = new int[rows * perRow];
-      weights = new float[rows * perRow];
-      slots = new int[rows * perRow];
-      rowOfSlot = new int[rows * perRow];
-      factorOfSlot = new float[rows * perRow];
-    }
-    staging.download(scores.pointer(), logits, 0, rows * experts);
-    for (int r = 0; r < rows; r++) {
-      selection.select(logits, r * experts);
-      System.arraycopy(selection.experts(), 0, picked, r * perRow, perRow);
-      System.arraycopy(selection.weights(), 0, weights, r * perRow, perRow);
-    }
-  }
-
-  private float[] host(@Nullable Buffer buffer) {
-    if (buffer == null) {
-      return new float[0];
-    }
-    float[] values = new float[buffer.columns()];
-    staging.download(CudaBuffer.of(buffer).pointer(), values, 0, values.length);
-    return values;
-  }
-
-  /// Gives each (row, rank) a slot, expert by expert.
-  ///
-  /// @return where each expert's slots begin
-  private int[] place(MixtureOfExperts moe, int rows, int experts, int perRow) {
-    int[] starts = new int[experts + 1];
-    for (int i = 0; i < rows * perRow; i++) {
-      starts[picked[i] + 1]++;
-    }
-    for (int e = 0; e < experts; e++) {
-      starts[e + 1] += starts[e];
-    }
-    int[] next = starts.clone();
-    boolean weighsInput = moe.routing().weighsInput();
-    for (int i = 0; i < rows * perRow; i++) {
-      int slot = next[picked[i]]++;
-      slots[i] = slot;
-      rowOfSlot[slot] = i / perRow;
-      factorOfSlot[slot] = weighsInput ? weights[i] : 1;
-      if (weighsInput) {
-        weights[i] = 1;
-      }
-    }
-    return starts;
-  }
-
-  private void sum(
-      MixtureOfExperts moe, CudaBuffer in, CudaBuffer out, CudaBuffer parts, int rows) {
-    int perRow = moe.routing().expertsPerRow();
+  private void sum(ExpertTable table, CudaBuffer in, CudaBuffer out, CudaBuffer parts, int rows) {
+    MixtureOfExperts moe = table.mixture();
     long shared = 0;
     long gate = 0;
     if (moe.shared() != null) {
@@ -154,17 +127,17 @@ final class CudaExperts implements AutoCloseable {
       networks.feedForward(moe.shared(), in, rowsOfShared, rows);
       shared = rowsOfShared.pointer();
       if (moe.sharedGate() != null) {
-        CudaBuffer gateRows = new CudaBuffer(gates.room(4L * rows), rows, 1);
-        networks.linear(moe.sharedGate(), in, gateRows, rows);
-        gate = gateRows.pointer();
+        CudaBuffer gates = new CudaBuffer(sharedGates.room(4L * rows), rows, 1);
+        networks.linear(moe.sharedGate(), in, gates, rows);
+        gate = gates.pointer();
       }
     }
     networks.flush();
     elements.expertSum(
         parts,
-        slotNumbers.of(slots, rows * perRow),
-        outputFactors.of(weights, rows * perRow),
-        perRow,
+        lists.slots(),
+        lists.outputWeights(table),
+        table.perRow(),
         new CudaElements.SharedExpert(shared, gate),
         rows,
         out);
@@ -177,17 +150,14 @@ final class CudaExperts implements AutoCloseable {
 
   @Override
   public void close() {
+    lists.close();
+    products.close();
+    for (ExpertTable table : tables.values()) {
+      table.close();
+    }
     for (DeviceArray array :
         new DeviceArray[] {
-          logitRows,
-          gatheredRows,
-          partRows,
-          sharedRows,
-          gates,
-          rowNumbers,
-          inputFactors,
-          slotNumbers,
-          outputFactors
+          logitRows, gatheredRows, innerRows, gateRows, partRows, sharedRows, sharedGates
         }) {
       array.close();
     }

@@ -37,7 +37,7 @@ final class CudaNetworks implements AutoCloseable {
       boolean exact) {
     this.elements = elements;
     products = new CudaProducts(context, kernels, staging, launch, exact);
-    experts = new CudaExperts(this, elements, context, staging);
+    experts = new CudaExperts(this, elements, context, kernels, staging, launch, exact);
     innerUp = new DeviceArray(context, staging, "inner rows of feed-forward networks");
     innerGate = new DeviceArray(context, staging, "gates of feed-forward networks");
   }

@@ -9,6 +9,7 @@ final class CudaOpening {
           "elementwise.fatbin",
           "sampling.fatbin",
           "linear.fatbin",
+          "experts.fatbin",
           "kv_store.fatbin",
           "kv_attend.fatbin");
 
@@ -16,6 +17,7 @@ final class CudaOpening {
   private static final List<String> FAST_RESOURCES =
       List.of(
           "gemv.fatbin",
+          "experts_few.fatbin",
           "kv_write.fatbin",
           "gemm.fatbin",
           "gemm_stream.fatbin",

@@ -1,0 +1,34 @@
+// What kernels of mixtures of experts have in common: lists that the device makes and reads.
+#pragma once
+#include "common.cuh"
+
+/// One matrix of an expert; ExpertTable.java writes them, [experts, 3]: gate, up, down.
+struct ExpertPart {
+  const uint8_t* weights;  // null for no such matrix
+  const float* bias;       // or null
+  int type;
+  int reserved;
+};
+
+/// Neighbouring slots, at most as many as a product's tile has, of rows that picked the same expert.
+struct ExpertTile {
+  int expert;
+  int first;
+  int count;
+};
+
+constexpr int EXPERT_TILE = 8;
+
+/// Products of all slots with one matrix of their experts; ExpertProducts.java writes it.
+struct ExpertCall {
+  const ExpertPart* parts;  // of expert 0; those of the next stand `stride` behind
+  const ExpertTile* tiles;
+  const int* tileCount;
+  const float* x;  // [slots, columns]
+  float* out;      // [slots, outputs]
+  long long rowBytes;
+  int stride;
+  int columns;
+  int outputs;
+  int activation;  // of gate and up, which stands behind the gate; -1 for one matrix
+};
