@@ -105,7 +105,7 @@ final class CpuAttention {
       pool.run(entering, (call.batch().rows() + SERIAL_ROWS - 1) / SERIAL_ROWS);
     }
     for (PartitionKernel kernel : kernels) {
-      kernel.forget();
+      kernel.forget(call);
     }
     shared.attend(call);
     listUnits(call);

@@ -139,6 +139,22 @@ final class KvTiles {
     return machine == null ? null : machine.of(dim);
   }
 
+  /// The same with products of pairs of bf16.
+  @Nullable TileProducts foundPairs(int dim) {
+    MachineTiles machine = found.machine();
+    return machine == null ? null : machine.pairs(dim);
+  }
+
+  /// The memory of the plane that was found.
+  MemorySegment foundMemory() {
+    return place.memory;
+  }
+
+  /// Where the plane starts in it.
+  long foundPlane() {
+    return place.plane;
+  }
+
   /// How the format that was found is computed on in machine code.
   MachineTiles foundMachine() {
     return Objects.requireNonNull(found.machine());

@@ -21,6 +21,7 @@ final class MachinePartition {
   private TileList nextKeys = new TileList();
   private TileList nextValues = new TileList();
   private boolean isListed;
+  private boolean isPaired;
   private @Nullable AttentionUnit nextUnit;
   private int nextIndex;
 
@@ -35,7 +36,10 @@ final class MachinePartition {
   }
 
   /// Forgets all addresses: in another call of the backend they may be those of other rows.
-  void forget() {
+  ///
+  /// @param pairs whether that call computes in pairs of bf16
+  void forget(boolean pairs) {
+    isPaired = pairs;
     isListed = false;
     nextUnit = null;
   }
@@ -113,7 +117,7 @@ final class MachinePartition {
     int t = from / TILE * TILE;
     while (t < to) {
       int count = tiles.findKeys(start + t, PartitionKernel.codesAt(t, to));
-      TileProducts products = tiles.foundMachine(of.spec().keyDim());
+      TileProducts products = products(of.spec().keyDim());
       if (products == null) {
         return false;
       }
@@ -123,7 +127,7 @@ final class MachinePartition {
     t = from / TILE * TILE;
     while (t < to) {
       int count = tiles.findValues(start + t, PartitionKernel.codesAt(t, to));
-      TileProducts products = tiles.foundMachine(of.spec().valueDim());
+      TileProducts products = products(of.spec().valueDim());
       if (products == null) {
         return false;
       }
@@ -135,9 +139,20 @@ final class MachinePartition {
     return true;
   }
 
+  private @Nullable TileProducts products(int dim) {
+    return isPaired ? tiles.foundPairs(dim) : tiles.foundMachine(dim);
+  }
+
   /// Sets `count` floats of the queries, from float `to` on.
   void query(float[] source, int at, int to, int count) {
     MemorySegment.copy(source, at, call.x(), FLOAT, (long) to * Float.BYTES, count);
+  }
+
+  /// Ends the setting of queries.
+  void endQueries(int queries, int dim) {
+    if (isPaired) {
+      call.roundQueries(queries, dim);
+    }
   }
 
   /// Computes scores.

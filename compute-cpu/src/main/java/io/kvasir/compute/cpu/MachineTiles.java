@@ -13,6 +13,7 @@ final class MachineTiles {
   private final int group;
   private final int[] levels;
   private @Nullable TileProducts products;
+  private @Nullable TileProducts paired;
 
   /// @param group channels that share a scale; 0 where there are none, [#WHOLE] for all
   /// @param levels the bits of what nibbles stand for
@@ -25,6 +26,18 @@ final class MachineTiles {
   /// Numbers without scales.
   static MachineTiles plain(TileCodes.Kind kind) {
     return new MachineTiles(kind, 0, new int[0]);
+  }
+
+  /// As [#of], with products of pairs of bf16.
+  @Nullable TileProducts pairs(int dim) {
+    TileProducts known = paired;
+    if (known != null && known.codes().dim() == dim) {
+      return known;
+    }
+    TileProducts plain = of(dim);
+    TileCodes codes = plain == null ? null : plain.codes().paired();
+    paired = codes == null ? null : TileProducts.of(codes);
+    return paired;
   }
 
   int[] levels() {

@@ -93,15 +93,15 @@ final class PartitionKernel {
   PartitionKernel(KernelCode code) {
     boolean isMachine = code.isMachine() && MachineProducts.SUPPORTED;
     machine = isMachine ? new MachinePartition(tiles) : null;
-    wide = isMachine ? new WidePartition(tiles) : null;
+    wide = isMachine ? new WidePartition(tiles, code.isBf16()) : null;
   }
 
   /// Forgets what was computed before, at the start of a call.
-  void forget() {
+  void forget(AttentionCall call) {
     expect(false, null, 0);
     wideUnit = null;
     if (machine != null) {
-      machine.forget();
+      machine.forget(wide != null && wide.isPaired(call));
     }
   }
 
@@ -196,6 +196,7 @@ final class PartitionKernel {
       int at = queryAt(call, unit, row * spec.groupSize());
       m.query(call.queries(), at, row * size, size);
     }
+    m.endQueries(queries, spec.keyDim());
     m.score(queries);
     weigh(call, unit, queries, m);
     m.add(acc, queries, spec.valueDim());
@@ -212,6 +213,7 @@ final class PartitionKernel {
       for (int row = 0; row < unit.rows; row++) {
         w.query(call.queries(), queryAt(call, unit, row * spec.groupSize()), row * size, size);
       }
+      w.endQueries(span.queries, spec.keyDim());
       wideUnit = unit;
     }
     w.score(spec, span.queries, start, span.first, span.last);

@@ -7,13 +7,26 @@ import io.kvasir.compute.x86.TileProducts;
 import io.kvasir.compute.x86.WideCall;
 import io.kvasir.compute.x86.WideProducts;
 import io.kvasir.kvcache.KvLayout;
+import io.kvasir.kvcache.format.Bf16Format;
+import io.kvasir.kvcache.format.F16Format;
+import io.kvasir.kvcache.format.KvFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /// Attention of many queries over one partition in machine code, with the bits of the Vector API
 /// code: 64 rows at a time are decoded for all queries, which then go through them in blocks. Rows
-/// that machine code cannot decode are decoded by [KvTiles]. One instance per thread.
+/// that machine code cannot decode are decoded by [KvTiles].
+///
+/// In the arithmetic of bf16, a cache of 16-bit numbers is computed on in pairs, whatever the
+/// number of queries: queries, keys, weights and values are rounded to bf16, and
+///
+/// ```
+/// s = (k[c] q[c] + (k[c + 1] q[c + 1] + s))    acc = (p[j] v[j] + (p[j + 1] v[j + 1] + acc))
+/// ```
+///
+/// for even `c` and `j`, each rounded to f32 once; a row that a query does not see counts as 0, its
+/// weight too. One instance per thread.
 final class WidePartition {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
   private static final int TILE = KvLayout.TILE_TOKENS;
@@ -35,9 +48,30 @@ final class WidePartition {
 
   private int group;
 
-  WidePartition(KvTiles tiles) {
+  /// Whether bf16 may be computed with, and whether the rows that were decoded last are pairs.
+  private final boolean isBf16;
+
+  private boolean isPaired;
+
+  WidePartition(KvTiles tiles, boolean isBf16) {
     this.tiles = tiles;
+    this.isBf16 = isBf16;
     Softmax.prepare(call.softmax());
+  }
+
+  /// Whether rows are computed on in pairs of bf16.
+  boolean isPaired(AttentionCall of) {
+    return isBf16 && fits(of) && isSixteenBits(of.keyFormat()) && isSixteenBits(of.valueFormat());
+  }
+
+  private static boolean isSixteenBits(KvFormat format) {
+    return format instanceof F16Format || format instanceof Bf16Format;
+  }
+
+  private static boolean fits(AttentionCall of) {
+    return !of.valuesInKeys()
+        && WideProducts.Shape.fits(of.spec().keyDim(), 0)
+        && WideProducts.Shape.fits(of.spec().valueDim(), 0);
   }
 
   /// Makes room for so many queries.
@@ -45,11 +79,10 @@ final class WidePartition {
   /// @return false where there is no machine code
   boolean begin(AttentionCall of, int queries) {
     AttentionSpec spec = of.spec();
-    if (of.valuesInKeys()
-        || !WideProducts.Shape.fits(spec.keyDim(), 0)
-        || !WideProducts.Shape.fits(spec.valueDim(), 0)) {
+    if (!fits(of)) {
       return false;
     }
+    isPaired = isPaired(of);
     call.room(queries, spec.keyDim(), spec.valueDim());
     int size = PAIR * Math.max(spec.keyDim(), spec.valueDim());
     if (numbers.length < size) {
@@ -62,6 +95,13 @@ final class WidePartition {
   /// Sets `count` floats of the queries, from float `to` on.
   void query(float[] source, int at, int to, int count) {
     MemorySegment.copy(source, at, call.x(), FLOAT, (long) to * Float.BYTES, count);
+  }
+
+  /// Ends the setting of queries.
+  void endQueries(int queries, int dim) {
+    if (isPaired) {
+      call.roundQueries(queries, dim);
+    }
   }
 
   /// Computes scores of the rows `first .. last - 1` of a partition, and of others around them.
@@ -151,7 +191,9 @@ final class WidePartition {
             && Math.min(to[next], end) == high) {
           next++;
         }
-        if (low < high) {
+        if (low < high && isPaired) {
+          addPairs(products, q, next - q, t, low - t, high - t);
+        } else if (low < high) {
           products.add(call, q, next - q, t, low - t, high - t);
         }
         q = next;
@@ -159,6 +201,24 @@ final class WidePartition {
       t = end;
     }
     MemorySegment.copy(sums, FLOAT, 0, acc, 0, queries * dim);
+  }
+
+  /// Adds rows `low .. high - 1` of the decoded ones, which start at row `t` of the partition.
+  private void addPairs(WideProducts of, int query, int queries, int t, int low, int high) {
+    int dim = of.shape().dim();
+    int from = (low + 1) / 2 * 2;
+    int to = high / 2 * 2;
+    if (low < from) {
+      call.maskPair(low / 2, false, dim);
+      of.addMasked(call, query, queries, low / 2);
+    }
+    if (from < to) {
+      of.add(call, query, queries, t, from, to);
+    }
+    if (to < high) {
+      call.maskPair(to / 2, true, dim);
+      of.addMasked(call, query, queries, to / 2);
+    }
   }
 
   /// How many of `count` tiles are of one format.
@@ -211,6 +271,10 @@ final class WidePartition {
     }
     long plane = tiles.foundAddress();
     long row = tiles.foundSlot();
+    if (isPaired) {
+      call.decodePairs(codes, isKeys, plane + row * codes.rowBytes(), tile, count);
+      return;
+    }
     long scale =
         plane + (long) tiles.blockTokens() * codes.rowBytes() + row * codes.groups() * Short.BYTES;
     call.decode(codes, isKeys, plane + row * codes.rowBytes(), scale, tile, count);
@@ -229,11 +293,11 @@ final class WidePartition {
   /// The products of rows such as were decoded last.
   private WideProducts products(int dim) {
     for (WideProducts products : known) {
-      if (products != null && products.shape().is(dim, part, group)) {
+      if (products != null && products.shape().is(dim, part, group, isPaired)) {
         return products;
       }
     }
-    WideProducts products = WideProducts.of(new WideProducts.Shape(dim, part, group));
+    WideProducts products = WideProducts.of(new WideProducts.Shape(dim, part, group, isPaired));
     known[nextKnown] = products;
     nextKnown = (nextKnown + 1) % SHAPES;
     return products;

@@ -22,8 +22,8 @@ import io.kvasir.compute.x86.TileCodes.Kind;
 /// ```
 ///
 /// in ascending order, with fused multiply-adds; nibbles sum the first sixteen channels of a group
-/// and the others apart. Codes are converted once for all queries; the same place of the rows that
-/// are read next is asked for meanwhile.
+/// and the others apart, and pairs of bf16 are added the second first. Codes are converted once for
+/// all queries; the same place of the rows that are read next is asked for meanwhile.
 final class ScoreCode {
   private static final int LINE = 64;
   private static final int REGISTERS = 32;
@@ -101,7 +101,7 @@ final class ScoreCode {
     code.load(FIRST_X, Memory.at(RDI, TileCall.X));
     code.load(RUN, Memory.at(RDI, TileCall.RUNS));
     code.load(RUNS, Memory.at(RDI, TileCall.COUNT));
-    if (codes.kind() == Kind.NIBBLES) {
+    if (codes.kind() == Kind.NIBBLES || codes.isPaired()) {
       code.loadFloats(TABLE, Memory.at(RDI, TileCall.LEVELS));
     }
     Label run = code.here();
@@ -157,9 +157,10 @@ final class ScoreCode {
     for (int i = 0; i < queries * halves * tiles; i++) {
       code.zero(i);
     }
-    code.set(CHANNELS, channels / halves / UNROLLED);
+    int together = codes.isPaired() ? 2 : halves;
+    code.set(CHANNELS, channels / together / UNROLLED);
     Label next = code.here();
-    int bytes = codes.tileBytes() / codes.dim() * halves;
+    int bytes = codes.tileBytes() / codes.dim() * together;
     for (int t = 0; t < tiles; t++) {
       for (int at = 0; at < UNROLLED * bytes; at += LINE) {
         code.prefetch(Memory.at(CODES, NEXT, 1, t * codes.tileBytes() + at));
@@ -171,7 +172,8 @@ final class ScoreCode {
       }
       for (int h = 0; h < halves; h++) {
         for (int q = 0; q < queries; q++) {
-          int at = (q * codes.dim() + u + h * TileCodes.TILE) * Float.BYTES;
+          int query = q * codes.dim() * (codes.isPaired() ? Short.BYTES : Float.BYTES);
+          int at = query + (u + h * TileCodes.TILE) * Float.BYTES;
           multiply(q, h, Memory.at(X, at));
         }
       }
@@ -187,17 +189,30 @@ final class ScoreCode {
 
   private void multiply(int query, int half, Memory x) {
     if (tiles == 1) {
-      code.multiplyAddOne(sum(query, half, 0), key(half, 0), x);
+      if (codes.isPaired()) {
+        code.multiplyAddOnePair(sum(query, half, 0), key(half, 0), x);
+      } else {
+        code.multiplyAddOne(sum(query, half, 0), key(half, 0), x);
+      }
       return;
     }
     code.broadcast(ONE, x);
     for (int t = 0; t < tiles; t++) {
-      code.multiplyAdd(sum(query, half, t), ONE, key(half, t));
+      if (codes.isPaired()) {
+        code.multiplyAddPairs(sum(query, half, t), ONE, key(half, t));
+      } else {
+        code.multiplyAdd(sum(query, half, t), ONE, key(half, t));
+      }
     }
   }
 
   private void keys(int tile, Memory at) {
     int key = key(0, tile);
+    if (codes.isPaired()) {
+      Memory second = at.plus(codes.rowBytes() / codes.dim() * TileCodes.TILE);
+      TileLoad.pairs(code, codes.kind(), key, ONE, TABLE, at, second);
+      return;
+    }
     TileLoad.load(code, codes.kind(), key, at);
     if (halves == 2) {
       code.shiftRightInts(key(1, tile), key, 4);

@@ -39,6 +39,7 @@ public final class TileCall {
   private final MemorySegment scores = floats(MOST_QUERIES * ROW);
   private final MemorySegment acc = floats(MOST_QUERIES * TileCodes.MOST_CHANNELS);
   private final MemorySegment folded = Arena.ofAuto().allocate(FOLDED_BYTES, CACHE_LINE);
+  private final Rounding rounding = new Rounding();
   private int[] levels = {};
 
   /// An argument without queries.
@@ -80,6 +81,12 @@ public final class TileCall {
       MemorySegment.copy(bits, 0, memory, ValueLayout.JAVA_INT, LEVELS, TileCodes.TILE);
       levels = bits;
     }
+  }
+
+  /// Turns the first queries into bf16, `[queries][dim]`, for rows that are multiplied in pairs.
+  public void roundQueries(int queries, int dim) {
+    rounding.round(x.address(), x.address(), (long) queries * dim);
+    levels(TileCodes.PAIR_ORDER);
   }
 
   /// The constants of the exponential of a softmax.

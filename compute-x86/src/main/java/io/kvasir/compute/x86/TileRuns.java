@@ -58,6 +58,7 @@ public final class TileRuns {
   ///
   /// @param first row of a tile
   /// @param firstByte where its codes start in the tile
+  /// @param rows how many, or how many pairs of them
   public void rows(int first, int firstByte, int rows) {
     long at = (count - 1L) * SIZE;
     memory.set(ValueLayout.JAVA_LONG, at + FIRST_ROW, first);

@@ -23,8 +23,8 @@ import io.kvasir.compute.x86.TileCodes.Kind;
 /// acc[q, c] += sum over rows j of (p[q, j] * scale[group of c, j]) * code[j, c]
 /// ```
 ///
-/// in the order of `j`, with fused multiply-adds. Some channels at a time go through all rows, so
-/// that their sums stay in registers.
+/// in the order of `j`, of pairs of bf16 the second first, with fused multiply-adds. Some channels
+/// at a time go through all rows, so that their sums stay in registers.
 final class ValueCode {
   private static final int LINE = 64;
   private static final int TABLE = 31;
@@ -72,7 +72,7 @@ final class ValueCode {
     }
     code.load(ACC, Memory.at(RDI, TileCall.ACC));
     code.load(FOLDED, Memory.at(RDI, TileCall.FOLDED));
-    if (codes.kind() == Kind.NIBBLES) {
+    if (codes.kind() == Kind.NIBBLES || codes.isPaired()) {
       code.loadFloats(TABLE, Memory.at(RDI, TileCall.LEVELS));
     }
     int most = queries <= 2 ? 8 : queries <= 6 ? 4 : 2;
@@ -123,22 +123,28 @@ final class ValueCode {
   private void tile() {
     if (isScaled) {
       fold();
+    } else if (codes.isPaired()) {
+      round();
     }
     code.load(ROW, Memory.at(RUN, TileRuns.FIRST_ROW));
     code.move(WEIGHT, ROW);
-    code.shiftLeft(WEIGHT, 2);
-    code.add(WEIGHT, isScaled ? FOLDED : WEIGHTS);
+    code.shiftLeft(WEIGHT, codes.isPaired() ? 1 : 2);
+    code.add(WEIGHT, isScaled || codes.isPaired() ? FOLDED : WEIGHTS);
     code.load(ROW, Memory.at(RUN, TileRuns.FIRST_BYTE));
     code.add(ROW, CODES);
     code.load(ROWS, Memory.at(RUN, TileRuns.ROWS));
     Label row = code.here();
     int from = channel * codes.rowBytes() / codes.dim();
     int bytes = vectors * TileCodes.TILE * codes.rowBytes() / codes.dim();
-    for (int at = from / LINE * LINE; at < from + bytes; at += LINE) {
-      code.prefetch(Memory.at(ROW, NEXT, 1, at));
+    int together = codes.isPaired() ? 2 : 1;
+    for (int r = 0; r < together; r++) {
+      int first = r * codes.rowBytes() + from;
+      for (int at = first / LINE * LINE; at < first + bytes; at += LINE) {
+        code.prefetch(Memory.at(ROW, NEXT, 1, at));
+      }
     }
     row(from);
-    code.add(ROW, codes.rowBytes());
+    code.add(ROW, together * codes.rowBytes());
     code.add(WEIGHT, Float.BYTES);
     code.subtract(ROWS, 1);
     code.jumpIfNotZero(row);
@@ -157,8 +163,23 @@ final class ValueCode {
     }
   }
 
+  /// Rounds the weights of a tile to bf16.
+  private void round() {
+    for (int q = 0; q < queries; q++) {
+      code.loadFloats(ONE, Memory.at(WEIGHTS, TileCall.row(q)));
+      code.floatsToBf16(ONE, ONE);
+      code.storeFloats(Memory.at(FOLDED, q * LINE), ONE);
+    }
+  }
+
   private void row(int from) {
-    if (codes.kind() == Kind.NIBBLES) {
+    if (codes.isPaired()) {
+      for (int v = 0; v < vectors; v++) {
+        Memory at = Memory.at(ROW, from + v * codes.tileBytes() / codes.dim());
+        Memory second = at.plus(codes.rowBytes());
+        TileLoad.pairs(code, codes.kind(), value(v), ONE, TABLE, at, second);
+      }
+    } else if (codes.kind() == Kind.NIBBLES) {
       for (int v = 0; v < vectors; v += 2) {
         TileLoad.load(code, codes.kind(), value(v), Memory.at(ROW, from + v / 2 * TileCodes.TILE));
         code.shiftRightInts(value(v + 1), value(v), 4);
@@ -176,11 +197,16 @@ final class ValueCode {
       for (int v = 0; v < vectors; v++) {
         int group = isScaled ? (channel + v * TileCodes.TILE) / codes.group() - firstGroup() : 0;
         if (group != loaded) {
-          int at = isScaled ? (group * queries + q) * LINE : TileCall.row(q);
+          boolean isFolded = isScaled || codes.isPaired();
+          int at = isFolded ? (group * queries + q) * LINE : TileCall.row(q);
           code.broadcast(ONE, Memory.at(WEIGHT, at));
           loaded = group;
         }
-        code.multiplyAdd(sum(q, v), ONE, value(v));
+        if (codes.isPaired()) {
+          code.multiplyAddPairs(sum(q, v), ONE, value(v));
+        } else {
+          code.multiplyAdd(sum(q, v), ONE, value(v));
+        }
       }
     }
   }

@@ -28,13 +28,17 @@ public final class WideCall {
   private static final long LINE = 64;
 
   private final MemorySegment memory = Arena.ofAuto().allocate(SIZE, LINE);
+  private final Rounding rounding = new Rounding();
   private final TileCall softmax = new TileCall();
+  private int[] levels = {};
   private MemorySegment x = MemorySegment.NULL;
+  private MemorySegment rounded = MemorySegment.NULL;
   private MemorySegment scores = MemorySegment.NULL;
   private MemorySegment acc = MemorySegment.NULL;
   private MemorySegment numbers = MemorySegment.NULL;
   private MemorySegment scales = MemorySegment.NULL;
   private MemorySegment folded = MemorySegment.NULL;
+  private MemorySegment masked = MemorySegment.NULL;
 
   /// An argument without room for queries.
   public WideCall() {}
@@ -44,11 +48,13 @@ public final class WideCall {
     int dim = Math.max(keyDim, valueDim);
     // Scales are those of sixteen channels at least.
     int groups = (dim + TileCodes.TILE - 1) / TileCodes.TILE;
-    x = grown(x, (long) queries * keyDim);
+    x = grown(x, (long) queries * keyDim + TileCodes.TILE);
+    rounded = grown(rounded, (long) queries * keyDim / 2 + TileCodes.TILE);
     scores = grown(scores, (long) queries * TileCall.ROW);
     acc = grown(acc, (long) queries * valueDim);
     numbers = grown(numbers, (long) TOKENS * dim);
     scales = grown(scales, (long) TOKENS * groups);
+    masked = grown(masked, dim);
     folded = grown(folded, (long) queries * groups * TOKENS);
     set(NUMBERS, numbers.address());
     set(SCALES, scales.address());
@@ -90,8 +96,12 @@ public final class WideCall {
   }
 
   /// Sets what the sixteen nibbles stand for, as the bits of floats.
+  @SuppressWarnings("ReferenceEquality") // the same levels are not copied again
   public void levels(int[] bits) {
-    MemorySegment.copy(bits, 0, memory, ValueLayout.JAVA_INT, LEVELS, TileCodes.TILE);
+    if (bits != levels) {
+      MemorySegment.copy(bits, 0, memory, ValueLayout.JAVA_INT, LEVELS, TileCodes.TILE);
+      levels = bits;
+    }
   }
 
   /// Decodes tiles that stand one after the other to [#numbers], and their scales to [#scales].
@@ -100,9 +110,7 @@ public final class WideCall {
   /// @param scale address of its scales
   /// @param first tile of the decoded ones, of four
   public void decode(TileCodes codes, boolean isKeys, long row, long scale, int first, int tiles) {
-    if (first < 0 || tiles < 1 || (first + tiles) * TileCodes.TILE > TOKENS) {
-      throw new IllegalArgumentException("tiles from %d on: %d".formatted(first, tiles));
-    }
+    check(first, tiles);
     int vectors = codes.dim();
     set(SOURCE, row);
     set(TARGET, numbers.address() + (long) first * vectors * LINE);
@@ -116,6 +124,40 @@ public final class WideCall {
     }
   }
 
+  /// The same in pairs of bf16: of keys two channels, `[4][dim / 2][16][2]`, of values two rows,
+  /// `[32][dim][2]`.
+  public void decodePairs(TileCodes codes, boolean isKeys, long row, int first, int tiles) {
+    check(first, tiles);
+    levels(TileCodes.PAIR_ORDER);
+    set(SOURCE, row);
+    set(TARGET, numbers.address() + (long) first * codes.dim() * LINE / 2);
+    set(COUNT, (long) tiles * PairCode.steps(codes, isKeys));
+    PairCode.decoding(codes, isKeys).call(memory.address());
+  }
+
+  /// Rounds the first queries to bf16.
+  public void roundQueries(int queries, int dim) {
+    rounding.round(x.address(), rounded.address(), (long) queries * dim);
+  }
+
+  private static void check(int first, int tiles) {
+    if (first < 0 || tiles < 1 || (first + tiles) * TileCodes.TILE > TOKENS) {
+      throw new IllegalArgumentException("tiles from %d on: %d".formatted(first, tiles));
+    }
+  }
+
+  /// Copies a pair of decoded rows of values and makes one of them zero.
+  ///
+  /// @param pair which one
+  /// @param keepsFirst whether the first row of the pair is kept, not the second
+  public void maskPair(int pair, boolean keepsFirst, int dim) {
+    int mask = keepsFirst ? 0xffff : 0xffff0000;
+    for (int i = 0; i < dim; i++) {
+      int both = numbers.getAtIndex(ValueLayout.JAVA_INT, (long) pair * dim + i);
+      masked.setAtIndex(ValueLayout.JAVA_INT, i, both & mask);
+    }
+  }
+
   /// Turns the scores of neighbouring queries, at most [TileCall#MOST_QUERIES], into weights, see
   /// [TileCall#weigh]; [#softmax] has the largest scores and the sums.
   ///
@@ -125,6 +167,14 @@ public final class WideCall {
   public void weigh(int query, int queries, int from, int vectors, float factor) {
     long at = scores.address() + TileCall.row(query) + (long) from * Float.BYTES;
     softmax.weigh(at, queries, vectors, factor);
+  }
+
+  long roundedAddress() {
+    return rounded.address();
+  }
+
+  long maskedAddress() {
+    return masked.address();
   }
 
   long foldedAddress() {

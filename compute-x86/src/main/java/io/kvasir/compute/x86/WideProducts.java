@@ -6,7 +6,8 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
 /// Attention of many queries to decoded rows of a cache in machine code: products with keys, and
-/// weighted sums of values. Results are those of [TileProducts] to the bit.
+/// weighted sums of values. Results are those of [TileProducts] to the bit, but where numbers are
+/// pairs of bf16: then products are exact and added in f32, the second of a pair first.
 ///
 /// The code of a shape and a number of queries is made when it is first asked for, and stays.
 public final class WideProducts {
@@ -32,12 +33,16 @@ public final class WideProducts {
   /// @param dim channels, a multiple of 16
   /// @param part channels of a key whose products are summed apart; 0 where there are no scales
   /// @param group channels that share a scale; 0 where there are none
-  public record Shape(int dim, int part, int group) {
+  /// @param isPaired whether numbers are pairs of bf16, see [WideCall#decodePairs]; without scales
+  public record Shape(int dim, int part, int group, boolean isPaired) {
     public Shape {
       if (!fits(dim, part) || !fits(dim, group) || part == 0 != (group == 0)) {
         throw new IllegalArgumentException(
             "no machine code for %d channels in parts of %d and groups of %d"
                 .formatted(dim, part, group));
+      }
+      if (isPaired && group > 0) {
+        throw new IllegalArgumentException("pairs in groups of %d channels".formatted(group));
       }
     }
 
@@ -52,8 +57,31 @@ public final class WideProducts {
     }
 
     /// Whether this is the shape of such rows.
-    public boolean is(int dim, int part, int group) {
-      return this.dim == dim && this.part == part && this.group == group;
+    public boolean is(int dim, int part, int group, boolean isPaired) {
+      return this.dim == dim
+          && this.part == part
+          && this.group == group
+          && this.isPaired == isPaired;
+    }
+
+    /// Bytes of a query.
+    int queryBytes() {
+      return dim * (isPaired ? Short.BYTES : Float.BYTES);
+    }
+
+    /// Multiply-adds for a score.
+    int steps() {
+      return isPaired ? dim / 2 : dim;
+    }
+
+    /// Rows of values that are added at once.
+    int rows() {
+      return isPaired ? 2 : 1;
+    }
+
+    /// Whether weights are not the scores' floats but brought to memory of their own.
+    boolean isFolded() {
+      return isPaired || group > 0;
     }
 
     int groups() {
@@ -85,20 +113,21 @@ public final class WideProducts {
   }
 
   private void scoreBlocks(WideCall call, int query, int side, int blocks, int at) {
-    call.set(WideCall.X, call.x().address() + (long) query * shape.dim() * Float.BYTES);
+    long x = shape.isPaired() ? call.roundedAddress() : call.x().address();
+    call.set(WideCall.X, x + (long) query * shape.queryBytes());
     call.set(WideCall.SCORES, call.scores().address() + TileCall.row(query) + at * 4L);
     call.set(WideCall.BLOCKS, blocks);
     function(SCORES + side, side).call(call.address());
   }
 
   /// Multiplies the weights of the first queries with the scales of four decoded tiles of values,
-  /// where there are some.
+  /// or rounds them to bf16, before they are used.
   public void fold(WideCall call, int queries, int at) {
-    if (shape.groups() > 0) {
+    if (shape.isFolded()) {
       call.set(WideCall.SCORES, call.scores().address() + (long) at * Float.BYTES);
       call.set(WideCall.FOLDED, call.foldedAddress());
       call.set(WideCall.BLOCKS, queries);
-      function(FOLD, 0).call(call.address());
+      (shape.isPaired() ? PairCode.WEIGHTS : function(FOLD, 0)).call(call.address());
     }
   }
 
@@ -106,28 +135,40 @@ public final class WideProducts {
   ///
   /// @param query the first one
   /// @param at the first decoded row's weight in a row of weights
-  /// @param from first row of the decoded ones
+  /// @param from first row of the decoded ones; of pairs both or none
   /// @param to behind the last one
   public void add(WideCall call, int query, int queries, int at, int from, int to) {
     long rows = call.numbers().address();
-    call.set(WideCall.NUMBERS, rows + (long) from * shape.dim() * Float.BYTES);
-    call.set(WideCall.ROWS, to - from);
-    int whole = queries / SIDE;
-    if (whole > 0) {
-      addBlocks(call, query, SIDE, whole, at, from);
-    }
-    if (queries > whole * SIDE) {
-      addBlocks(call, query + whole * SIDE, queries - whole * SIDE, 1, at, from);
-    }
+    int first = from / shape.rows();
+    call.set(WideCall.NUMBERS, rows + (long) first * shape.dim() * Float.BYTES);
+    addRows(call, query, queries, at + first, first, (to - from) / shape.rows());
     call.set(WideCall.NUMBERS, rows);
   }
 
-  private void addBlocks(WideCall call, int query, int side, int blocks, int at, int from) {
+  /// Adds one row of a decoded pair, see [WideCall#maskPair].
+  public void addMasked(WideCall call, int query, int queries, int pair) {
+    call.set(WideCall.NUMBERS, call.maskedAddress());
+    addRows(call, query, queries, pair, pair, 1);
+    call.set(WideCall.NUMBERS, call.numbers().address());
+  }
+
+  private void addRows(WideCall call, int query, int queries, int weight, int first, int rows) {
+    call.set(WideCall.ROWS, rows);
     long weights =
-        shape.groups() > 0
-            ? call.foldedAddress() + (long) query * WideValueCode.foldedStride(shape)
-            : call.scores().address() + TileCall.row(query) + at * 4L;
-    call.set(WideCall.SCORES, weights + from * 4L);
+        shape.isFolded()
+            ? call.foldedAddress() + first * 4L
+            : call.scores().address() + weight * 4L;
+    int whole = queries / SIDE;
+    if (whole > 0) {
+      addBlocks(call, query, SIDE, whole, weights);
+    }
+    if (queries > whole * SIDE) {
+      addBlocks(call, query + whole * SIDE, queries - whole * SIDE, 1, weights);
+    }
+  }
+
+  private void addBlocks(WideCall call, int query, int side, int blocks, long weights) {
+    call.set(WideCall.SCORES, weights + (long) query * WideValueCode.weightStride(shape));
     call.set(WideCall.ACC, call.acc().address() + (long) query * shape.dim() * Float.BYTES);
     call.set(WideCall.BLOCKS, blocks);
     function(SUMS + side, side).call(call.address());

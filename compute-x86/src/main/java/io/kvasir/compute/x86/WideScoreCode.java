@@ -23,7 +23,7 @@ final class WideScoreCode {
   private static final int LINE = 64;
   private static final int TILES = WideCall.TOKENS / TileCodes.TILE;
 
-  /// Channels that are written out one after the other.
+  /// Channels, or pairs of them, that are written out one after the other.
   private static final int UNROLLED = 4;
 
   private static final int KEY = 24;
@@ -71,7 +71,7 @@ final class WideScoreCode {
     for (int first = 0; first < TILES; first += tiles) {
       tiles(first);
     }
-    code.add(FIRST_X, queries * shape.dim() * Float.BYTES);
+    code.add(FIRST_X, queries * shape.queryBytes());
     code.add(SCORES, TileCall.row(queries));
     code.subtract(BLOCKS, 1);
     code.jumpIfNotZero(block);
@@ -82,13 +82,13 @@ final class WideScoreCode {
   private void tiles(int first) {
     code.move(X, FIRST_X);
     code.move(K, KEYS);
-    int size = parts() == 1 ? shape.dim() : shape.part();
+    int size = parts() == 1 ? shape.steps() : shape.part();
     if (parts() > 1) {
       zero(total(0, 0));
     }
-    for (int from = 0; from < shape.dim(); from += size) {
+    for (int from = 0; from < shape.steps(); from += size) {
       zero(0);
-      sumChannels(first, Math.min(size, shape.dim() - from));
+      steps(first, Math.min(size, shape.steps() - from));
       if (parts() > 1) {
         addScaled(first, from / shape.group());
       }
@@ -110,18 +110,22 @@ final class WideScoreCode {
     }
   }
 
-  private void sumChannels(int first, int channels) {
-    code.set(STEPS, channels / UNROLLED);
+  private void steps(int first, int steps) {
+    code.set(STEPS, steps / UNROLLED);
     Label step = code.here();
     for (int u = 0; u < UNROLLED; u++) {
       for (int t = 0; t < tiles; t++) {
-        code.loadFloats(KEY + t, Memory.at(K, ((first + t) * shape.dim() + u) * LINE));
+        code.loadFloats(KEY + t, Memory.at(K, ((first + t) * shape.steps() + u) * LINE));
       }
       for (int q = 0; q < queries; q++) {
         int one = ONE + q % ONES;
-        code.broadcast(one, Memory.at(X, (q * shape.dim() + u) * Float.BYTES));
+        code.broadcast(one, Memory.at(X, q * shape.queryBytes() + u * Float.BYTES));
         for (int t = 0; t < tiles; t++) {
-          code.multiplyAdd(sum(q, t), one, KEY + t);
+          if (shape.isPaired()) {
+            code.multiplyAddPairs(sum(q, t), one, KEY + t);
+          } else {
+            code.multiplyAdd(sum(q, t), one, KEY + t);
+          }
         }
       }
     }

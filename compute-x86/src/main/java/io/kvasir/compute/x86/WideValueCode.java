@@ -16,7 +16,8 @@ import io.kvasir.compute.x86.WideProducts.Shape;
 /// The functions that multiply the weights of many queries with the scales of decoded values, and
 /// that add the weighted values, in the order of [ValueCode].
 ///
-/// A step takes one row's 64 channels and six queries: ten loads for 24 multiply-adds.
+/// A step takes one row's, or one pair of rows', 64 channels and six queries: ten loads for 24
+/// multiply-adds.
 final class WideValueCode {
   private static final int LINE = 64;
   private static final int MOST_VECTORS = 4;
@@ -47,13 +48,16 @@ final class WideValueCode {
   private WideValueCode(Shape shape, int queries) {
     this.shape = shape;
     this.queries = queries;
-    weightStride = shape.groups() > 0 ? foldedStride(shape) : TileCall.row(1);
+    weightStride = weightStride(shape);
   }
 
-  /// Bytes from the weights of a query to those of the next one, scales multiplied in: `[queries,
-  /// groups, 64]` floats.
-  static int foldedStride(Shape shape) {
-    return shape.groups() * WideCall.TOKENS * Float.BYTES;
+  /// Bytes from the weights of a query to those of the next one. Folded ones are `[queries, groups,
+  /// 64]` floats, or `[queries, 64]` of bf16.
+  static int weightStride(Shape shape) {
+    if (shape.isPaired()) {
+      return WideCall.TOKENS * Short.BYTES;
+    }
+    return shape.isFolded() ? shape.groups() * WideCall.TOKENS * Float.BYTES : TileCall.row(1);
   }
 
   /// @param queries of a block
@@ -129,7 +133,11 @@ final class WideValueCode {
       int at = q * weightStride + group * WideCall.TOKENS * Float.BYTES;
       code.broadcast(one, Memory.at(WEIGHT, at));
       for (int v = 0; v < vectors; v++) {
-        code.multiplyAdd(sum(q, v), one, VALUE + v);
+        if (shape.isPaired()) {
+          code.multiplyAddPairs(sum(q, v), one, VALUE + v);
+        } else {
+          code.multiplyAdd(sum(q, v), one, VALUE + v);
+        }
       }
     }
   }
@@ -150,7 +158,7 @@ final class WideValueCode {
       }
     }
     code.add(RSI, TileCall.row(1));
-    code.add(RDX, foldedStride(shape));
+    code.add(RDX, weightStride);
     code.subtract(RCX, 1);
     code.jumpIfNotZero(query);
     code.vzeroupper();
