@@ -1,7 +1,7 @@
 // Products of 9 to 256 rows; see gemm_stream.cuh.
 //
 // gemm_stream_N        N = 16, 32, 64, 128, 256 rows at most; grid: multiprocessors (an even number of
-//                      blocks), 384 threads, NAME_shared bytes
+//                      blocks), 288 threads, NAME_shared bytes
 // gemm_stream_image_N  x [rows, xStride] f32 -> the image of its rows; grid: rows, 256 threads
 // gemm_stream_norm_N   in += factor delta where there is one, then its RMS norm to out (f32) and to
 //                      the image; grid: rows, 512 threads
@@ -12,13 +12,13 @@
 #include "gemm_stream.cuh"
 
 #ifdef KVASIR_WGMMA
-#define STREAM(N, PARTS, STAGES, CLUSTER, BEHIND)                                                  \
+#define STREAM(N, PARTS, STAGES, CLUSTER)                                                          \
   extern "C" {                                                                                     \
   __constant__ int gemm_stream_##N##_shared = kvasir::StreamShared<N, PARTS, STAGES>::BYTES;       \
   }                                                                                                \
-  extern "C" __global__ void __launch_bounds__(384, 1) __cluster_dims__(CLUSTER, 1, 1)             \
+  extern "C" __global__ void __launch_bounds__(288, 1) __cluster_dims__(CLUSTER, 1, 1)             \
       gemm_stream_##N(const __grid_constant__ kvasir::StreamCall call) {                           \
-    kvasir::gemmStream<N, PARTS, STAGES, CLUSTER, BEHIND>(call);                                   \
+    kvasir::gemmStream<N, PARTS, STAGES, CLUSTER>(call);                                           \
   }                                                                                                \
   extern "C" __global__ void __launch_bounds__(256)                                                \
       gemm_stream_image_##N(const float* x, int xStride, int columns, unsigned char* image) {      \
@@ -68,9 +68,9 @@ __device__ __forceinline__ void normImage(float* in, const float* delta, float f
 
 }  // namespace kvasir
 
-STREAM(16, 2, 9, 1, 5)
-STREAM(32, 2, 8, 1, 5)
-STREAM(64, 2, 6, 1, 3)
-STREAM(128, 1, 6, 2, 3)
-STREAM(256, 1, 4, 2, 1)
+STREAM(16, 2, 9, 1)
+STREAM(32, 2, 8, 1)
+STREAM(64, 2, 6, 1)
+STREAM(128, 1, 6, 2)
+STREAM(256, 1, 4, 2)
 #endif

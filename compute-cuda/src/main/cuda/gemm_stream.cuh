@@ -9,8 +9,9 @@
 //
 // Rows x come as an image: for each 64 columns the bf16 numbers of N rows (up to 64 rows what rounding
 // took from them, too) in the order in which shared memory has them, so one bulk copy brings a
-// step's; a cluster shares each copy. Weights come with cp.async. A producer warpgroup is as many
-// steps ahead as memory allows; two warpgroups multiply 64 outputs each.
+// step's; a cluster shares each copy. Weights come through the copy engine, too, from where they lie in
+// their file's layout. One thread keeps all stages on their way; two warpgroups multiply 64 outputs
+// each.
 //
 // Bytes moved: weights once; the image once for every tile (128 rows and more: every two) from the
 // L2 cache; parts of tiles, 512 N bytes, written and read at most twice for every multiprocessor.
@@ -20,7 +21,16 @@
 
 namespace kvasir {
 
+/// What the copy engine knows of weights: a CUtensorMap.
+struct alignas(64) TensorMap {
+  unsigned long long words[16];
+};
+
 struct StreamCall {
+  // Of each part [outputs, columns] in boxes of 128 by 64; of a gated network one, [outputs / 8]
+  // [gate and up, in the order of their addresses][8][columns] in boxes of 8 by 2 by 8 by 64. All of
+  // 128 bytes swizzled.
+  TensorMap maps[3];
   ProductPart parts[3];  // one behind the other in tiles of 128; of a gated network gate and up
   long long rowBytes;
   const unsigned char* x;  // image of the rows
@@ -31,7 +41,8 @@ struct StreamCall {
   int rows;
   int tiles;       // an even number for clusters of two
   int splits;      // parts of a tile, by turns (several: all at once); 0 for equal runs
-  int gates;       // whether it is gate and up, of which x sigmoid(x (linear + cubic x x)) up remains
+  int gates;       // 1 for gate and up, of which x sigmoid(x (linear + cubic x x)) up remains; 2 where
+                   // up stands before gate
   float linear;
   float cubic;
 };
@@ -166,7 +177,7 @@ __device__ __forceinline__ void copyBulk(uint32_t to, const void* from, int byte
     asm volatile(
         "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster "
         "[%0], [%1], %2, [%3], %4;\n" ::"r"(to),
-        "l"(from), "r"(bytes), "r"(barrier), "h"((unsigned short)3)
+        "l"(from), "r"(bytes), "r"(barrier), "h"((unsigned short)((1 << CLUSTER) - 1))
         : "memory");
   }
 }
@@ -198,72 +209,75 @@ struct StreamTile {
   }
 };
 
-template <int N, int PARTS, int STAGES, int CLUSTER, int BEHIND>
+constexpr uint64_t READ_ONCE = 0x12F0000000000000ull;  // to the L2 cache: leave these first
+
+/// A box of weights: 128 rows of 64 columns from `column` on.
+__device__ __forceinline__ void copyWeights(uint32_t to, const TensorMap* map, int column, int row,
+                                            uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %3}], [%4], %5;\n" ::"r"(to),
+      "l"(map), "r"(column), "r"(row), "r"(barrier), "l"(READ_ONCE)
+      : "memory");
+}
+
+/// The same of gate and up: eight times eight rows of each by turns.
+__device__ __forceinline__ void copyGates(uint32_t to, const TensorMap* map, int column, int row,
+                                          uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint "
+      "[%0], [%1, {%2, %3, %3, %4}], [%5], %6;\n" ::"r"(to),
+      "l"(map), "r"(column), "r"(0), "r"(row / 8), "r"(barrier), "l"(READ_ONCE)
+      : "memory");
+}
+
+/// One thread's work: keeps all stages on their way.
+template <int N, int PARTS, int STAGES, int CLUSTER>
 __device__ __forceinline__ void produceStream(const StreamCall& call, uint32_t shared, int rank) {
   using S = StreamShared<N, PARTS, STAGES>;
   StreamRun run(call, CLUSTER);
-  int thread = threadIdx.x, column = thread & 7, row = thread >> 3;
-  int count = run.count;
-  int tileNow = -1, output = 0, outputStep = 16, last = 0;
-  const unsigned char* weights = nullptr;
-  auto copyWeights = [&](int i) {
-    unsigned pair, step;
-    run.locate(i, pair, step);
-    int tile = pair * CLUSTER + rank;
+  int count = run.count, tileNow = -1, output = 0;
+  const TensorMap* map = call.maps;
+  auto weights = [&](int i) {
+    unsigned group, step;
+    run.locate(i, group, step);
+    int tile = group * CLUSTER + rank;
     if (tile != tileNow) {
       tileNow = tile;
       StreamTile at(call, tile);
-      if (call.gates) {
-        outputStep = 8;
-        output = at.first + (row & 7);
-        at.part = row >> 3;
-      } else {
-        output = at.first + row;
-      }
-      weights = call.parts[at.part].weights + column * 16;
-      last = call.parts[at.part].outputs - 1;
+      output = at.first;
+      map = call.maps + at.part;
     }
-    uint32_t to = shared + S::START + i % STAGES * S::STAGE + row * 128 + (column ^ (row & 7)) * 16;
-    const unsigned char* from = weights + step * 128ll;
-#pragma unroll
-    for (int j = 0; j < 8; j++) {
-      copy16(to + j * 2048, from + min(output + outputStep * j, last) * call.rowBytes, 16);
-    }
-    copyCommit();
-  };
-  auto copyRows = [&](int i) {
-    if (thread == 0) {
-      constexpr int SHARE = S::X / CLUSTER;
-      unsigned pair, step;
-      run.locate(i, pair, step);
-      uint32_t barrier = shared + 8 * (i % STAGES);
-      expectBytes(barrier, S::X);
-      copyBulk<CLUSTER>(shared + S::START + i % STAGES * S::STAGE + S::WEIGHTS + rank * SHARE,
-                        call.x + (long long)step * S::X + rank * SHARE, SHARE, barrier);
+    uint32_t barrier = shared + 8 * (i % STAGES);
+    uint32_t to = shared + S::START + i % STAGES * S::STAGE;
+    expectBytes(barrier, S::STAGE);
+    if (call.gates) {
+      copyGates(to, map, step * 64, output, barrier);
+    } else {
+      copyWeights(to, map, step * 64, output, barrier);
     }
   };
-  // Steps are handed over BEHIND later, when they have come.
-  int early = min(count, BEHIND);
+  auto rows = [&](int i) {
+    constexpr int SHARE = S::X / CLUSTER;
+    unsigned group, step;
+    run.locate(i, group, step);
+    copyBulk<CLUSTER>(shared + S::START + i % STAGES * S::STAGE + S::WEIGHTS + rank * SHARE,
+                      call.x + (long long)step * S::X + rank * SHARE, SHARE,
+                      shared + 8 * (i % STAGES));
+  };
+  int early = min(count, STAGES);
   for (int i = 0; i < early; i++) {
-    copyWeights(i);
+    weights(i);
   }
   waitForInputs();
   storesToCopies();
   for (int i = 0; i < early; i++) {
-    copyRows(i);
+    rows(i);
   }
   for (int i = early; i < count; i++) {
     barrierWait(shared + 8 * (STAGES + i % STAGES), (i / STAGES & 1) ^ 1);
-    copyWeights(i);
-    copyRows(i);
-    copyWait<BEHIND>();
-    storesToProducts();
-    barrierArrive(shared + 8 * ((i - BEHIND) % STAGES));
-  }
-  copyWait<0>();
-  storesToProducts();
-  for (int i = max(count - BEHIND, 0); i < count; i++) {
-    barrierArrive(shared + 8 * (i % STAGES));
+    weights(i);
+    rows(i);
   }
 }
 
@@ -297,7 +311,7 @@ struct StreamStore {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
       int of = call.gates ? o : o + 8 * r;
-      const float* from = call.gates ? call.parts[r].bias : part.bias;
+      const float* from = call.gates ? call.parts[call.gates == 2 ? 1 - r : r].bias : part.bias;
       bool there = of < part.outputs;
       left[r] = there ? call.rows - 2 * t : 0;
       bias[r] = from == nullptr || !there ? 0.0f : from[of];
@@ -313,7 +327,9 @@ struct StreamStore {
     a0 += bias[0], a1 += bias[0], b0 += bias[1], b1 += bias[1];
     float* to = out + 8ll * j * stride;
     if (call.gates) {
-      a0 = gate(a0) * b0, a1 = gate(a1) * b1;
+      bool turned = call.gates == 2;
+      a0 = gate(turned ? b0 : a0) * (turned ? a0 : b0);
+      a1 = gate(turned ? b1 : a1) * (turned ? a1 : b1);
       if (image != nullptr) {
         uint32_t high = pack<true>(a0, a1), low = packRest<true>(a0, a1, high);
         bool there = 8 * j + threadIdx.x % 32 / 4 < call.rows;
@@ -350,7 +366,7 @@ struct StreamStore {
 /// Where a part of a tile lies, of its lane's first sums.
 template <int N, int CLUSTER>
 __device__ __forceinline__ float* partAt(const StreamCall& call, unsigned slot, int rank) {
-  return call.partial + ((long long)slot * CLUSTER + rank) * (128 * N) + 4 * (threadIdx.x - 128);
+  return call.partial + ((long long)slot * CLUSTER + rank) * (128 * N) + 4 * threadIdx.x;
 }
 
 /// Adds up a slice of a tile whose steps went to several groups, when all have written their parts.
@@ -359,7 +375,7 @@ __device__ __forceinline__ void joinStream(const StreamCall& call, const StreamR
                                            unsigned pair, unsigned step, int rank) {
   StreamShare share(run, pair, step);
   int tile = pair * CLUSTER + rank, parts = share.parts;
-  if (threadIdx.x == 128) {
+  if (threadIdx.x == 0) {
     int* counter = call.counters + 2 * tile;
     int there;
     do {
@@ -371,7 +387,7 @@ __device__ __forceinline__ void joinStream(const StreamCall& call, const StreamR
     }
   }
   consumersMeet();
-  StreamStore<N, PARTS> store(call, tile, threadIdx.x / 128 - 1);
+  StreamStore<N, PARTS> store(call, tile, threadIdx.x / 128);
   const float* first = partAt<N, CLUSTER>(call, share.first, rank);
   const float* others = partAt<N, CLUSTER>(call, share.others, rank);
   long long stride = (long long)share.stride * CLUSTER * 128 * N;
@@ -392,7 +408,7 @@ template <int N, int PARTS, int STAGES, int CLUSTER>
 __device__ __forceinline__ void consumeStream(const StreamCall& call, uint32_t shared, int rank) {
   using S = StreamShared<N, PARTS, STAGES>;
   StreamRun run(call, CLUSTER);
-  int group = threadIdx.x / 128 - 1;
+  int group = threadIdx.x / 128;
   auto release = [&](unsigned i) {
     if (threadIdx.x % 32 < CLUSTER) {
       uint32_t barrier = shared + 8 * (STAGES + i % STAGES);
@@ -451,7 +467,7 @@ __device__ __forceinline__ void consumeStream(const StreamCall& call, uint32_t s
       }
       __threadfence();
       consumersMeet();
-      if (threadIdx.x == 128) {
+      if (threadIdx.x == 0) {
         atomicAdd(call.counters + 2 * tile, 1);
       }
       if (begin == 0) {
@@ -469,7 +485,7 @@ __device__ __forceinline__ void consumeStream(const StreamCall& call, uint32_t s
   }
 }
 
-template <int N, int PARTS, int STAGES, int CLUSTER, int BEHIND>
+template <int N, int PARTS, int STAGES, int CLUSTER>
 __device__ __forceinline__ void gemmStream(const StreamCall& call) {
   extern __shared__ unsigned char bytes[];
   uint32_t shared = (sharedAddress(bytes) + 1023) & ~1023u;
@@ -477,7 +493,7 @@ __device__ __forceinline__ void gemmStream(const StreamCall& call) {
   letNextStart();
   if (threadIdx.x == 0) {
     for (int stage = 0; stage < STAGES; stage++) {
-      barrierInit(shared + 8 * stage, 129);
+      barrierInit(shared + 8 * stage, 1);
       barrierInit(shared + 8 * (STAGES + stage), 8 * CLUSTER);
     }
     asm volatile("fence.mbarrier_init.release.cluster;\n" ::: "memory");
@@ -487,14 +503,13 @@ __device__ __forceinline__ void gemmStream(const StreamCall& call) {
   } else {
     clusterSync();
   }
-  if (threadIdx.x < 128) {
-    keepRegisters<40>();
-    produceStream<N, PARTS, STAGES, CLUSTER, BEHIND>(call, shared, rank);
-  } else {
-    takeRegisters<232>();
+  if (threadIdx.x < 256) {
     consumeStream<N, PARTS, STAGES, CLUSTER>(call, shared, rank);
+  } else if (threadIdx.x == 256) {
+    produceStream<N, PARTS, STAGES, CLUSTER>(call, shared, rank);
   }
-  if constexpr (CLUSTER == 2) {
+  __syncwarp();
+  if constexpr (CLUSTER > 1) {
     // Nobody leaves before all that others copy or say to it has come.
     clusterSync();
   }

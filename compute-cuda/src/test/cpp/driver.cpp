@@ -266,6 +266,11 @@ int cuModuleGetFunction(void** f, void*, const char* name) {
 int cuModuleGetGlobal_v2(void**, size_t*, void*, const char*) { return 500; }
 int cuLaunchKernelEx(void*, void*, void**, void**) { return 801; }
 int cuModuleUnload(void*) { return 0; }
+int cuTensorMapEncodeTiled(void*, int, unsigned, void*, const unsigned long long*,
+                           const unsigned long long*, const unsigned*, const unsigned*, int, int, int,
+                           int) {
+  return 801;
+}
 int cuFuncSetAttribute(void*, int, int) { return 0; }
 int cuLaunchKernel(void* f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned, unsigned,
                    unsigned shared, void*, void** p, void**) {

@@ -3,26 +3,50 @@
 #include "harness.h"
 
 #include "../../main/cuda/gemm_stream.cu"
+#include "tensor_maps.h"
 
 using kvasir::ProductPart;
 using kvasir::StreamCall;
 
 struct Entry {
-  int n, parts, cluster;
+  int n, parts, stages, cluster, blocks;
   void (*kernel)(const StreamCall);
   void (*image)(const float*, int, int, unsigned char*);
   void (*norm)(float*, const float*, float, const float*, float, int, float*, unsigned char*);
   int shared;
 };
 
-#define ENTRY(N, PARTS, STAGES, CLUSTER) \
-  {N, PARTS, CLUSTER, gemm_stream_##N, gemm_stream_image_##N, gemm_stream_norm_##N, kvasir::StreamShared<N, PARTS, STAGES>::BYTES}
-static const Entry ENTRIES[] = {ENTRY(16, 2, 9, 1), ENTRY(32, 2, 8, 1), ENTRY(64, 2, 6, 1), ENTRY(128, 1, 6, 2), ENTRY(256, 1, 4, 2)};
+#define VARIANT(N, PARTS, STAGES, CLUSTER)                                              \
+  static __global__ void __launch_bounds__(288, 1) __cluster_dims__(CLUSTER, 1, 1)      \
+      variant_##N##_##STAGES##_##CLUSTER(const __grid_constant__ StreamCall call) {     \
+    kvasir::gemmStream<N, PARTS, STAGES, CLUSTER>(call);                                \
+  }
+#define ENTRY(N, PARTS, STAGES, CLUSTER, KERNEL) \
+  {N, PARTS, STAGES, CLUSTER, 132, KERNEL, gemm_stream_image_##N, gemm_stream_norm_##N, kvasir::StreamShared<N, PARTS, STAGES>::BYTES},
+#define KEPT(N, PARTS, STAGES, CLUSTER) ENTRY(N, PARTS, STAGES, CLUSTER, gemm_stream_##N)
+#define TRIED(N, PARTS, STAGES, CLUSTER) ENTRY(N, PARTS, STAGES, CLUSTER, variant_##N##_##STAGES##_##CLUSTER)
+// More to try, each as X(rows, parts, stages, cluster).
+#ifndef MORE
+#define MORE(X)
+#endif
+MORE(VARIANT)
+static Entry ENTRIES[] = {KEPT(16, 2, 9, 1) KEPT(32, 2, 8, 1) KEPT(64, 2, 6, 1) KEPT(128, 1, 6, 2) KEPT(256, 1, 4, 2) MORE(TRIED)};
 
-static const Entry& entry(int rows) {
-  int i = 0;
-  while (ENTRIES[i].n < rows) i++;
-  return ENTRIES[i];
+/// Clusters that fit at once; all of a launch must.
+static void prepare(Entry& e) {
+  CUDA(cudaFuncSetAttribute(e.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, e.shared));
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(132 / e.cluster * e.cluster);
+  config.blockDim = dim3(288);
+  config.dynamicSmemBytes = e.shared;
+  cudaLaunchAttribute attribute;
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim.x = e.cluster, attribute.val.clusterDim.y = 1, attribute.val.clusterDim.z = 1;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  int clusters = 0;
+  CUDA(cudaOccupancyMaxActiveClusters(&clusters, e.kernel, &config));
+  e.blocks = std::min(132 / e.cluster, clusters) * e.cluster;
 }
 
 static int failures = 0;
@@ -58,7 +82,8 @@ static int splits;  // of products
 static void multiply(const Entry& e, StreamCall call) {
   call.splits = splits;
   call.tiles = tilesOf(call, e.cluster);
-  launch(e.kernel, dim3(132), 384, e.shared, call);
+  encodeMaps(call);
+  launch(e.kernel, dim3(e.blocks), 288, e.shared, call);
 }
 
 static void checks() {
@@ -67,14 +92,14 @@ static void checks() {
   Device<float> partial((size_t)132 * 2 * 128 * 256);
   Device<int> counters(4096);
   CUDA(cudaMemset(counters.p, 0, 4096 * 4));
-  for (const Entry& e : ENTRIES) {
-    CUDA(cudaFuncSetAttribute(e.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, e.shared));
+  for (Entry& e : ENTRIES) {
+    prepare(e);
     for (int columns : {64, 320, 2048}) {
       for (int rows : {e.n / 2 + 1, e.n}) {
         for (int gatedOne = 0; gatedOne < 2; gatedOne++) {
           // Groups by turns with one part or several, or equal runs.
           splits = columns == 64 ? rows % 2 : columns == 320 ? (rows % 2 ? 5 : 0) : (rows % 2 ? 4 : 0);
-          int sizes[3] = {331, gatedOne ? 331 : 130, gatedOne ? 0 : 64};
+          int sizes[3] = {gatedOne ? 328 : 331, gatedOne ? 328 : 130, gatedOne ? 0 : 64};
           std::vector<uint16_t> weights[3];
           std::vector<float> bias[3];
           for (int p = 0; p < 3; p++) {
@@ -157,7 +182,7 @@ static void checks() {
           }
           bool good = worst > 0 && worst < 2e-5 && normError < 1e-5;
           failures += !good;
-          if (!good || columns == 320) printf("%s gemm_stream %d columns %d rows %d %s: error %.2e, norm %.2e\n", good ? "ok    " : "FAILED", e.n, columns, rows, gatedOne ? "gated" : "three", worst, normError);
+          if (!good || columns == 320) printf("%s gemm_stream %d, clusters of %d, %d blocks, columns %d rows %d %s: error %.2e, norm %.2e\n", good ? "ok    " : "FAILED", e.n, e.cluster, e.blocks, columns, rows, gatedOne ? "gated" : "three", worst, normError);
         }
       }
     }
@@ -203,9 +228,10 @@ static void timing() {
   fill<<<1056, 256>>>((uint32_t*)attended.p, x.n);
   fill<<<1056, 256>>>((uint32_t*)norm.p, D);
   CUDA(cudaMemset(out.p, 0, out.n * 4));
-  for (int rows : {16, 32, 64, 96, 128, 192, 256}) {
-    const Entry& e = entry(rows);
-    CUDA(cudaFuncSetAttribute(e.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, e.shared));
+  for (Entry& e : ENTRIES) {
+    int rows = e.n;
+    prepare(e);
+    printf("clusters of %d, %d stages, %d blocks\n", e.cluster, e.stages, e.blocks);
     StreamCall base = {};
     base.partial = partial.p, base.counters = counters.p, base.rows = rows, base.linear = 1;
     auto at = [&](int l, size_t offset) { return pool.p + l * layer + offset; };

@@ -60,6 +60,24 @@ public record CudaDriver(
         long a, long b, long c, long d, long e, long f, long g, long h, long i, long j, long k);
   }
 
+  /// Twelve arguments.
+  @FunctionalInterface
+  public interface Call12 {
+    int call(
+        long a,
+        long b,
+        long c,
+        long d,
+        long e,
+        long f,
+        long g,
+        long h,
+        long i,
+        long j,
+        long k,
+        long l);
+  }
+
   /// Devices and contexts.
   public record Start(
       Call1 init,
@@ -97,7 +115,7 @@ public record CudaDriver(
       Call3 eventElapsed,
       Call1 eventDestroy) {}
 
-  /// Modules, functions and launches.
+  /// Modules, functions and launches; what the copy engine is told of a matrix.
   public record Code(
       Call2 loadModule,
       Call3 function,
@@ -105,7 +123,8 @@ public record CudaDriver(
       Call3 functionAttribute,
       Call4 global,
       Call4 launchWith,
-      Call11 launch) {}
+      Call11 launch,
+      Call12 encodeTiles) {}
 
   /// Launches recorded and replayed.
   public record Graphs(
@@ -189,7 +208,8 @@ public record CudaDriver(
             b.three("cuFuncSetAttribute"),
             b.four("cuModuleGetGlobal_v2"),
             b.four("cuLaunchKernelEx"),
-            b.bind("cuLaunchKernel", Call11.class, 11));
+            b.bind("cuLaunchKernel", Call11.class, 11),
+            b.bind("cuTensorMapEncodeTiled", Call12.class, 12));
     Graphs graphs =
         new Graphs(
             b.two("cuStreamBeginCapture_v2"),

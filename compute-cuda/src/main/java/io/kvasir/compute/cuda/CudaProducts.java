@@ -114,7 +114,8 @@ final class CudaProducts implements AutoCloseable {
         || exact
         || !in.isAligned()
         || !streamed.takes(gateAndUp.get(0).weight(), rows)
-        || !streamed.takes(down.weight(), rows)) {
+        || !streamed.takes(down.weight(), rows)
+        || !StreamedRows.takesGates(gateAndUp.get(0).weight(), gateAndUp.get(1).weight())) {
       return false;
     }
     streamed.feedForward(gateAndUp, gate, down, in, rows);

@@ -20,13 +20,15 @@ final class StreamedRows implements AutoCloseable {
   private static final int[] CLUSTERS = {1, 1, 1, 2, 2};
   private static final int STEP = 64;
   private static final int OUTPUTS = 128;
-  private static final int THREADS = 384;
-  private static final int CALL_BYTES = 168;
+  private static final int THREADS = 288;
+  private static final int CALL_BYTES = 576;
 
   private final CudaContext context;
   private final Launch launch;
   private final Arena arena = Arena.ofShared();
-  private final MemorySegment call = arena.allocate(CALL_BYTES, 8);
+  private final MemorySegment call = arena.allocate(CALL_BYTES, 64);
+  private final MemorySegment parts = call.asSlice(FewRows.PARTS * TensorMaps.BYTES);
+  private final TensorMaps maps;
   private final CudaKernels.@Nullable Sized[] kernels = new CudaKernels.Sized[SIZES.length];
   private final long[] imaging = new long[SIZES.length];
   private final long[] norming = new long[SIZES.length];
@@ -42,6 +44,7 @@ final class StreamedRows implements AutoCloseable {
   StreamedRows(CudaContext context, CudaKernels all, Staging staging, Launch launch) {
     this.context = context;
     this.launch = launch;
+    maps = new TensorMaps(context);
     for (int i = 0; i < SIZES.length; i++) {
       kernels[i] = all.find("gemm_stream_" + SIZES[i]);
       if (kernels[i] != null) {
@@ -69,6 +72,11 @@ final class StreamedRows implements AutoCloseable {
         && weight.columns() % STEP == 0
         && weight.pointer() % 16 == 0
         && weight.rowBytes() % 16 == 0;
+  }
+
+  /// Whether it can compute a gated network with these weights, each of which it takes.
+  static boolean takesGates(CudaWeight gate, CudaWeight up) {
+    return TensorMaps.joins(gate, up);
   }
 
   /// Whether norms of so many rows had better write an image: products here are what followed some.
@@ -168,7 +176,8 @@ final class StreamedRows implements AutoCloseable {
     int tiles = (ownTiles + CLUSTERS[size] - 1) / CLUSTERS[size] * CLUSTERS[size];
     CudaWeight weight = products.get(0).weight();
     call.fill((byte) 0);
-    FewRows.putParts(call, products);
+    putMaps(products, gate != null);
+    FewRows.putParts(parts, products);
     long[] pointers = {
       weight.rowBytes(),
       from,
@@ -181,20 +190,38 @@ final class StreamedRows implements AutoCloseable {
       rows,
       tiles,
       splits((ownTiles + 1) & -2, weight.columns() / STEP, blocks),
-      gate == null ? 0 : 1,
+      gate == null ? 0 : upIsFirst(products) ? 2 : 1,
       Float.floatToRawIntBits(gate == null ? 0 : gate.linear()),
       Float.floatToRawIntBits(gate == null ? 0 : gate.cubic())
     };
     long at = FewRows.PARTS * FewRows.PART_BYTES;
-    MemorySegment.copy(pointers, 0, call, ValueLayout.JAVA_LONG, at, pointers.length);
+    MemorySegment.copy(pointers, 0, parts, ValueLayout.JAVA_LONG, at, pointers.length);
     at += 8L * pointers.length;
-    MemorySegment.copy(numbers, 0, call, ValueLayout.JAVA_INT, at, numbers.length);
+    MemorySegment.copy(numbers, 0, parts, ValueLayout.JAVA_INT, at, numbers.length);
     launch
         .of(kernel.function())
         .structure(call)
         .shared(kernel.sharedBytes())
         .early()
         .launch(blocks, THREADS);
+  }
+
+  private static boolean upIsFirst(List<Product> gateAndUp) {
+    return gateAndUp.get(1).weight().pointer() < gateAndUp.get(0).weight().pointer();
+  }
+
+  private void putMaps(List<Product> products, boolean gates) {
+    if (gates) {
+      putMap(0, maps.of(products.get(0).weight(), products.get(1).weight()));
+      return;
+    }
+    for (int i = 0; i < products.size(); i++) {
+      putMap(i, maps.of(products.get(i).weight()));
+    }
+  }
+
+  private void putMap(int index, MemorySegment map) {
+    MemorySegment.copy(map, 0, call, (long) index * TensorMaps.BYTES, TensorMaps.BYTES);
   }
 
   /// Parts of a tile's columns; 0 for runs of equal length. What was fastest for the shapes of an
@@ -223,6 +250,7 @@ final class StreamedRows implements AutoCloseable {
 
   @Override
   public void close() {
+    maps.close();
     arena.close();
     for (DeviceArray array : new DeviceArray[] {image, inner, partial, counters}) {
       array.close();
