@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks the GPU backend with what build.sh packed: check.sh FOLDER MODEL PART...
 # MODEL is the default model's file; parts: golden, cases, formats, greedy, draw, speed, fast,
-# decode, experts, memory, load, llama or mixture with FORMAT:SEQUENCES:PROMPT:CHUNK:STEPS,
+# products, decode, experts, memory, load, llama or mixture with FORMAT:SEQUENCES:PROMPT:CHUNK:STEPS,
 # serve=FORMAT:REQUESTS:IN:OUT:GIB[:TEMPERATURE], restore=FORMAT:TOKENS.
 set -eu
 folder=$1

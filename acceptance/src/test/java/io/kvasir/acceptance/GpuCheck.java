@@ -47,8 +47,8 @@ final class GpuCheck {
   }
 
   /// `GpuCheck LIBRARY REFERENCE_FOLDER MODEL PART...` with parts golden, cases, formats, greedy,
-  /// draw, speed, decode, fast, experts, llama or mixture with loads of [GpuSpeed.Load], load,
-  /// memory, and those of [GpuServe#run].
+  /// draw, speed, decode, fast, products, experts, llama or mixture with loads of [GpuSpeed.Load],
+  /// load, memory, and those of [GpuServe#run].
   public static void main(String[] arguments) throws IOException {
     GpuCheck check = new GpuCheck(() -> open(arguments[0], true));
     Supplier<CudaBackend> fast = () -> open(arguments[0], false);
@@ -67,6 +67,12 @@ final class GpuCheck {
     }
     if (parts.contains("decode")) {
       check.decode(Path.of(arguments[2]), arguments[0]);
+    }
+    if (parts.contains("products")) {
+      for (boolean upFirst : new boolean[] {false, true}) {
+        double worst = GpuProducts.worst(fast, upFirst);
+        check.note(worst < 0.01, "products, up first " + upFirst + ": within " + worst);
+      }
     }
     if (parts.contains("llama")) {
       check.random(fast, GpuSpeed.writeLlama(Files.createTempDirectory("llama")), parts);
