@@ -23,6 +23,7 @@ final class CudaExperts implements AutoCloseable {
   private final boolean exact;
   private final ExpertLists lists;
   private final ExpertProducts products;
+  private final ManyExpertRows many;
   private final IdentityHashMap<MixtureOfExperts, ExpertTable> tables = new IdentityHashMap<>();
   private final DeviceArray logitRows;
   private final DeviceArray gatheredRows;
@@ -48,6 +49,7 @@ final class CudaExperts implements AutoCloseable {
     this.exact = exact;
     lists = new ExpertLists(context, kernels, staging, launch);
     products = new ExpertProducts(kernels, launch, lists, exact);
+    many = new ManyExpertRows(context, kernels, staging, launch, lists);
     logitRows = array("logits of routers");
     gatheredRows = array("inputs of experts");
     innerRows = array("inner rows of experts");
@@ -71,42 +73,46 @@ final class CudaExperts implements AutoCloseable {
     CudaBuffer scores = new CudaBuffer(logitRows.room(4L * rows * experts), rows, experts);
     networks.linear(moe.router(), routerIn, scores, rows);
     networks.flush();
-    lists.make(table, scores.pointer(), rows);
+    int tile = exact ? 0 : many.tile(table, rows);
+    lists.make(table, scores.pointer(), rows, tile == 0 ? ExpertLists.TILE : tile);
     int slots = rows * table.perRow();
-    CudaBuffer gathered =
-        new CudaBuffer(gatheredRows.room(4L * slots * in.columns()), slots, in.columns());
     CudaBuffer parts =
         new CudaBuffer(partRows.room(4L * slots * out.columns()), slots, out.columns());
-    elements.expertRows(in, lists.rows(), lists.factors(), slots, gathered);
-    if (exact || rows < MANY_ROWS) {
+    if (tile == 0) {
+      CudaBuffer gathered =
+          new CudaBuffer(gatheredRows.room(4L * slots * in.columns()), slots, in.columns());
+      elements.expertRows(in, lists.rows(), lists.factors(), slots, gathered);
       multiply(table, gathered, parts, rows);
     } else {
-      multiplyMany(table, gathered, parts);
+      many.multiply(table, tile, in.pointer(), slots, parts.pointer());
     }
     sum(table, in, out, parts, rows);
   }
 
   private void multiply(ExpertTable table, CudaBuffer gathered, CudaBuffer parts, int rows) {
+    if (!exact && rows >= MANY_ROWS) {
+      multiplyApart(table, gathered, parts);
+      return;
+    }
     FeedForward first = table.mixture().experts().get(0);
     ExpertTable.Matrix gate = table.gate();
     long size = (long) gathered.rows() * first.innerSize();
     long inner = innerRows.room(4 * size);
-    ExpertProducts.Operands up = new ExpertProducts.Operands(rows, gathered.pointer(), inner);
+    ExpertProducts.Operands up = new ExpertProducts.Operands(gathered.pointer(), inner);
     if (gate == null) {
       products.multiply(table, table.up(), up);
       elements.activate(first.activation(), inner, 0, inner, size);
     } else if (!products.gate(table, first.activation(), up)) {
       long gates = gateRows.room(4 * size);
-      ExpertProducts.Operands gating = new ExpertProducts.Operands(rows, gathered.pointer(), gates);
+      ExpertProducts.Operands gating = new ExpertProducts.Operands(gathered.pointer(), gates);
       products.multiply(table, gate, gating);
       products.multiply(table, table.up(), up);
       elements.activate(first.activation(), gates, inner, inner, size);
     }
-    products.multiply(
-        table, table.down(), new ExpertProducts.Operands(rows, inner, parts.pointer()));
+    products.multiply(table, table.down(), new ExpertProducts.Operands(inner, parts.pointer()));
   }
 
-  private void multiplyMany(ExpertTable table, CudaBuffer gathered, CudaBuffer parts) {
+  private void multiplyApart(ExpertTable table, CudaBuffer gathered, CudaBuffer parts) {
     int[] starts = lists.hostStarts(table);
     for (int e = 0; e < table.experts(); e++) {
       int count = starts[e + 1] - starts[e];
@@ -152,6 +158,7 @@ final class CudaExperts implements AutoCloseable {
   public void close() {
     lists.close();
     products.close();
+    many.close();
     for (ExpertTable table : tables.values()) {
       table.close();
     }

@@ -18,6 +18,7 @@ final class CudaOpening {
       List.of(
           "gemv.fatbin",
           "experts_few.fatbin",
+          "experts_many.fatbin",
           "kv_write.fatbin",
           "gemm.fatbin",
           "gemm_stream.fatbin",

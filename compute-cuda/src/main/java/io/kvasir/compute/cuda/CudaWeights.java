@@ -5,8 +5,10 @@ import io.kvasir.compute.quant.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -35,12 +37,24 @@ final class CudaWeights implements AutoCloseable {
 
   private static final int EXPAND_ELEMENTS = 1 << 20;
 
+  /// Smaller weights share allocations, which take whole pages of 2 MiB each: a matrix of 3 MiB, of
+  /// which mixtures of experts have thousands, would take 4.
+  private static final long SHARING_BYTES = 16 << 20;
+
+  private static final long FIRST_CHUNK_BYTES = 1 << 20;
+  private static final long MOST_CHUNK_BYTES = 64 << 20;
+  private static final long ALIGNMENT = 256;
+
   private final CudaContext context;
   private final Staging staging;
   private final Map<Source, Long> uploaded = new HashMap<>();
+  private final List<Long> chunks = new ArrayList<>();
   private final Set<TensorType> expanded = EnumSet.noneOf(TensorType.class);
   private @Nullable Filling filling;
   private long bytes;
+  private long chunkBytes = FIRST_CHUNK_BYTES;
+  private long freeAt;
+  private long freeEnd;
 
   /// Writes numbers to the device.
   @FunctionalInterface
@@ -74,7 +88,7 @@ final class CudaWeights implements AutoCloseable {
     Source source = new Source(owner, data.address(), data.byteSize(), tensor.type());
     Long known = uploaded.get(source);
     if (known == null) {
-      known = context.allocate(rowBytes * rows, "weights of '" + tensor.name() + "'");
+      known = place(rowBytes * rows, "weights of '" + tensor.name() + "'");
       uploaded.put(source, known);
       bytes += rowBytes * rows;
       if (filling != null && type == TensorType.BF16) {
@@ -86,6 +100,30 @@ final class CudaWeights implements AutoCloseable {
       }
     }
     return new CudaWeight(tensor.name(), type, rows, columns, known, rowBytes);
+  }
+
+  /// Memory for some bytes, of a chunk or of its own.
+  private long place(long wanted, String purpose) {
+    long aligned = (wanted + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (aligned > SHARING_BYTES) {
+      return allocate(aligned, purpose);
+    }
+    if (aligned > freeEnd - freeAt) {
+      while (chunkBytes < MOST_CHUNK_BYTES && (chunkBytes < 4 * aligned || chunkBytes <= bytes)) {
+        chunkBytes *= 2;
+      }
+      freeAt = allocate(chunkBytes, purpose);
+      freeEnd = freeAt + chunkBytes;
+    }
+    long place = freeAt;
+    freeAt += aligned;
+    return place;
+  }
+
+  private long allocate(long wanted, String purpose) {
+    long pointer = context.allocate(wanted, purpose);
+    chunks.add(pointer);
+    return pointer;
   }
 
   private void expand(Tensor tensor, long target) {
@@ -119,9 +157,10 @@ final class CudaWeights implements AutoCloseable {
 
   @Override
   public void close() {
-    for (long pointer : uploaded.values()) {
+    for (long pointer : chunks) {
       context.free(pointer);
     }
+    chunks.clear();
     uploaded.clear();
   }
 }

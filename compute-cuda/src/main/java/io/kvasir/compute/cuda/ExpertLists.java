@@ -7,7 +7,7 @@ import java.lang.foreign.ValueLayout;
 /// Which experts the rows of a step take, chosen on the device and listed there expert by expert
 /// (`experts.cu`). The lists of one mixture are overwritten by the next.
 final class ExpertLists implements AutoCloseable {
-  /// Slots of a tile.
+  /// Slots of a tile of few rows.
   static final int TILE = 8;
 
   private static final int THREADS = 256;
@@ -30,6 +30,8 @@ final class ExpertLists implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment call = arena.allocate(CALL_BYTES, 8);
   private int[] hostStarts = {};
+  private int tile = TILE;
+  private int mostTiles;
 
   ExpertLists(CudaContext context, CudaKernels kernels, Staging staging, Launch launch) {
     this.launch = launch;
@@ -49,10 +51,13 @@ final class ExpertLists implements AutoCloseable {
   /// Queues the choice and the lists for `count` rows.
   ///
   /// @param logits device address of the router's `[count, experts]`
-  void make(ExpertTable table, long logits, int count) {
+  /// @param slotsOfTile most slots of a tile
+  void make(ExpertTable table, long logits, int count, int slotsOfTile) {
+    tile = slotsOfTile;
     int experts = table.experts();
     int perRow = table.perRow();
     int pairs = count * perRow;
+    mostTiles = (pairs + (tile - 1) * Math.min(experts, pairs)) / tile;
     int groups = table.mixture().routing().groups();
     launch
         .of(choose)
@@ -66,7 +71,7 @@ final class ExpertLists implements AutoCloseable {
     call.set(ValueLayout.JAVA_LONG, 8, rows.room(4L * pairs));
     call.set(ValueLayout.JAVA_LONG, 16, factors.room(4L * pairs));
     call.set(ValueLayout.JAVA_LONG, 24, starts.room(4L * (experts + 1)));
-    call.set(ValueLayout.JAVA_LONG, 32, tiles.room((long) TILE_BYTES * mostTiles(table, count)));
+    call.set(ValueLayout.JAVA_LONG, 32, tiles.room((long) TILE_BYTES * mostTiles));
     call.set(ValueLayout.JAVA_LONG, 40, tileCount.room(4));
     launch
         .of(plan)
@@ -74,16 +79,15 @@ final class ExpertLists implements AutoCloseable {
         .pointer(table.mixture().routing().weighsInput() ? weights.room(0) : 0)
         .number(pairs)
         .number(perRow)
-        .number(TILE)
+        .number(tile)
         .structure(call)
         .shared(4 * experts)
         .launch(experts, THREADS);
   }
 
-  /// Tiles that `count` rows can need: each expert's last one may have a single slot.
-  static int mostTiles(ExpertTable table, int count) {
-    int pairs = count * table.perRow();
-    return (pairs + (TILE - 1) * Math.min(table.experts(), pairs)) / TILE;
+  /// Tiles that any choice could need: each expert's last one may have a single slot.
+  int mostTiles() {
+    return mostTiles;
   }
 
   /// Where each expert's slots begin, on the host: waits for them.

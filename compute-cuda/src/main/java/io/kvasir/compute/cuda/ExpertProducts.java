@@ -49,14 +49,13 @@ final class ExpertProducts implements AutoCloseable {
 
   /// What a product reads and writes.
   ///
-  /// @param rows of the step, each of which has a slot for each of its experts
   /// @param x device address of `[slots, columns]`
   /// @param out device address of `[slots, outputs]`
-  record Operands(int rows, long x, long out) {}
+  record Operands(long x, long out) {}
 
   /// `out = W x + b` with one matrix of the experts.
   void multiply(ExpertTable table, ExpertTable.Matrix matrix, Operands operands) {
-    int tiles = ExpertLists.mostTiles(table, operands.rows());
+    int tiles = lists.mostTiles();
     CudaKernels.Sized kernel = few(matrix);
     if (kernel != null) {
       int blocks = (matrix.outputs() + FEW_OUTPUTS - 1) / FEW_OUTPUTS;
@@ -87,7 +86,7 @@ final class ExpertProducts implements AutoCloseable {
     int blocks = (gate.outputs() + FEW_OUTPUTS / 2 - 1) / (FEW_OUTPUTS / 2);
     long rowBytes = gate.rowBytes().values().iterator().next();
     MemorySegment of = call(table, gate, operands, rowBytes, CudaElements.number(activation));
-    launchFew(kernel, of, blocks, ExpertLists.mostTiles(table, operands.rows()));
+    launchFew(kernel, of, blocks, lists.mostTiles());
     return true;
   }
 
@@ -120,7 +119,7 @@ final class ExpertProducts implements AutoCloseable {
       long rowBytes,
       int activation) {
     long[] pointers = {
-      table.pointer(matrix),
+      table.pointer(matrix.part()),
       lists.tiles(),
       lists.tileCount(),
       operands.x(),

@@ -121,9 +121,10 @@ final class ExpertTable implements AutoCloseable {
     MemorySegment.copy(numbers, 0, routing, ValueLayout.JAVA_INT, 16, numbers.length);
   }
 
-  /// Device address of the first expert's matrix; the next expert's stands [#PARTS] behind.
-  long pointer(Matrix matrix) {
-    return parts.room(0) + (long) PART_BYTES * matrix.part();
+  /// Device address of one of the first expert's matrices; the next expert's stands [#PARTS]
+  /// behind.
+  long pointer(int part) {
+    return parts.room(0) + (long) PART_BYTES * part;
   }
 
   /// The gates' matrices, or null where networks have none.
