@@ -628,7 +628,10 @@ template <int KF, int VF, int D, int STAGES>
 __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
   using S = DecodeShape<KF, VF, D>;
   extern __shared__ __align__(128) unsigned char shared[];
-  if ((int)blockIdx.y >= *call.itemCount) {
+  // Lists and tables are there before the kernel in front begins; what that writes is not.
+  bool any = (int)blockIdx.y < *call.itemCount;
+  if (!any) {
+    waitForInputs();
     return;
   }
   Item item = call.items[blockIdx.y];
@@ -656,6 +659,7 @@ __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
     ahead[n].open(table, firstTile + warp * S::TILES + n, endTile, call.tilesPerBlock);
     ids[n] = ahead[n].id();
   }
+  waitForInputs();
   auto copyAhead = [&](uint32_t to, bool any) {
 #pragma unroll
     for (int n = 0; n < S::TILES; n++) {
@@ -760,6 +764,7 @@ __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
       valuesCoded<VF, D>(own.acc, at + S::VALUES_AT, at + S::VALUE_SCALES_AT, b, lane);
     }
   }
+  letNextStart();
   mergeWarps<VF, D, S::CODED>(own, reinterpret_cast<float*>(shared), call, item.slot, firstHead,
                               headCount);
 }

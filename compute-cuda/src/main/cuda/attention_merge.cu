@@ -33,6 +33,8 @@ extern "C" __global__ void attend_merge(const float* __restrict__ acc,
   __shared__ float row[256];
   __shared__ float factors[CHUNK];
   int head = blockIdx.x, heads = gridDim.x, at = threadIdx.x, D = blockDim.x;
+  kvasir::waitForInputs();
+  kvasir::letNextStart();
   int from = firstSlot[blockIdx.y], to = firstSlot[blockIdx.y + 1];
   float most = -INFINITY;
   for (int slot = from + at; slot < to; slot += D) {

@@ -41,7 +41,7 @@ struct PlanCall {
   int window;       // 0 for none
   int exactSinks;   // ExactRows.sinks
   int exactTail;    // ExactRows.tail, -1 for none
-  int runTokens;    // of a run of rows below 4096, a multiple of 32; see runOf
+  int runTokens;    // of a run of rows below 2048, a multiple of 32; see runOf
   int many;         // rows of a sequence from which on it is prefill; a large number for never
   int expand;       // whether prefill reads expanded tiles
 };
@@ -76,7 +76,7 @@ __device__ void listRuns(Item* list, int at, int row, int start, int from, int t
 /// Positions of a run: more for rows far behind, whose launch has blocks of threads enough anyway, so
 /// that partial results cost less. By the row's position alone, so its bits know no company.
 __device__ int runOf(const PlanCall& call, int position) {
-  return call.runTokens << (position >= 4096) << (position >= 16384);
+  return call.runTokens << (position >= 2048) << (position >= 4096) << (position >= 16384);
 }
 
 __device__ int countRuns(int from, int to, int tokens) {

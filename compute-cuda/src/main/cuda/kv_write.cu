@@ -11,6 +11,7 @@
 // writes its codes: of keys a byte for each channel to another 16 bytes, which meet in the L2 cache
 // with those of the tile's other rows.
 // nvcc: -fmad=false
+#include "attention_mma.cuh"
 #include "kv.cuh"
 
 namespace {
@@ -173,9 +174,32 @@ __device__ __forceinline__ void load(float (&x)[R], const float* source, int lan
   }
 }
 
+/// Where a row of a head goes: planes of its codes and of exact copies, null where there are none.
+struct Places {
+  uint8_t* codes;
+  uint8_t* tail;
+  uint8_t* sinks;
+  int slot;
+
+  __device__ __forceinline__ Places(const KvView& kv, bool value, int row, int head, bool coded) {
+    int position = kv.positions[row], sequence = kv.sequences[row];
+    slot = position % (int)kv.blockTokens;
+    codes = tail = sinks = nullptr;
+    if (coded) {
+      codes = plane_of(kv, kv.codes, value ? kv.codes.value : kv.codes.key, sequence, position, head);
+    }
+    if (kv.tail.present) {
+      tail = plane_of(kv, kv.tail, value ? kv.tail.value : kv.tail.key, sequence, position, head);
+    }
+    if (kv.sinks.present && position < kv.sinks.limit) {
+      sinks = plane_of(kv, kv.sinks, value ? kv.sinks.value : kv.sinks.key, sequence, position, head);
+    }
+  }
+};
+
 template <int R>
-__device__ __forceinline__ void writeRow(const KvView& kv, float (&x)[R], bool value, int row,
-                                         int head, int lane, bool codes) {
+__device__ __forceinline__ void writeRow(const KvView& kv, float (&x)[R], bool value, int head,
+                                         int lane, const Places& to) {
   constexpr int D = 32 * R;
   rotate(x, lane, (int)(value ? kv.valueRotation : kv.keyRotation));
   if (!value && kv.centres) {
@@ -184,19 +208,15 @@ __device__ __forceinline__ void writeRow(const KvView& kv, float (&x)[R], bool v
       x[i] -= kv.centres[(long long)head * D + lane + 32 * i];
     }
   }
-  int position = kv.positions[row], sequence = kv.sequences[row];
-  int S = (int)kv.blockTokens, slot = position % S;
-  if (codes) {
-    const PlaneView& p = value ? kv.codes.value : kv.codes.key;
-    put(p, plane_of(kv, kv.codes, p, sequence, position, head), S, slot, x, lane);
+  int S = (int)kv.blockTokens;
+  if (to.codes) {
+    put(value ? kv.codes.value : kv.codes.key, to.codes, S, to.slot, x, lane);
   }
-  if (kv.tail.present) {
-    const PlaneView& p = value ? kv.tail.value : kv.tail.key;
-    put(p, plane_of(kv, kv.tail, p, sequence, position, head), S, slot, x, lane);
+  if (to.tail) {
+    put(value ? kv.tail.value : kv.tail.key, to.tail, S, to.slot, x, lane);
   }
-  if (kv.sinks.present && position < kv.sinks.limit) {
-    const PlaneView& p = value ? kv.sinks.value : kv.sinks.key;
-    put(p, plane_of(kv, kv.sinks, p, sequence, position, head), S, slot, x, lane);
+  if (to.sinks) {
+    put(value ? kv.sinks.value : kv.sinks.key, to.sinks, S, to.slot, x, lane);
   }
 }
 
@@ -204,8 +224,9 @@ template <int R>
 __device__ __forceinline__ void storeRow(const KvView& kv, const float* source, bool value, int row,
                                          int head, int lane, bool codes) {
   float x[R];
+  Places to(kv, value, row, head, codes);
   load(x, source + ((long long)row * kv.kvHeads + head) * (32 * R), lane);
-  writeRow(kv, x, value, row, head, lane, codes);
+  writeRow(kv, x, value, head, lane, to);
 }
 
 /// How positions turn queries and keys; of whole heads.
@@ -214,6 +235,13 @@ struct Turns {
   float magnitude;
   int interleaved;
 };
+
+/// From here on all that the product before wrote is there. Whoever starts behind this kernel has all
+/// but these rows, since it says so only now.
+__device__ __forceinline__ void rowsAreThere() {
+  kvasir::waitForInputs();
+  kvasir::letNextStart();
+}
 
 /// Loads a head and turns it as kv_rope does, to the bit.
 template <int R>
@@ -231,6 +259,7 @@ __device__ __forceinline__ void loadTurned(float (&x)[R], const float* source, c
       s[i] = (float)sine * turns.magnitude;
     }
   }
+  rowsAreThere();
   load(x, source, lane);
   if (turns.interleaved) {
 #pragma unroll
@@ -293,11 +322,14 @@ __device__ __forceinline__ void prepareRow(const KvView& kv, float* q, const flo
     loadTurned(x, q + ((long long)row * H + head) * D, turns, kv.positions[row], lane);
     writeQuery(kv, x, row, head, lane, q, out, centre);
   } else if (head < H + G) {
+    Places to(kv, false, row, head - H, !(skipCodes & 1));
     loadTurned(x, k + ((long long)row * G + head - H) * D, turns, kv.positions[row], lane);
-    writeRow(kv, x, false, row, head - H, lane, !(skipCodes & 1));
+    writeRow(kv, x, false, head - H, lane, to);
   } else {
+    Places to(kv, true, row, head - H - G, !(skipCodes & 2));
+    rowsAreThere();
     load(x, v + ((long long)row * G + head - H - G) * D, lane);
-    writeRow(kv, x, true, row, head - H - G, lane, !(skipCodes & 2));
+    writeRow(kv, x, true, head - H - G, lane, to);
   }
 }
 
@@ -342,6 +374,7 @@ KERNEL kv_prepare(const __grid_constant__ KvView kv, float* q, const float* k, c
   int heads = (int)(kv.heads + 2 * kv.kvHeads);
   int row = unit / heads, head = unit % heads;
   if (row >= kv.rows) {
+    kvasir::waitForInputs();
     return;
   }
   Turns turns = {frequencies, magnitude, interleaved};

@@ -54,12 +54,13 @@ final class CudaAttention implements AutoCloseable {
       Launch launch,
       StepInputs inputs,
       CudaElements elements,
+      StreamedRows streamed,
       boolean exact) {
     this.elements = elements;
     tensorCores =
         exact || !kernels.has("attend_plan")
             ? null
-            : new TensorCoreAttention(context, kernels, staging, launch, inputs);
+            : new TensorCoreAttention(context, kernels, staging, launch, inputs, streamed);
     this.context = context;
     this.staging = staging;
     this.launch = launch;
@@ -141,7 +142,9 @@ final class CudaAttention implements AutoCloseable {
         .pointer(elements.frequencies(turn.rope().table()))
         .real(turn.rope().table().magnitude())
         .number(turn.rope().interleaved() ? 1 : 0)
-        .number(0)
+        .number(0);
+    tensorCores
+        .begins(call)
         .launch((call.tables().rows() * (spec.heads() + 2 * spec.kvHeads()) + 3) / 4, THREADS);
     return true;
   }

@@ -56,7 +56,9 @@ public final class CudaBackend implements Backend {
     inputs = new StepInputs(context, staging);
     elements = new CudaElements(context, kernels, staging, launch, inputs);
     networks = new CudaNetworks(context, kernels, staging, launch, elements, exact);
-    attention = new CudaAttention(context, kernels, staging, launch, inputs, elements, exact);
+    attention =
+        new CudaAttention(
+            context, kernels, staging, launch, inputs, elements, networks.streamed(), exact);
     sampler = new CudaSampler(context, kernels, staging, launch);
     graphs = new StepGraphs(context, launch, staging, elements, networks, inputs);
   }

@@ -42,6 +42,11 @@ final class CudaNetworks implements AutoCloseable {
     innerGate = new DeviceArray(context, staging, "gates of feed-forward networks");
   }
 
+  /// What takes products of 9 to 256 rows.
+  StreamedRows streamed() {
+    return products.streamed();
+  }
+
   /// Queues what waits; first of all in every operation of other classes.
   void flush() {
     flush(null, 0);

@@ -122,6 +122,11 @@ final class CudaProducts implements AutoCloseable {
     return true;
   }
 
+  /// What takes 9 to 256 rows.
+  StreamedRows streamed() {
+    return streamed;
+  }
+
   /// Whether norms of so many rows had better be [#normalize].
   boolean wantsNorm(RowNorm norm) {
     return !exact && streamed.wantsNorm(norm.rows(), norm.in().columns());

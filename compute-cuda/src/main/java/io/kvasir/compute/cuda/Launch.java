@@ -16,13 +16,19 @@ final class Launch implements AutoCloseable {
   /// `CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION`.
   private static final int PROGRAMMATIC_SERIALIZATION = 6;
 
+  /// `CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT`, in percent.
+  private static final int SHARED_MEMORY_CARVEOUT = 14;
+
+  private static final int ATTRIBUTES = 64;
+  private static final int ATTRIBUTE_BYTES = 72;
+
   private final CudaContext context;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment values = arena.allocate(8L * MAX_PARAMETERS, 8);
   private final MemorySegment pointers = arena.allocate(8L * MAX_PARAMETERS, 8);
 
-  /// A `CUlaunchConfig` and, from byte 64 on, its one attribute.
-  private final MemorySegment config = arena.allocate(192, 64);
+  /// A `CUlaunchConfig` and, from byte 64 on, its attributes.
+  private final MemorySegment config = arena.allocate(ATTRIBUTES + 2 * ATTRIBUTE_BYTES, 64);
 
   private final MemorySegment wide = arena.allocate(4096, 64);
   private int wideAt = -1;
@@ -30,6 +36,7 @@ final class Launch implements AutoCloseable {
   private int count;
   private int shared;
   private boolean early;
+  private boolean beside;
   private long launches;
 
   Launch(CudaContext context) {
@@ -49,6 +56,7 @@ final class Launch implements AutoCloseable {
     count = 0;
     shared = 0;
     early = false;
+    beside = false;
     return this;
   }
 
@@ -91,6 +99,13 @@ final class Launch implements AutoCloseable {
     return this;
   }
 
+  /// [#early], between kernels that take most of a multiprocessor's shared memory: one that wants
+  /// none would have it divided otherwise, for which the multiprocessor must first be empty.
+  Launch besideShared() {
+    beside = true;
+    return early();
+  }
+
   /// Queues it with a grid of one dimension.
   void launch(int blocks, int threads) {
     launch(blocks, 1, 1, threads);
@@ -131,15 +146,21 @@ final class Launch implements AutoCloseable {
       config.setAtIndex(ValueLayout.JAVA_INT, i, sizes[i]);
     }
     config.set(ValueLayout.JAVA_LONG, 32, context.computeStream());
-    config.set(ValueLayout.JAVA_LONG, 40, config.address() + 64);
-    config.set(ValueLayout.JAVA_INT, 48, 1);
-    config.set(ValueLayout.JAVA_INT, 64, PROGRAMMATIC_SERIALIZATION);
-    config.set(ValueLayout.JAVA_INT, 72, 1);
+    config.set(ValueLayout.JAVA_LONG, 40, config.address() + ATTRIBUTES);
+    config.set(ValueLayout.JAVA_INT, 48, beside ? 2 : 1);
+    attribute(0, PROGRAMMATIC_SERIALIZATION, 1);
+    attribute(1, SHARED_MEMORY_CARVEOUT, 100);
     return context
         .driver()
         .code()
         .launchWith()
         .call(config.address(), function, pointers.address(), 0);
+  }
+
+  private void attribute(int index, int number, int value) {
+    long at = ATTRIBUTES + (long) index * ATTRIBUTE_BYTES;
+    config.set(ValueLayout.JAVA_INT, at, number);
+    config.set(ValueLayout.JAVA_INT, at + 8, value);
   }
 
   /// Counts kernels that a graph has launched.

@@ -5,6 +5,7 @@ import io.kvasir.compute.quant.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -28,7 +29,7 @@ final class StreamedRows implements AutoCloseable {
   private final Arena arena = Arena.ofShared();
   private final MemorySegment call = arena.allocate(CALL_BYTES, 64);
   private final MemorySegment parts = call.asSlice(FewRows.PARTS * TensorMaps.BYTES);
-  private final TensorMaps maps;
+  private final TensorMaps[] maps = new TensorMaps[SIZES.length];
   private final CudaKernels.@Nullable Sized[] kernels = new CudaKernels.Sized[SIZES.length];
   private final long[] imaging = new long[SIZES.length];
   private final long[] norming = new long[SIZES.length];
@@ -44,7 +45,10 @@ final class StreamedRows implements AutoCloseable {
   StreamedRows(CudaContext context, CudaKernels all, Staging staging, Launch launch) {
     this.context = context;
     this.launch = launch;
-    maps = new TensorMaps(context);
+    TensorMaps wide = new TensorMaps(context, true);
+    Arrays.fill(maps, wide);
+    // The largest is held back by what its blocks of threads bring in, not by memory.
+    maps[SIZES.length - 1] = new TensorMaps(context, false);
     for (int i = 0; i < SIZES.length; i++) {
       kernels[i] = all.find("gemm_stream_" + SIZES[i]);
       if (kernels[i] != null) {
@@ -79,9 +83,14 @@ final class StreamedRows implements AutoCloseable {
     return TensorMaps.joins(gate, up);
   }
 
+  /// Whether products here are what other launches of so many rows stand between.
+  boolean surrounds(int rows) {
+    return used && rows > FewRows.MOST && rows <= MOST;
+  }
+
   /// Whether norms of so many rows had better write an image: products here are what followed some.
   boolean wantsNorm(int rows, int columns) {
-    return used && rows > FewRows.MOST && rows <= MOST && columns % STEP == 0;
+    return surrounds(rows) && columns % STEP == 0;
   }
 
   private static int size(int rows) {
@@ -110,7 +119,7 @@ final class StreamedRows implements AutoCloseable {
         .number(columns)
         .pointer(norm.out().pointer())
         .pointer(imageRoom(image, size, columns))
-        .early()
+        .besideShared()
         .launch(norm.rows(), 512);
     became(norm.out().pointer(), norm.rows(), columns);
   }
@@ -147,7 +156,7 @@ final class StreamedRows implements AutoCloseable {
           .number(in.stride())
           .number(columns)
           .pointer(at)
-          .early()
+          .besideShared()
           .launch(rows, 256);
     }
     return at;
@@ -176,7 +185,7 @@ final class StreamedRows implements AutoCloseable {
     int tiles = (ownTiles + CLUSTERS[size] - 1) / CLUSTERS[size] * CLUSTERS[size];
     CudaWeight weight = products.get(0).weight();
     call.fill((byte) 0);
-    putMaps(products, gate != null);
+    putMaps(products, maps[size], gate != null);
     FewRows.putParts(parts, products);
     long[] pointers = {
       weight.rowBytes(),
@@ -210,7 +219,7 @@ final class StreamedRows implements AutoCloseable {
     return gateAndUp.get(1).weight().pointer() < gateAndUp.get(0).weight().pointer();
   }
 
-  private void putMaps(List<Product> products, boolean gates) {
+  private void putMaps(List<Product> products, TensorMaps maps, boolean gates) {
     if (gates) {
       putMap(0, maps.of(products.get(0).weight(), products.get(1).weight()));
       return;
@@ -250,7 +259,8 @@ final class StreamedRows implements AutoCloseable {
 
   @Override
   public void close() {
-    maps.close();
+    maps[0].close();
+    maps[SIZES.length - 1].close();
     arena.close();
     for (DeviceArray array : new DeviceArray[] {image, inner, partial, counters}) {
       array.close();

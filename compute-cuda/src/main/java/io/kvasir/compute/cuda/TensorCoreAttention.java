@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Runs have a fixed length, so a decoding row's bits do not depend on its company.
 final class TensorCoreAttention implements AutoCloseable {
-  /// Positions of a run.
-  private static final int RUN_TOKENS = 512;
+  /// Positions of a run of rows below 2048.
+  private static final int RUN_TOKENS = 256;
 
   /// Rows of a sequence from which on it is a prompt.
   private static final int PROMPT_ROWS = 16;
@@ -47,6 +47,7 @@ final class TensorCoreAttention implements AutoCloseable {
   private final CudaContext context;
   private final Staging staging;
   private final StepInputs inputs;
+  private final StreamedRows streamed;
   private final DeviceArray turned;
   private final DeviceArray centre;
   private final DeviceArray acc;
@@ -54,8 +55,14 @@ final class TensorCoreAttention implements AutoCloseable {
   private final DeviceArray tiles;
 
   TensorCoreAttention(
-      CudaContext context, CudaKernels kernels, Staging staging, Launch launch, StepInputs inputs) {
+      CudaContext context,
+      CudaKernels kernels,
+      Staging staging,
+      Launch launch,
+      StepInputs inputs,
+      StreamedRows streamed) {
     this.inputs = inputs;
+    this.streamed = streamed;
     this.context = context;
     this.kernels = kernels;
     this.staging = staging;
@@ -166,7 +173,9 @@ final class TensorCoreAttention implements AutoCloseable {
   /// Most runs of a row in all of its lists. A list's runs are of the same length, but that its
   /// first may be up to 31 positions shorter and its last as short as it comes.
   static int mostRuns(int position) {
-    int tokens = RUN_TOKENS << (position >= 4096 ? 1 : 0) << (position >= 16384 ? 1 : 0);
+    int doublings =
+        (position >= 2048 ? 1 : 0) + (position >= 4096 ? 1 : 0) + (position >= 16384 ? 1 : 0);
+    int tokens = RUN_TOKENS << doublings;
     return position / tokens + 2 + LISTS;
   }
 
@@ -419,6 +428,18 @@ final class TensorCoreAttention implements AutoCloseable {
     }
   }
 
+  /// Lets the launch of a layer that writes its rows begin while the product before still runs.
+  Launch begins(Call call) {
+    return streamed.surrounds(call.tables().rows()) ? launch.besideShared() : launch.early();
+  }
+
+  /// The same for launches behind it, where the products around share the multiprocessors with
+  /// them. Products of few rows read weights through the first-level cache, of which decoding
+  /// leaves little: they must find the multiprocessors empty, and these launches end first.
+  private Launch follows(Call call) {
+    return streamed.surrounds(call.tables().rows()) ? launch.besideShared() : launch;
+  }
+
   /// A list of runs and its counter's number.
   private record Runs(long list, int counter) {}
 
@@ -452,8 +473,8 @@ final class TensorCoreAttention implements AutoCloseable {
         .number(place.tilesPerBlock())
         .number(spec.heads())
         .number(spec.kvHeads())
-        .shared(kernel.sharedBytes())
-        .launch(spec.kvHeads() * ((spec.groupSize() + 7) / 8), lists.capacity, 1, 128);
+        .shared(kernel.sharedBytes());
+    follows(call).launch(spec.kvHeads() * ((spec.groupSize() + 7) / 8), lists.capacity, 1, 128);
   }
 
   /// Coded tiles of prompts as f16 rows, and where they are then.
@@ -550,8 +571,8 @@ final class TensorCoreAttention implements AutoCloseable {
         .pointer(spec.sinks() == null ? 0 : CudaBuffer.of(spec.sinks()).pointer())
         .pointer(call.out())
         .number(0)
-        .number(call.batch().basis(spec.cacheLayer()).valueRotation())
-        .launch(spec.heads(), call.tables().rows(), 1, spec.valueDim());
+        .number(call.batch().basis(spec.cacheLayer()).valueRotation());
+    follows(call).launch(spec.heads(), call.tables().rows(), 1, spec.valueDim());
   }
 
   @Override

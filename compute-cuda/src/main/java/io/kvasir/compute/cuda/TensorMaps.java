@@ -30,10 +30,14 @@ final class TensorMaps implements AutoCloseable {
   /// `CU_TENSOR_MAP_SWIZZLE_128B`.
   private static final int SWIZZLE = 3;
 
+  /// `CU_TENSOR_MAP_L2_PROMOTION_L2_128B`.
+  private static final int LINE = 2;
+
   /// `CU_TENSOR_MAP_L2_PROMOTION_L2_256B`.
-  private static final int PROMOTION = 3;
+  private static final int TWO_LINES = 3;
 
   private final CudaContext context;
+  private final int promotion;
   private final Arena arena = Arena.ofShared();
   private final Map<CudaWeight, MemorySegment> plain = new HashMap<>();
   private final Map<CudaWeight, Gates> gated = new HashMap<>();
@@ -42,8 +46,10 @@ final class TensorMaps implements AutoCloseable {
   private final MemorySegment box = arena.allocate(4L * MOST_RANK, 8);
   private final MemorySegment steps = arena.allocate(4L * MOST_RANK, 8);
 
-  TensorMaps(CudaContext context) {
+  /// @param wide whether memory is read 256 bytes at a time, the next step's with a step's
+  TensorMaps(CudaContext context, boolean wide) {
     this.context = context;
+    promotion = wide ? TWO_LINES : LINE;
     for (int i = 0; i < MOST_RANK; i++) {
       steps.setAtIndex(ValueLayout.JAVA_INT, i, 1);
     }
@@ -109,7 +115,7 @@ final class TensorMaps implements AutoCloseable {
                 steps.address(),
                 0,
                 SWIZZLE,
-                PROMOTION,
+                promotion,
                 0);
     context.check(code, "cuTensorMapEncodeTiled");
     return map;
