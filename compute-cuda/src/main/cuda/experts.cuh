@@ -32,3 +32,10 @@ struct ExpertCall {
   int outputs;
   int activation;  // of gate and up, which stands behind the gate; -1 for one matrix
 };
+
+/// The same with rows as bf16 numbers; ManyExpertRows.java writes it.
+struct ManyExpertsCall {
+  ExpertCall experts;   // whose x is rounded rows, whose out is that of the first of some matrices
+  const uint16_t* low;  // what rounding took, or null
+  long long outStep;    // elements from a matrix's results to those of the next
+};

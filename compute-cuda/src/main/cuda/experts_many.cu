@@ -61,15 +61,8 @@ extern "C" __global__ void experts_gate_pack(int activation, const float* __rest
 #ifdef KVASIR_WGMMA
 namespace kvasir {
 
-/// x as bf16 and where products of matrix z go.
-struct ManyCall {
-  ExpertCall experts;  // whose x is the high part and whose out is that of the first matrix
-  const unsigned char* low;
-  long long outStep;  // elements from a matrix's products to those of the next
-};
-
 template <int N, int PARTS, int STAGES>
-__device__ __forceinline__ void manySlots(const ManyCall& many) {
+__device__ __forceinline__ void manySlots(const ManyExpertsCall& many) {
   const ExpertCall& experts = many.experts;
   if ((int)blockIdx.y >= *experts.tileCount) {
     return;
@@ -81,7 +74,7 @@ __device__ __forceinline__ void manySlots(const ManyCall& many) {
                    experts.columns,
                    experts.outputs,
                    reinterpret_cast<const unsigned char*>(experts.x),
-                   many.low,
+                   reinterpret_cast<const unsigned char*>(many.low),
                    tile.first + tile.count,
                    part.bias,
                    experts.out + blockIdx.z * many.outStep,
@@ -96,7 +89,7 @@ __device__ __forceinline__ void manySlots(const ManyCall& many) {
   __constant__ int NAME##_shared = kvasir::GemmShared<N, PARTS, STAGES>::BYTES;  \
   }                                                                              \
   extern "C" __global__ void __launch_bounds__(384, N > 64 ? 1 : 2)              \
-      NAME(const __grid_constant__ kvasir::ManyCall many) {                      \
+      NAME(const __grid_constant__ ManyExpertsCall many) {                      \
     kvasir::manySlots<N, PARTS, STAGES>(many);                                   \
   }
 

@@ -7,9 +7,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 {
   names=
-  for source in elementwise sampling linear experts kv_store kv_attend; do
-    echo "#include \"$source.cu\""
-    names="$names $(sed -n 's/^KERNEL \([a-z0-9_]*\)(.*/\1/p' "$kernels/$source.cu")"
+  for source in "$kernels"/elementwise.cu "$kernels"/sampling.cu "$kernels"/linear.cu \
+    "$kernels"/experts.cu "$kernels"/kv_store.cu "$kernels"/kv_attend.cu "$here"/twins.cu; do
+    echo "#include \"$source\""
+    names="$names $(sed -n 's/^KERNEL \([a-z0-9_]*\)(.*/\1/p' "$source")"
   done
   for type in 0 1 2 3 6 7 8 12 13 14 20 30 39; do
     names="$names kv_linear_${type}_1 kv_linear_${type}_8 kv_expand_${type} kv_experts_${type}"

@@ -104,11 +104,28 @@ final class GpuExperts {
     MemorySegment data = Arena.ofAuto().allocate(type.bytes((long) outputs * columns), 64);
     if (type == TensorType.F32) {
       MemorySegment.copy(values, 0, data, ValueLayout.JAVA_FLOAT, 0, values.length);
-    } else {
+    } else if (type.findEncoder() != null) {
       type.encoder().encode(values, 0, values.length, data, 0);
+    } else {
+      fill(type, data, random);
     }
     Tensor tensor = new Tensor("w", type, new long[] {outputs, columns}, data);
     return new Linear(backend.weight(tensor), null);
+  }
+
+  /// Random codes of Q4_K or Q6_K, which Kvasir does not write, with small factors.
+  private static void fill(TensorType type, MemorySegment data, SplittableRandom random) {
+    byte[] codes = new byte[(int) data.byteSize()];
+    random.nextBytes(codes);
+    MemorySegment.copy(codes, 0, data, ValueLayout.JAVA_BYTE, 0, codes.length);
+    int size = type.blockBytes();
+    for (int at = 0; at < codes.length; at += size) {
+      long factor = type == TensorType.Q6_K ? at + size - 2L : at;
+      data.set(ValueLayout.JAVA_SHORT_UNALIGNED, factor, Float.floatToFloat16(7e-5f));
+      if (type == TensorType.Q4_K) {
+        data.set(ValueLayout.JAVA_SHORT_UNALIGNED, at + 2L, Float.floatToFloat16(5e-4f));
+      }
+    }
   }
 
   private static float[] normal(SplittableRandom random, int count, float spread) {

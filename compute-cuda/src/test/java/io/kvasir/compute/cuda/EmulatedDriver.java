@@ -42,7 +42,12 @@ final class EmulatedDriver {
 
   /// A backend on it, to be closed by the caller.
   static CudaBackend open() {
-    return switch (CudaBackend.open(library(), 0, true)) {
+    return open(true);
+  }
+
+  /// @param exact whether kernels for tensor cores, of which there are some twins, are not used
+  static CudaBackend open(boolean exact) {
+    return switch (CudaBackend.open(library(), 0, exact)) {
       case CudaBackend.Ready ready -> ready.backend();
       case CudaBackend.Unavailable unavailable -> throw new AssertionError(unavailable.reason());
     };
