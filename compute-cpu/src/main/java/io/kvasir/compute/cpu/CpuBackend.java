@@ -191,7 +191,12 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void linear(Linear linear, Buffer in, Buffer out, int rows) {
+    linear(linear, in, out, rows, false);
+  }
+
+  private void linear(Linear linear, Buffer in, Buffer out, int rows, boolean isExact) {
     fill(product, linear, rows);
+    product.isExact = isExact;
     from(product, in, 0);
     to(product, out, 0);
     multiply(linear.weight(), product);
@@ -292,7 +297,8 @@ public final class CpuBackend implements Backend {
       moeScratch.put(moe, scratch);
     }
     HostBuffer logits = scratch.logits(rows);
-    linear(moe.router(), routerIn, logits, rows);
+    // A rounding here would not change an expert's result a little, but choose another expert.
+    linear(moe.router(), routerIn, logits, rows, true);
     for (int r = 0; r < rows; r++) {
       scratch.selection.select(logits.values(), r * logits.columns());
       mixRow(moe, scratch, host(in), host(out), r);
@@ -425,6 +431,7 @@ public final class CpuBackend implements Backend {
     p.outputs = weight.rows();
     p.rowBytes = tensor.type().bytes(weight.columns());
     p.rows = rows;
+    p.isExact = false;
     p.bias = bias == null ? null : host(bias).values();
   }
 

@@ -32,6 +32,9 @@ final class Product {
   /// One addend per output, or null.
   float @Nullable [] bias;
 
+  /// Whether operands stay floats where those of other products are rounded.
+  boolean isExact;
+
   float biasOf(int output) {
     return bias == null ? 0 : bias[output];
   }

@@ -20,6 +20,7 @@ final class Products {
   private static final int MACHINE_ROWS = 64;
 
   private final boolean usesMachineCode;
+  private final Operands operands;
 
   /// Most rows whose weights machine code decodes anew for each four: any number where nothing else
   /// has its bits.
@@ -44,7 +45,7 @@ final class Products {
     this.pool = pool;
     this.workspaces = workspaces;
     panels = new Panels(pool);
-    Operands operands = code.isBf16() ? Operands.BF16 : Operands.F32;
+    operands = code.isBf16() ? Operands.BF16 : Operands.F32;
     machineRows = code.isBf16() ? Integer.MAX_VALUE : MACHINE_ROWS;
     machine = new MachineProducts(pool, operands);
     machinePanels = new MachinePanels(pool, operands, machine);
@@ -90,10 +91,11 @@ final class Products {
   }
 
   private Way way(Product p) {
-    if (usesMachineCode && machinePanels.takes(p)) {
+    boolean mayBeMachine = usesMachineCode && (operands == Operands.F32 || !p.isExact);
+    if (mayBeMachine && machinePanels.takes(p)) {
       return Way.MACHINE_PANELS;
     }
-    if (usesMachineCode && p.rows <= machineRows && machine.takes(p)) {
+    if (mayBeMachine && p.rows <= machineRows && machine.takes(p)) {
       return Way.MACHINE_ROWS;
     }
     return PanelTile.SUPPORTED && p.rows > ROW_KERNEL_ROWS ? Way.PANELS : Way.ROWS;

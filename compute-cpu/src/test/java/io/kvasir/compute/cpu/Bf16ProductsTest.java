@@ -8,12 +8,16 @@ import io.kvasir.compute.FeedForward;
 import io.kvasir.compute.HostBuffer;
 import io.kvasir.compute.HostWeight;
 import io.kvasir.compute.Linear;
+import io.kvasir.compute.MixtureOfExperts;
 import io.kvasir.compute.ReferenceBackend;
+import io.kvasir.compute.Routing;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.quant.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
@@ -131,6 +135,41 @@ class Bf16ProductsTest {
         }
       }
     }
+  }
+
+  /// Two experts whose scores differ by less than a rounding to bf16.
+  @Test
+  void mixtureOfExperts_nearlyEqualScores_choosesAsWithFloats() {
+    MemorySegment router = Arena.ofAuto().allocate(2 * 64 * Float.BYTES, 64);
+    for (int i = 0; i < 64; i++) {
+      router.setAtIndex(ValueLayout.JAVA_FLOAT, i, 1);
+      router.setAtIndex(ValueLayout.JAVA_FLOAT, 64 + i, 1.001f);
+    }
+    Tensor scores = new Tensor("router", TensorType.F32, new long[] {2, 64}, router);
+    FeedForward first = expert();
+    FeedForward second = expert();
+    MixtureOfExperts moe =
+        new MixtureOfExperts(
+            new Linear(HostWeight.of(scores), null),
+            new Routing(1, false, null, null, 1, 1, 1, true, 1),
+            List.of(first, second),
+            null,
+            null);
+    HostBuffer in = HostBuffer.allocate(5, 64);
+    Arrays.fill(in.values(), 0.7f);
+    HostBuffer expected = HostBuffer.allocate(5, 50);
+    HostBuffer actual = HostBuffer.allocate(5, 50);
+    backends.get(1).feedForward(second, in, expected, 5);
+    backends.get(1).mixtureOfExperts(moe, in, in, actual, 5);
+    assertThat(actual.values()).isEqualTo(expected.values());
+  }
+
+  private FeedForward expert() {
+    return new FeedForward(
+        linear(TensorType.BF16, 96, 64),
+        linear(TensorType.BF16, 96, 64),
+        linear(TensorType.BF16, 50, 96),
+        Activation.SILU);
   }
 
   @Test
