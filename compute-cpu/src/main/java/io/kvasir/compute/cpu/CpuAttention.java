@@ -18,8 +18,11 @@ import org.jspecify.annotations.Nullable;
 /// Bytes moved per unit: the key and value rows that its rows see, once; those of a shared prefix
 /// once for up to 64 query heads of all its sequences.
 final class CpuAttention {
-  /// Most query heads that a tile is decoded for at once.
+  /// Query heads that a tile is decoded for at once.
   static final int UNIT_QUERIES = 96;
+
+  /// The same where there are enough for all threads.
+  private static final int MOST_UNIT_QUERIES = 192;
 
   private static final int UNITS_PER_THREAD = 4;
   private static final int SERIAL_ROWS = 8;
@@ -129,7 +132,10 @@ final class CpuAttention {
   private void listUnits(AttentionCall call) {
     AttentionMetadata batch = call.batch();
     AttentionSpec spec = call.spec();
-    int unitRows = Math.max(1, UNIT_QUERIES / spec.groupSize());
+    long units = (long) batch.rows() * spec.heads() / MOST_UNIT_QUERIES;
+    boolean isEnough = units >= (long) UNITS_PER_THREAD * pool.threads();
+    int queries = isEnough ? MOST_UNIT_QUERIES : UNIT_QUERIES;
+    int unitRows = Math.max(1, queries / spec.groupSize());
     unitCount = 0;
     itemCount = 0;
     for (int s = 0; s < batch.sequences(); s++) {

@@ -171,7 +171,7 @@ final class MachinePartition {
         hide(s, q, high, end);
       }
     }
-    call.weigh(queries, first, (end - first) / TILE, scale * Softmax.LOG2_E);
+    call.weigh(queries, first, (end - first) / TILE, scale * Softmax.LOG2_E, isPaired);
   }
 
   private static void hide(MemorySegment scores, int query, int from, int to) {

@@ -129,7 +129,7 @@ final class WidePartition {
       hide(q, first, low);
       hide(q, high, end);
     }
-    call.weigh(query, queries, first, (end - first) / TILE, scale * Softmax.LOG2_E);
+    call.weigh(query, queries, first, (end - first) / TILE, scale * Softmax.LOG2_E, isPaired);
   }
 
   private void hide(int query, int from, int to) {

@@ -468,6 +468,22 @@ final class Assembler {
     int8(bits);
   }
 
+  /// `target = source - n` with the nearest integer `n`, 0 of infinities.
+  void fraction(int target, int source) {
+    evex(MAP_0F3A, PREFIX_66, 0x56, BITS_512, false, target, NO_SECOND, source);
+    int8(8);
+  }
+
+  /// `target = a * 2^floor(b)`.
+  void scale(int target, int a, int b) {
+    evex(MAP_0F38, PREFIX_66, 0x2c, BITS_512, false, target, a, b);
+  }
+
+  /// The larger of floats, `b` where one is no number.
+  void max(int target, int a, int b) {
+    evex(MAP_0F, NO_PREFIX, 0x5f, BITS_512, false, target, a, b);
+  }
+
   /// The upper eight floats.
   void upperHalf(int target256, int source) {
     evex(MAP_0F3A, PREFIX_66, 0x1b, BITS_512, false, source, NO_SECOND, target256);

@@ -8,6 +8,7 @@ import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
 import io.kvasir.compute.x86.Assembler.Label;
+import java.util.function.IntConsumer;
 
 /// The function that turns rows of scores into weights `2^(factor (s - max s))`, see
 /// [TileCall#exponential], and sums them: sixteen lanes, then halves.
@@ -42,10 +43,16 @@ final class SoftmaxCode {
 
   private final Assembler code = new Assembler();
 
-  private SoftmaxCode() {}
+  /// Vectors of a row that are written out one after the other; 0 for a loop.
+  private final int vectors;
 
-  static byte[] of() {
-    SoftmaxCode softmax = new SoftmaxCode();
+  private SoftmaxCode(int vectors) {
+    this.vectors = vectors;
+  }
+
+  /// @param vectors of each row; 0 for any number. A loop's end would be guessed wrong each time.
+  static byte[] of(int vectors) {
+    SoftmaxCode softmax = new SoftmaxCode(vectors);
     softmax.write();
     return softmax.code.code();
   }
@@ -85,13 +92,7 @@ final class SoftmaxCode {
   private void largest() {
     code.loadFloats(Z, Memory.at(AT, 0));
     ordered(A, Z);
-    Label next = code.here();
-    code.loadFloats(Z, Memory.at(AT, 0));
-    ordered(B, Z);
-    code.maxInts(A, A, B);
-    code.add(AT, VECTOR);
-    code.subtract(VECTORS, 1);
-    code.jumpIfNotZero(next);
+    each(this::larger);
     code.upperHalf(B, A);
     code.maxInts(A, A, B);
     code.upperQuarter(B, A);
@@ -107,8 +108,33 @@ final class SoftmaxCode {
   private void weights() {
     code.broadcast(LARGEST, Memory.at(RESULTS, TileCall.LARGEST));
     code.zero(TOTAL);
+    each(this::weight);
+    QuadSum.one(code, TOTAL, B, Memory.at(RESULTS, TileCall.SUM));
+  }
+
+  /// All vectors of a row.
+  private void each(IntConsumer vector) {
+    if (vectors > 0) {
+      for (int i = 0; i < vectors; i++) {
+        vector.accept(i * VECTOR);
+      }
+      return;
+    }
     Label next = code.here();
-    code.loadFloats(Z, Memory.at(AT, 0));
+    vector.accept(0);
+    code.add(AT, VECTOR);
+    code.subtract(VECTORS, 1);
+    code.jumpIfNotZero(next);
+  }
+
+  private void larger(int at) {
+    code.loadFloats(Z, Memory.at(AT, at));
+    ordered(B, Z);
+    code.maxInts(A, A, B);
+  }
+
+  private void weight(int at) {
+    code.loadFloats(Z, Memory.at(AT, at));
     code.subtract(Z, Z, LARGEST);
     code.multiply(Z, Z, FACTOR);
     code.maskNotLess(Z, LEAST);
@@ -128,11 +154,7 @@ final class SoftmaxCode {
     code.multiplyAdd(A, SQUARE, C);
     code.shiftLeftInts(T, T, 23);
     code.addIntsOrZero(A, A, T);
-    code.storeFloats(Memory.at(AT, 0), A);
+    code.storeFloats(Memory.at(AT, at), A);
     code.add(TOTAL, TOTAL, A);
-    code.add(AT, VECTOR);
-    code.subtract(VECTORS, 1);
-    code.jumpIfNotZero(next);
-    QuadSum.one(code, TOTAL, B, Memory.at(RESULTS, TileCall.SUM));
   }
 }

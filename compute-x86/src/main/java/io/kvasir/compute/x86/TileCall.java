@@ -19,6 +19,7 @@ public final class TileCall {
   static final int LEVELS = 64;
   static final int CONSTANTS = 128;
   static final int ROWS = 168;
+  static final int ROUGH = 176;
   static final int LARGEST = 192;
   static final int SUM = 224;
   private static final int SIZE = 256;
@@ -94,7 +95,10 @@ public final class TileCall {
   /// @param polynomial coefficients of `2^f`, from that of degree 0 to that of degree 6
   /// @param round what added to a number of moderate size rounds it to an integer
   /// @param least exponents below become 0
-  public void exponential(float[] polynomial, float round, float least) {
+  /// @param rough coefficients of a polynomial for weights that are rounded to bf16 next, from that
+  ///   of degree 1 to that of degree 4
+  public void exponential(float[] polynomial, float round, float least, float[] rough) {
+    MemorySegment.copy(rough, 0, memory, ValueLayout.JAVA_FLOAT, ROUGH, 4);
     MemorySegment.copy(polynomial, 0, memory, ValueLayout.JAVA_FLOAT, CONSTANTS, 7);
     memory.set(ValueLayout.JAVA_FLOAT, CONSTANTS + 28, round);
     memory.set(ValueLayout.JAVA_FLOAT, CONSTANTS + 32, least);
@@ -111,17 +115,18 @@ public final class TileCall {
   ///
   /// @param from first score, a multiple of 16
   /// @param vectors of sixteen scores
-  public void weigh(int queries, int from, int vectors, float factor) {
-    weigh(scores.address() + (long) from * Float.BYTES, queries, vectors, factor);
+  /// @param isRough whether weights are rounded to bf16 next
+  public void weigh(int queries, int from, int vectors, float factor, boolean isRough) {
+    weigh(scores.address() + (long) from * Float.BYTES, queries, vectors, factor, isRough);
   }
 
   /// The same of scores elsewhere, rows of [#ROW] floats.
-  void weigh(long from, int queries, int vectors, float factor) {
+  void weigh(long from, int queries, int vectors, float factor, boolean isRough) {
     memory.set(ValueLayout.JAVA_LONG, SCORES, from);
     memory.set(ValueLayout.JAVA_LONG, ROWS, queries);
     memory.set(ValueLayout.JAVA_LONG, VECTORS, vectors);
     memory.set(ValueLayout.JAVA_FLOAT, FACTOR, factor);
-    TileProducts.SOFTMAX.call(memory.address());
+    TileProducts.softmax(vectors, isRough).call(memory.address());
   }
 
   /// The largest score of a query that [#weigh] found.

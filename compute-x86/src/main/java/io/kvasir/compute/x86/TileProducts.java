@@ -11,7 +11,16 @@ import org.jspecify.annotations.Nullable;
 /// The code of a kind of rows and a number of queries is made when it is first asked for, and
 /// stays.
 public final class TileProducts {
-  static final MachineCode.Function SOFTMAX = MachineCode.ofShort(SoftmaxCode.of());
+  /// Vectors of sixteen scores of a whole row.
+  private static final int WHOLE = 16;
+
+  private static final MachineCode.Function SOFTMAX = MachineCode.ofShort(SoftmaxCode.of(0));
+  private static final MachineCode.Function WHOLE_SOFTMAX =
+      MachineCode.ofShort(SoftmaxCode.of(WHOLE));
+  private static final MachineCode.Function ROUGH_SOFTMAX =
+      MachineCode.ofShort(RoughSoftmaxCode.of(0));
+  private static final MachineCode.Function WHOLE_ROUGH_SOFTMAX =
+      MachineCode.ofShort(RoughSoftmaxCode.of(WHOLE));
 
   private static final int SCORES = 0;
   private static final int SINGLE_SCORES = 1;
@@ -26,6 +35,14 @@ public final class TileProducts {
 
   private TileProducts(TileCodes codes) {
     this.codes = codes;
+  }
+
+  /// The function that turns rows of so many vectors of scores into weights.
+  static MachineCode.Function softmax(int vectors, boolean isRough) {
+    if (isRough) {
+      return vectors == WHOLE ? WHOLE_ROUGH_SOFTMAX : ROUGH_SOFTMAX;
+    }
+    return vectors == WHOLE ? WHOLE_SOFTMAX : SOFTMAX;
   }
 
   /// The products of rows that stand so; the processor must have AVX-512, see

@@ -164,9 +164,10 @@ public final class WideCall {
   /// @param query the first one
   /// @param from first score, a multiple of 16
   /// @param vectors of sixteen scores
-  public void weigh(int query, int queries, int from, int vectors, float factor) {
+  /// @param isRough whether weights are rounded to bf16 next
+  public void weigh(int query, int queries, int from, int vectors, float factor, boolean isRough) {
     long at = scores.address() + TileCall.row(query) + (long) from * Float.BYTES;
-    softmax.weigh(at, queries, vectors, factor);
+    softmax.weigh(at, queries, vectors, factor, isRough);
   }
 
   long roundedAddress() {

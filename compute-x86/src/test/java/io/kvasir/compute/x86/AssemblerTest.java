@@ -100,6 +100,9 @@ class AssemblerTest {
     check(a -> a.multiply(30, 21, at(RSI, FAR)), "6261544059b678563412");
     check(a -> a.maskNotLess(22, 5), "62f14c40c2cd05");
     check(a -> a.addIntsOrZero(11, 22, 5), "62714dc1fedd");
+    check(a -> a.fraction(22, 5), "62e37d4856f508");
+    check(a -> a.scale(11, 22, 5), "62724d402cdd");
+    check(a -> a.max(11, 22, 5), "62714c405fdd");
     check(a -> a.copy(22, 5), "62e17c4828f5");
     check(a -> a.subtract(11, 22, 5), "62714c405cdd");
     check(a -> a.floatsToBf16(11, 22, 5), "62724f4072dd");
