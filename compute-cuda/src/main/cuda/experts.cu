@@ -2,6 +2,7 @@
 //
 // expert_choose   picks and weighs each row's experts, as io.kvasir.compute.ExpertSelection does
 // expert_plan     gives each (row, rank) a slot, expert by expert, and lists tiles of a few slots
+// expert_list_few both in one launch for up to 8 rows
 // kv_experts_T    out[slot] = W[expert] . x[slot] + b[expert] with weights of type T, tile by tile
 //
 // No number of it comes to the host: grids are as large as any choice could need, and blocks behind
@@ -53,11 +54,16 @@ __device__ inline ExpertBest expert_next(const float* values, int from, int to, 
   return best;
 }
 
+// A row is a warp's; warps of a block have rows of the same routing and go through the same barriers.
+__device__ inline int expert_lane() {
+  return threadIdx.x % WARP;
+}
+
 /// Takes the largest of `count` values, the first of equal ones, out of the race. All lanes of the
-/// one warp of the block get its place.
+/// row's warp get its place.
 __device__ inline int expert_take(float* values, int count) {
   const ExpertBest first = {INFINITY, -1};
-  ExpertBest best = expert_next(values, threadIdx.x, count, first, WARP);
+  ExpertBest best = expert_next(values, expert_lane(), count, first, WARP);
   for (int mask = WARP / 2; mask > 0; mask /= 2) {
     float value = __shfl_xor_sync(0xffffffffu, best.value, mask);
     int place = __shfl_xor_sync(0xffffffffu, best.place, mask);
@@ -67,7 +73,7 @@ __device__ inline int expert_take(float* values, int count) {
   }
   int taken = best.place < count ? best.place : 0;  // none of them is a number
   __syncthreads();
-  if (threadIdx.x == 0) {
+  if (expert_lane() == 0) {
     values[taken] = -INFINITY;
   }
   __syncthreads();
@@ -78,19 +84,19 @@ __device__ inline int expert_take(float* values, int count) {
 __device__ inline void expert_scores(const float* logits, const ExpertRouting& routing,
                                      float* scores) {
   float most = -INFINITY;
-  for (int e = threadIdx.x; e < routing.experts; e += WARP) {
+  for (int e = expert_lane(); e < routing.experts; e += WARP) {
     most = fmaxf(most, logits[e]);
   }
   most = warp_max(most);
   float sum = 0;
-  for (int e = threadIdx.x; e < routing.experts; e += WARP) {
+  for (int e = expert_lane(); e < routing.experts; e += WARP) {
     scores[e] = routing.sigmoid ? (float)(1 / (1 + exp(-(double)logits[e])))
                                 : (float)exp((double)(logits[e] - most));
     sum += scores[e];
   }
   sum = warp_sum(sum);
   if (!routing.sigmoid) {
-    for (int e = threadIdx.x; e < routing.experts; e += WARP) {
+    for (int e = expert_lane(); e < routing.experts; e += WARP) {
       scores[e] /= sum;
     }
   }
@@ -99,7 +105,7 @@ __device__ inline void expert_scores(const float* logits, const ExpertRouting& r
 // Experts of other than the best groups are out of the race; a group's rank is the sum of its best.
 __device__ inline void expert_groups(const ExpertRouting& routing, float* ranked, float* groups) {
   int size = routing.experts / routing.groups;
-  for (int g = threadIdx.x; g < routing.groups; g += WARP) {
+  for (int g = expert_lane(); g < routing.groups; g += WARP) {
     ExpertBest last = {INFINITY, -1};
     float sum = 0;
     for (int i = 0; i < routing.groupTop && i < size; i++) {
@@ -112,7 +118,7 @@ __device__ inline void expert_groups(const ExpertRouting& routing, float* ranked
   for (int i = 0; i < routing.keptGroups; i++) {
     expert_take(groups, routing.groups);
   }
-  for (int e = threadIdx.x; e < routing.experts; e += WARP) {
+  for (int e = expert_lane(); e < routing.experts; e += WARP) {
     // Taking a group left a mark there.
     if (groups[e / size] != -INFINITY) {
       ranked[e] = -INFINITY;
@@ -124,25 +130,25 @@ __device__ inline void expert_groups(const ExpertRouting& routing, float* ranked
 // One expert after the other, each weighed by a softmax of its own (SparseMixer, arXiv 2409.12136).
 __device__ inline void expert_mix(const float* logits, const ExpertRouting& routing, float* scores,
                                   float* ranked, int* picked, float* weights) {
-  for (int e = threadIdx.x; e < routing.experts; e += WARP) {
+  for (int e = expert_lane(); e < routing.experts; e += WARP) {
     ranked[e] = logits[e];
   }
   __syncthreads();
   for (int i = 0; i < routing.perRow; i++) {
-    for (int e = threadIdx.x; e < routing.experts; e += WARP) {
+    for (int e = expert_lane(); e < routing.experts; e += WARP) {
       scores[e] = ranked[e];
     }
     __syncthreads();
     int expert = expert_take(ranked, routing.experts);
     float best = scores[expert];
     float sum = 0;
-    for (int e = threadIdx.x; e < routing.experts; e += WARP) {
+    for (int e = expert_lane(); e < routing.experts; e += WARP) {
       float distance = (best - logits[e]) / fmaxf(fabsf(logits[e]), best);
       bool out = scores[e] == -INFINITY || distance > routing.mixerRange;
       sum += out ? 0 : (float)exp((double)(scores[e] - best));
     }
     sum = warp_sum(sum);
-    if (threadIdx.x == 0) {
+    if (expert_lane() == 0) {
       picked[i] = expert;
       weights[i] = routing.factor / sum;
     }
@@ -150,21 +156,18 @@ __device__ inline void expert_mix(const float* logits, const ExpertRouting& rout
   }
 }
 
-/// logits [rows, experts] -> picked, weights [rows, perRow], best first. Grid: rows; one warp;
-/// shared memory for 2 experts + groups floats.
-KERNEL expert_choose(const float* logits, const ExpertRouting routing, int* picked, float* weights) {
-  DYNAMIC_SHARED(float, scores);
+/// A row's logits [experts] -> picked, weights [perRow], best first; `scores` has room for 2 experts +
+/// groups floats.
+__device__ inline void expert_pick(const float* row, const ExpertRouting& routing, float* scores,
+                                   int* picked, float* weights) {
   float* ranked = scores + routing.experts;
   float* groups = ranked + routing.experts;
-  const float* row = logits + (long long)blockIdx.x * routing.experts;
-  picked += (long long)blockIdx.x * routing.perRow;
-  weights += (long long)blockIdx.x * routing.perRow;
   if (routing.mixerRange > 0) {
     expert_mix(row, routing, scores, ranked, picked, weights);
     return;
   }
   expert_scores(row, routing, scores);
-  for (int e = threadIdx.x; e < routing.experts; e += WARP) {
+  for (int e = expert_lane(); e < routing.experts; e += WARP) {
     ranked[e] = scores[e] + (routing.bias ? routing.bias[e] : 0);
   }
   __syncthreads();
@@ -175,17 +178,26 @@ KERNEL expert_choose(const float* logits, const ExpertRouting routing, int* pick
   for (int i = 0; i < routing.perRow; i++) {
     int expert = expert_take(ranked, routing.experts);
     sum += scores[expert];
-    if (threadIdx.x == 0) {
+    if (expert_lane() == 0) {
       picked[i] = expert;
       weights[i] = scores[expert];
     }
   }
-  if (threadIdx.x == 0) {
+  if (expert_lane() == 0) {
     float factor = routing.normalize ? routing.factor / (sum + 1e-20f) : routing.factor;
     for (int i = 0; i < routing.perRow; i++) {
       weights[i] *= factor * (routing.scale ? routing.scale[picked[i]] : 1);
     }
   }
+}
+
+/// logits [rows, experts] -> picked, weights [rows, perRow]. Grid: rows; one warp; shared memory for 2
+/// experts + groups floats.
+KERNEL expert_choose(const float* logits, const ExpertRouting routing, int* picked, float* weights) {
+  DYNAMIC_SHARED(float, scores);
+  long long at = (long long)blockIdx.x * routing.perRow;
+  expert_pick(logits + (long long)blockIdx.x * routing.experts, routing, scores, picked + at,
+              weights + at);
 }
 
 /// What the choices of a step's rows come to.
@@ -256,6 +268,61 @@ KERNEL expert_plan(const int* picked, const float* weights, int pairs, int perRo
   }
 }
 
+struct ExpertFewCall {
+  ExpertRouting routing;
+  ExpertLists lists;
+};
+
+/// Both for up to 8 rows of up to 32 experts each, without starts: logits [rows, experts] -> weights [pairs],
+/// lists. `weighs`: weights are the factors of inputs. Grid: 1; 256 threads; shared memory for 8 times
+/// 2 experts + groups floats.
+KERNEL expert_list_few(const float* logits, int rows, int tile, int weighs,
+                       const ExpertFewCall call, float* weights) {
+  DYNAMIC_SHARED(float, scores);
+  __shared__ int picked[256];
+  __shared__ float factors[256];
+  __shared__ int places[256];  // of a pair among those of its expert
+  const ExpertRouting& routing = call.routing;
+  int pairs = rows * routing.perRow;
+  int warp = threadIdx.x / WARP, i = threadIdx.x;
+  // Warps without a row choose for the last one's again, for nobody.
+  int row = warp < rows ? warp : rows - 1;
+  expert_pick(logits + (long long)row * routing.experts, routing,
+              scores + warp * (2 * routing.experts + routing.groups),
+              picked + warp * routing.perRow, factors + warp * routing.perRow);
+  __syncthreads();
+  int slot = 0, place = 0, all = 0;
+  for (int other = 0; other < pairs && i < pairs; other++) {
+    bool same = picked[other] == picked[i];
+    place += same && other < i;
+    slot += picked[other] < picked[i] || (same && other < i);
+    all += same;
+  }
+  places[i] = place;
+  __syncthreads();
+  int before = 0, count = 0;  // tiles
+  for (int other = 0; other < pairs; other++) {
+    bool heads = places[other] % tile == 0;
+    bool earlier = i < pairs && (picked[other] < picked[i] ||
+                                 (picked[other] == picked[i] && places[other] < place));
+    before += heads && earlier;
+    count += heads;
+  }
+  if (i < pairs) {
+    weights[i] = factors[i];
+    call.lists.slots[i] = slot;
+    call.lists.rows[slot] = i / routing.perRow;
+    call.lists.factors[slot] = weighs ? factors[i] : 1;
+    if (place % tile == 0) {
+      int left = all - place;
+      call.lists.tiles[before] = {picked[i], slot, left < tile ? left : tile};
+    }
+  }
+  if (i == 0) {
+    *call.lists.tileCount = count;
+  }
+}
+
 // A warp computes one output for the slots of a tile; see linear.cu for the order of its sum. Grid:
 // (most tiles, ceil(outputs / 4)), 128 threads. Experts of another type are another launch's.
 template <int TYPE>
@@ -266,12 +333,12 @@ __device__ void expert_products(const ExpertCall& call) {
     return;
   }
   ExpertTile tile = call.tiles[blockIdx.x];
-  const ExpertPart& part = call.parts[tile.expert * call.stride];
+  const ExpertPart& part = call.parts[tile.expert * EXPERT_PARTS];
   if (part.type != TYPE) {
     return;
   }
   const uint8_t* row = part.weights + o * call.rowBytes;
-  const float* x = call.x + (long long)tile.first * call.columns;
+  const float* x = call.x + (long long)tile.first * call.xStep;
   float sums[EXPERT_TILE];
 #pragma unroll
   for (int t = 0; t < EXPERT_TILE; t++) {

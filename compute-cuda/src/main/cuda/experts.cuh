@@ -18,16 +18,17 @@ struct ExpertTile {
 };
 
 constexpr int EXPERT_TILE = 8;
+constexpr int EXPERT_PARTS = 3;
 
 /// Products of all slots with one matrix of their experts; ExpertProducts.java writes it.
 struct ExpertCall {
-  const ExpertPart* parts;  // of expert 0; those of the next stand `stride` behind
+  const ExpertPart* parts;  // of expert 0; those of the next stand EXPERT_PARTS behind
   const ExpertTile* tiles;
   const int* tileCount;
-  const float* x;  // [slots, columns]
+  const float* x;  // [slots, columns], or [columns] for all slots
   float* out;      // [slots, outputs]
   long long rowBytes;
-  int stride;
+  int xStep;  // elements of x from a slot to the next; 0 only where tiles have one slot
   int columns;
   int outputs;
   int activation;  // of gate and up, which stands behind the gate; -1 for one matrix

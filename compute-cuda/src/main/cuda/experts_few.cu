@@ -21,7 +21,7 @@ __device__ __forceinline__ bool tileCall(const ExpertCall& experts, LinearCall& 
   }
   if (threadIdx.x == 0) {
     ExpertTile tile = experts.tiles[blockIdx.y];
-    const ExpertPart* part = experts.parts + (long long)tile.expert * experts.stride;
+    const ExpertPart* part = experts.parts + tile.expert * EXPERT_PARTS;
     bool gates = experts.activation >= 0;
     float* out = experts.out + (long long)tile.first * experts.outputs;
     call.parts[0] = {part[0].weights, part[0].bias, out, experts.outputs, experts.outputs};
@@ -31,7 +31,7 @@ __device__ __forceinline__ bool tileCall(const ExpertCall& experts, LinearCall& 
     }
     call.parts[2] = {nullptr, nullptr, nullptr, 0, 0};
     call.rowBytes = experts.rowBytes;
-    call.x = experts.x + (long long)tile.first * experts.columns;
+    call.x = experts.x + (long long)tile.first * experts.xStep;
     call.norm = nullptr;
     call.normed = nullptr;
     call.sums = nullptr;

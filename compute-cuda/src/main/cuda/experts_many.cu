@@ -68,7 +68,7 @@ __device__ __forceinline__ void manySlots(const ManyExpertsCall& many) {
     return;
   }
   ExpertTile tile = experts.tiles[blockIdx.y];
-  const ExpertPart& part = experts.parts[tile.expert * experts.stride + blockIdx.z];
+  const ExpertPart& part = experts.parts[tile.expert * EXPERT_PARTS + blockIdx.z];
   GemmCall call = {part.weights,
                    experts.rowBytes,
                    experts.columns,

@@ -36,7 +36,7 @@ void twin_many(const ManyExpertsCall& many) {
     return;
   }
   ExpertTile tile = call.tiles[blockIdx.y];
-  const ExpertPart& part = call.parts[tile.expert * call.stride + blockIdx.z];
+  const ExpertPart& part = call.parts[tile.expert * EXPERT_PARTS + blockIdx.z];
   for (int i = threadIdx.x; i < 128 * N; i += blockDim.x) {
     int output = blockIdx.x * 128 + i % 128;
     if (output >= call.outputs || i / 128 >= tile.count) {
@@ -74,8 +74,8 @@ void twin_few(const ExpertCall& call) {
   if (row >= tile.count) {
     return;
   }
-  const ExpertPart* part = call.parts + tile.expert * call.stride;
-  const float* x = call.x + (long long)(tile.first + row) * call.columns;
+  const ExpertPart* part = call.parts + tile.expert * EXPERT_PARTS;
+  const float* x = call.x + (long long)tile.first * call.xStep + row * call.columns;
   float sums[2] = {0, 0};
   for (int p = 0; p < (gates ? 2 : 1); p++) {
     for (int k = 0; k < call.columns; k++) {

@@ -74,42 +74,48 @@ final class CudaExperts implements AutoCloseable {
     networks.linear(moe.router(), routerIn, scores, rows);
     networks.flush();
     int tile = exact ? 0 : many.tile(table, rows);
-    lists.make(table, scores.pointer(), rows, tile == 0 ? ExpertLists.TILE : tile);
+    // All slots of a single row read it where it is, unless each has a factor of its own.
+    boolean single = tile == 0 && rows == 1 && !moe.routing().weighsInput();
+    int slotsOfTile = tile != 0 ? tile : single ? 1 : ExpertLists.TILE;
+    lists.make(table, scores.pointer(), rows, slotsOfTile);
     int slots = rows * table.perRow();
     CudaBuffer parts =
         new CudaBuffer(partRows.room(4L * slots * out.columns()), slots, out.columns());
-    if (tile == 0) {
+    if (tile != 0) {
+      many.multiply(table, tile, in.pointer(), slots, parts.pointer());
+    } else if (single) {
+      multiply(table, in.pointer(), 0, slots, parts.pointer());
+    } else {
       CudaBuffer gathered =
           new CudaBuffer(gatheredRows.room(4L * slots * in.columns()), slots, in.columns());
       elements.expertRows(in, lists.rows(), lists.factors(), slots, gathered);
-      multiply(table, gathered, parts, rows);
-    } else {
-      many.multiply(table, tile, in.pointer(), slots, parts.pointer());
+      if (exact || rows < MANY_ROWS) {
+        multiply(table, gathered.pointer(), in.columns(), slots, parts.pointer());
+      } else {
+        multiplyApart(table, gathered, parts);
+      }
     }
     sum(table, in, out, parts, rows);
   }
 
-  private void multiply(ExpertTable table, CudaBuffer gathered, CudaBuffer parts, int rows) {
-    if (!exact && rows >= MANY_ROWS) {
-      multiplyApart(table, gathered, parts);
-      return;
-    }
+  /// @param xStep elements from a slot's row in `x` to the next; 0 where all slots have the same
+  private void multiply(ExpertTable table, long x, int xStep, int slots, long out) {
     FeedForward first = table.mixture().experts().get(0);
     ExpertTable.Matrix gate = table.gate();
-    long size = (long) gathered.rows() * first.innerSize();
+    int width = first.innerSize();
+    long size = (long) slots * width;
     long inner = innerRows.room(4 * size);
-    ExpertProducts.Operands up = new ExpertProducts.Operands(gathered.pointer(), inner);
+    ExpertProducts.Operands up = new ExpertProducts.Operands(x, xStep, inner);
     if (gate == null) {
       products.multiply(table, table.up(), up);
       elements.activate(first.activation(), inner, 0, inner, size);
     } else if (!products.gate(table, first.activation(), up)) {
       long gates = gateRows.room(4 * size);
-      ExpertProducts.Operands gating = new ExpertProducts.Operands(gathered.pointer(), gates);
-      products.multiply(table, gate, gating);
+      products.multiply(table, gate, new ExpertProducts.Operands(x, xStep, gates));
       products.multiply(table, table.up(), up);
       elements.activate(first.activation(), gates, inner, inner, size);
     }
-    products.multiply(table, table.down(), new ExpertProducts.Operands(inner, parts.pointer()));
+    products.multiply(table, table.down(), new ExpertProducts.Operands(inner, width, out));
   }
 
   private void multiplyApart(ExpertTable table, CudaBuffer gathered, CudaBuffer parts) {

@@ -15,10 +15,17 @@ final class ExpertLists implements AutoCloseable {
   private static final int TILE_BYTES = 12;
   private static final int CALL_BYTES = 48;
 
+  /// Rows of `expert_list_few`, a warp each, with their experts and shared memory.
+  private static final int FEW_ROWS = 8;
+
+  private static final int FEW_EXPERTS = 32;
+  private static final int FEW_SHARED_BYTES = 40_000;
+
   private final Launch launch;
   private final Staging staging;
   private final long choose;
   private final long plan;
+  private final long listFew;
   private final DeviceArray picked;
   private final DeviceArray weights;
   private final DeviceArray slots;
@@ -29,6 +36,7 @@ final class ExpertLists implements AutoCloseable {
   private final DeviceArray tileCount;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment call = arena.allocate(CALL_BYTES, 8);
+  private final MemorySegment fewCall = arena.allocate(ExpertTable.ROUTING_BYTES + CALL_BYTES, 8);
   private int[] hostStarts = {};
   private int tile = TILE;
   private int mostTiles;
@@ -38,6 +46,7 @@ final class ExpertLists implements AutoCloseable {
     this.staging = staging;
     choose = kernels.function("expert_choose");
     plan = kernels.function("expert_plan");
+    listFew = kernels.function("expert_list_few");
     picked = new DeviceArray(context, staging, "choices of experts");
     weights = new DeviceArray(context, staging, "weights of experts");
     slots = new DeviceArray(context, staging, "places of experts");
@@ -59,20 +68,25 @@ final class ExpertLists implements AutoCloseable {
     int pairs = count * perRow;
     mostTiles = (pairs + (tile - 1) * Math.min(experts, pairs)) / tile;
     int groups = table.mixture().routing().groups();
-    launch
-        .of(choose)
-        .pointer(logits)
-        .structure(table.routing())
-        .pointer(picked.room(4L * pairs))
-        .pointer(weights.room(4L * pairs))
-        .shared(4 * (2 * experts + groups))
-        .launch(count, WARP);
     call.set(ValueLayout.JAVA_LONG, 0, slots.room(4L * pairs));
     call.set(ValueLayout.JAVA_LONG, 8, rows.room(4L * pairs));
     call.set(ValueLayout.JAVA_LONG, 16, factors.room(4L * pairs));
     call.set(ValueLayout.JAVA_LONG, 24, starts.room(4L * (experts + 1)));
     call.set(ValueLayout.JAVA_LONG, 32, tiles.room((long) TILE_BYTES * mostTiles));
     call.set(ValueLayout.JAVA_LONG, 40, tileCount.room(4));
+    int shared = 4 * (2 * experts + groups);
+    if (count <= FEW_ROWS && perRow <= FEW_EXPERTS && FEW_ROWS * shared <= FEW_SHARED_BYTES) {
+      makeFew(table, logits, count, FEW_ROWS * shared);
+      return;
+    }
+    launch
+        .of(choose)
+        .pointer(logits)
+        .structure(table.routing())
+        .pointer(picked.room(4L * pairs))
+        .pointer(weights.room(4L * pairs))
+        .shared(shared)
+        .launch(count, WARP);
     launch
         .of(plan)
         .pointer(picked.room(0))
@@ -85,12 +99,27 @@ final class ExpertLists implements AutoCloseable {
         .launch(experts, THREADS);
   }
 
+  private void makeFew(ExpertTable table, long logits, int count, int shared) {
+    MemorySegment.copy(table.routing(), 0, fewCall, 0, ExpertTable.ROUTING_BYTES);
+    MemorySegment.copy(call, 0, fewCall, ExpertTable.ROUTING_BYTES, CALL_BYTES);
+    launch
+        .of(listFew)
+        .pointer(logits)
+        .number(count)
+        .number(tile)
+        .number(table.mixture().routing().weighsInput() ? 1 : 0)
+        .structure(fewCall)
+        .pointer(weights.room(4L * count * table.perRow()))
+        .shared(shared)
+        .launch(1, THREADS);
+  }
+
   /// Tiles that any choice could need: each expert's last one may have a single slot.
   int mostTiles() {
     return mostTiles;
   }
 
-  /// Where each expert's slots begin, on the host: waits for them.
+  /// Where each expert's slots begin, on the host, of more than a few rows: waits for them.
   int[] hostStarts(ExpertTable table) {
     int count = table.experts() + 1;
     if (hostStarts.length < count) {

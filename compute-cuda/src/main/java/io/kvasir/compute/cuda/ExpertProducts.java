@@ -49,9 +49,10 @@ final class ExpertProducts implements AutoCloseable {
 
   /// What a product reads and writes.
   ///
-  /// @param x device address of `[slots, columns]`
+  /// @param x device address of `[slots, columns]`, or of one row for all slots
+  /// @param xStep elements from a slot's row to the next; 0 only where tiles have one slot
   /// @param out device address of `[slots, outputs]`
-  record Operands(long x, long out) {}
+  record Operands(long x, int xStep, long out) {}
 
   /// `out = W x + b` with one matrix of the experts.
   void multiply(ExpertTable table, ExpertTable.Matrix matrix, Operands operands) {
@@ -126,7 +127,7 @@ final class ExpertProducts implements AutoCloseable {
       operands.out(),
       rowBytes
     };
-    int[] numbers = {ExpertTable.PARTS, matrix.columns(), matrix.outputs(), activation};
+    int[] numbers = {operands.xStep(), matrix.columns(), matrix.outputs(), activation};
     MemorySegment.copy(pointers, 0, call, ValueLayout.JAVA_LONG, 0, pointers.length);
     MemorySegment.copy(numbers, 0, call, ValueLayout.JAVA_INT, 48, numbers.length);
     return call;

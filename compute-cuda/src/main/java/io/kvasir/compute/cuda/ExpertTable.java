@@ -26,7 +26,8 @@ final class ExpertTable implements AutoCloseable {
   /// Bytes of an `ExpertPart` of `experts.cuh`.
   static final int PART_BYTES = 24;
 
-  private static final int ROUTING_BYTES = 56;
+  /// Bytes of an `ExpertRouting`.
+  static final int ROUTING_BYTES = 56;
 
   private final MixtureOfExperts mixture;
   private final DeviceArray parts;

@@ -148,7 +148,7 @@ final class ManyExpertRows implements AutoCloseable {
     call.set(ValueLayout.JAVA_LONG, 24, pass.high());
     call.set(ValueLayout.JAVA_LONG, 32, pass.out());
     call.set(ValueLayout.JAVA_LONG, 40, 2L * shape.columns());
-    call.set(ValueLayout.JAVA_INT, 48, ExpertTable.PARTS);
+    call.set(ValueLayout.JAVA_INT, 48, shape.columns());
     call.set(ValueLayout.JAVA_INT, 52, shape.columns());
     call.set(ValueLayout.JAVA_INT, 56, shape.outputs());
     call.set(ValueLayout.JAVA_INT, 60, -1);
