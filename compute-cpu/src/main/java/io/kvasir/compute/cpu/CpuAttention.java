@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /// What decoding sequences share is computed before, by [SharedPrefixes].
 ///
 /// Bytes moved per unit: the key and value rows that its rows see, once; those of a shared prefix
-/// once for up to 64 query heads of all its sequences.
+/// once for up to 96 query heads of all its sequences.
 final class CpuAttention {
   /// Query heads that a tile is decoded for at once.
   static final int UNIT_QUERIES = 96;
