@@ -40,11 +40,6 @@ final class PairRows {
     }
 
     @Override
-    public int outputsAlone() {
-      return floats.outputsAlone();
-    }
-
-    @Override
     public int kept() {
       return 1;
     }
