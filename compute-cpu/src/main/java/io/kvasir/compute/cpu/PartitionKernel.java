@@ -30,8 +30,8 @@ import org.jspecify.annotations.Nullable;
 /// what is said of positions here holds for their numbers then.
 ///
 /// Keys and values are read in pairs of tiles (16 positions, which never straddle a block),
-/// unpacked once for all queries of the unit. f32 throughout. One instance per thread; arrays grow
-/// and stay.
+/// unpacked once for all queries of the unit. f32 throughout, but where [WidePartition] says so.
+/// One instance per thread; arrays grow and stay.
 final class PartitionKernel {
   static final int TOKENS = 256;
   private static final int TILE = KvLayout.TILE_TOKENS;
@@ -57,6 +57,7 @@ final class PartitionKernel {
   private final FewQueries few = new FewQueries();
   private final @Nullable MachinePartition machine;
   private final @Nullable WidePartition wide;
+  private final Span span = new Span();
 
   // What is likely to be computed next.
   private boolean expectsHead;
@@ -82,12 +83,19 @@ final class PartitionKernel {
   private int[] from = {};
   private int[] to = {};
 
-  /// What some queries see of a partition.
-  ///
-  /// @param start the partition's first row
-  /// @param first what the first row from there is, a multiple of 16
-  /// @param last behind the last one
-  record Span(int queries, int start, int first, int last) {}
+  /// What some queries see of a partition. Mutable, so that nothing is allocated in a step.
+  static final class Span {
+    int queries;
+
+    /// The partition's first row.
+    int start;
+
+    /// The first row from there, a multiple of 16.
+    int first;
+
+    /// Behind the last one.
+    int last;
+  }
 
   /// @param code whether machine code is used where there is some
   PartitionKernel(KernelCode code) {
@@ -141,7 +149,11 @@ final class PartitionKernel {
       return;
     }
     if (wide != null && !isFew && wide.begin(call, queries)) {
-      runWide(call, unit, wide, new Span(queries, start, first, last));
+      span.queries = queries;
+      span.start = start;
+      span.first = first;
+      span.last = last;
+      runWide(call, unit, wide);
       return;
     }
     Arrays.fill(acc, 0, queries * spec.valueDim(), 0f);
@@ -205,7 +217,7 @@ final class PartitionKernel {
 
   /// Many queries in machine code.
   @SuppressWarnings("ReferenceEquality") // units are objects that are reused in the next call only
-  private void runWide(AttentionCall call, AttentionUnit unit, WidePartition w, Span span) {
+  private void runWide(AttentionCall call, AttentionUnit unit, WidePartition w) {
     AttentionSpec spec = call.spec();
     tiles.open(call, unit, kept, 0);
     int size = spec.groupSize() * spec.keyDim();

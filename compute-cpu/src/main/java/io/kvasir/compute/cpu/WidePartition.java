@@ -168,15 +168,15 @@ final class WidePartition {
   /// @param to behind the last one
   void add(AttentionSpec spec, PartitionKernel.Span span, int[] from, int[] to, float[] acc) {
     int dim = spec.valueDim();
-    int queries = span.queries();
+    int queries = span.queries;
     MemorySegment sums = call.acc();
     sums.asSlice(0, (long) queries * dim * Float.BYTES).fill((byte) 0);
-    int t = span.first();
-    while (t < span.last()) {
-      int count = alike(span.start() + t, PartitionKernel.codesAt(t, span.last()));
+    int t = span.first;
+    while (t < span.last) {
+      int count = alike(span.start + t, PartitionKernel.codesAt(t, span.last));
       int done = 0;
       while (done < count) {
-        done += readValues(span.start() + t + done * TILE, done, count - done, dim);
+        done += readValues(span.start + t + done * TILE, done, count - done, dim);
       }
       WideProducts products = products(dim);
       products.fold(call, queries, t);
