@@ -20,7 +20,7 @@ trap 'rm -rf "$work"' EXIT
 rm -f "$work/jre/lib/classlist"
 # What the runtime does not compress, xz does better.
 tar -c -C "$work" jre | xz -6 -T0 >"$target/jre.tar.xz"
-for module in kvcache compute compute-cpu compute-cuda model engine; do
+for module in kvcache compute compute-x86 compute-cpu compute-cuda model engine; do
   cp -r "$home/$module/target/classes/." "$classes"
 done
 rm -f "$classes/module-info.class"

@@ -9,9 +9,13 @@ import io.kvasir.kvcache.KvCacheConfig;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.Reservation;
 import io.kvasir.kvcache.format.KvRecipe;
+import io.kvasir.kvcache.tier.KvStorage;
 import io.kvasir.model.Model;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -23,6 +27,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 
 /// Measures prompts and decoding of a model on a GPU, below the engine: one forward pass a step,
 /// greedy choices on the device.
@@ -33,7 +38,7 @@ final class GpuSpeed {
   ///
   /// @param format of keys and values
   /// @param prompt tokens of each sequence
-  /// @param chunk tokens of a pass over prompts
+  /// @param chunk tokens of a pass over prompts; 0 takes random bytes for what it would compute
   /// @param steps that are decoded
   record Load(String format, int sequences, int prompt, int chunk, int steps) {
 
@@ -55,12 +60,15 @@ final class GpuSpeed {
     int length = load.prompt() + load.steps() + 16;
     // One prompt is computed at a time, and needs room for the exact rows of a chunk.
     long each = sequences * layout.blocksFor(length, 1);
-    int blocks = (int) (each + layout.blocksFor(length, load.chunk())) + 16;
+    int blocks = (int) (each + layout.blocksFor(length, Math.max(1, load.chunk()))) + 16;
     try (KvCache cache =
         new KvCache(
             new KvCacheConfig(layout, blocks), backend.storage(layout.blockBytes(), blocks))) {
       Pass pass = new Pass(backend, model, cache, new AttentionMetadata(layout, cache.storage()));
       List<BlockTable> tables = new ArrayList<>();
+      if (load.chunk() == 0) {
+        fill(cache.storage());
+      }
       int[] ids = new int[load.chunk()];
       for (int i = 0; i < ids.length; i++) {
         ids[i] = 5 + (int) (i * 2654435L % (model.transformer().vocabularySize() - 5));
@@ -68,7 +76,11 @@ final class GpuSpeed {
       long start = System.nanoTime();
       for (int s = 0; s < sequences; s++) {
         tables.add(cache.open());
-        for (int from = 0; from < load.prompt(); from += load.chunk()) {
+        if (load.chunk() == 0) {
+          cache.reserve(tables.get(s), load.prompt());
+          cache.commit(tables.get(s), load.prompt());
+        }
+        for (int from = 0; load.chunk() > 0 && from < load.prompt(); from += load.chunk()) {
           int rows = Math.min(load.chunk(), load.prompt() - from);
           pass.run(List.of(tables.get(s)), Arrays.copyOf(ids, rows), rows);
         }
@@ -98,6 +110,21 @@ final class GpuSpeed {
       for (BlockTable table : tables) {
         cache.release(table);
       }
+    }
+  }
+
+  /// Moderate numbers in all blocks.
+  private static void fill(KvStorage storage) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment block = arena.allocate(storage.blockBytes());
+      SplittableRandom random = new SplittableRandom(1);
+      for (long at = 0; at + 8 <= block.byteSize(); at += 8) {
+        block.set(ValueLayout.JAVA_LONG_UNALIGNED, at, random.nextLong() & 0x3f3f3f3f3f3f3f3fL);
+      }
+      storage.write(0, block);
+    }
+    for (int i = 1; i < storage.blockCount(); i++) {
+      storage.copy(0, i);
     }
   }
 

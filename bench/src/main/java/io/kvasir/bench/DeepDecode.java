@@ -16,11 +16,11 @@ import java.util.Arrays;
 import java.util.List;
 
 /// Decoding steps of a whole model behind a long context, without computing that context: the cache
-/// is filled with random codes. `DeepDecode MODEL DEPTH,DEPTH FORMAT,FORMAT STEPS`.
+/// is filled with random codes. `DeepDecode MODEL DEPTH,DEPTH FORMAT,FORMAT STEPS [PROMPT]`.
 ///
 /// Every round takes a step with each format, so that all meet the same noise; the first third of
 /// the rounds does not count. Prints the median of a step, and the bytes of weights and rows that
-/// it reads.
+/// it reads; with PROMPT also the tokens a second of the faster of two chunks of that many.
 public final class DeepDecode {
   private static final int BLOCK_TOKENS = 64;
   private static final int THREADS = 2;
@@ -35,21 +35,24 @@ public final class DeepDecode {
     private final AttentionMetadata batch;
     private final List<Double> millis = new ArrayList<>();
     private final double bytes;
+    private final AttentionMetadata chunk;
     private final int[] token = {17};
 
-    Filled(Model model, CpuBackend backend, String format, int depth) {
+    Filled(Model model, CpuBackend backend, String format, int depth, int prompt) {
       this.format = format;
       transformer = model.transformer();
       KvLayout layout = model.config().kvLayout(BLOCK_TOKENS, KvRecipe.named(format));
-      int blocks = layout.groups().size() * (depth / BLOCK_TOKENS + 2);
+      int blocks = layout.groups().size() * ((depth + prompt) / BLOCK_TOKENS + 2);
       KvStorage storage = backend.storage(layout.blockBytes(), blocks);
       cache = new KvCache(new KvCacheConfig(layout, blocks), storage);
       BlockTable table = cache.open();
-      cache.reserve(table, depth);
+      cache.reserve(table, depth - 1 + prompt);
       BlockFill.random(storage, format);
       cache.commit(table, depth - 1);
       batch = new AttentionMetadata(layout, storage);
       batch.add(table, 1);
+      chunk = new AttentionMetadata(layout, storage);
+      chunk.add(table, prompt);
       bytes = model.weightBytes() + (double) depth * layout.payloadBytesPerToken();
     }
 
@@ -58,6 +61,19 @@ public final class DeepDecode {
       long before = System.nanoTime();
       transformer.decode(batch, token);
       millis.add((System.nanoTime() - before) / 1e6);
+    }
+
+    /// The positions behind the depth, twice.
+    double promptMillis() {
+      int[] tokens = new int[chunk.rows()];
+      Arrays.setAll(tokens, i -> 17 + i % 200);
+      double least = Double.POSITIVE_INFINITY;
+      for (int i = 0; i < 2; i++) {
+        long before = System.nanoTime();
+        transformer.forward(chunk, tokens, null);
+        least = Math.min(least, (System.nanoTime() - before) / 1e6);
+      }
+      return least;
     }
 
     double median() {
@@ -75,12 +91,13 @@ public final class DeepDecode {
 
   public static void main(String[] args) {
     int steps = Integer.parseInt(args[3]);
+    int prompt = args.length > 4 ? Integer.parseInt(args[4]) : 1;
     try (CpuBackend backend = new CpuBackend(THREADS);
-        Model model = Model.open(Path.of(args[0]), backend, new Transformer.Rows(1, 1), 0)) {
+        Model model = Model.open(Path.of(args[0]), backend, new Transformer.Rows(prompt, 1), 0)) {
       for (String depth : args[1].split(",", -1)) {
         List<Filled> cases = new ArrayList<>();
         for (String format : args[2].split(",", -1)) {
-          cases.add(new Filled(model, backend, format, Integer.parseInt(depth)));
+          cases.add(new Filled(model, backend, format, Integer.parseInt(depth), prompt));
         }
         for (int i = 0; i < steps; i++) {
           cases.forEach(Filled::step);
@@ -98,6 +115,11 @@ public final class DeepDecode {
               c.bytes / c.median() / 1e6,
               first / c.median(),
               most / c.bytes);
+          if (prompt > 1) {
+            System.out.printf(
+                "%s @ %s: %.1f tokens of a prompt of %d a second%n",
+                c.format, depth, prompt * 1e3 / c.promptMillis(), prompt);
+          }
           c.close();
         }
       }
