@@ -2,6 +2,7 @@ package io.kvasir.bench;
 
 import io.kvasir.compute.AttentionMetadata;
 import io.kvasir.compute.cpu.CpuBackend;
+import io.kvasir.compute.cpu.KernelCode;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvCache;
 import io.kvasir.kvcache.KvCacheConfig;
@@ -16,7 +17,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /// Decoding steps of a whole model behind a long context, without computing that context: the cache
-/// is filled with random codes. `DeepDecode MODEL DEPTH,DEPTH FORMAT,FORMAT STEPS [PROMPT]`.
+/// is filled with random codes. `DeepDecode MODEL DEPTH,DEPTH FORMAT,FORMAT STEPS [PROMPT [CODE]]`.
 ///
 /// Every round takes a step with each format, so that all meet the same noise; the first third of
 /// the rounds does not count. Prints the median of a step, and the bytes of weights and rows that
@@ -92,7 +93,8 @@ public final class DeepDecode {
   public static void main(String[] args) {
     int steps = Integer.parseInt(args[3]);
     int prompt = args.length > 4 ? Integer.parseInt(args[4]) : 1;
-    try (CpuBackend backend = new CpuBackend(THREADS);
+    KernelCode code = args.length > 5 ? KernelCode.valueOf(args[5]) : KernelCode.MACHINE;
+    try (CpuBackend backend = new CpuBackend(THREADS, null, code);
         Model model = Model.open(Path.of(args[0]), backend, new Transformer.Rows(prompt, 1), 0)) {
       for (String depth : args[1].split(",", -1)) {
         List<Filled> cases = new ArrayList<>();

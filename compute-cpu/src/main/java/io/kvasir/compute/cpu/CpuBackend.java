@@ -18,6 +18,7 @@ import io.kvasir.compute.ScalarMath;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.Weight;
 import io.kvasir.compute.Xielu;
+import io.kvasir.compute.x86.AmxProducts;
 import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.KvStorage;
 import java.util.Arrays;
@@ -98,8 +99,13 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String arithmetic() {
-    String own = name() + ' ' + Lanes.bits() + (code.isBf16() ? " bf16" : "");
+    String own = name() + ' ' + Lanes.bits() + bf16(" bf16");
     return provider == null ? own : own + ' ' + provider.description();
+  }
+
+  /// What is said of products in bf16, and of tile registers: sums have another order there.
+  private String bf16(String words) {
+    return code.isBf16() ? words + (AmxProducts.isSupported() ? " tiles" : "") : "";
   }
 
   @Override
@@ -107,7 +113,7 @@ public final class CpuBackend implements Backend {
     return "cpu: %d-bit vectors%s, %d threads, %d cores%s%s"
         .formatted(
             Lanes.bits(),
-            usesMachineCode ? ", machine code" + (code.isBf16() ? " in bf16" : "") : "",
+            usesMachineCode ? ", machine code" + bf16(" in bf16") : "",
             pool.threads(),
             Runtime.getRuntime().availableProcessors(),
             provider == null ? "" : ", matrices by " + provider.description(),

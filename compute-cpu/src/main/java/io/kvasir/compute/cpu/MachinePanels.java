@@ -135,7 +135,7 @@ final class MachinePanels {
   }
 
   /// Writes outputs `from .. to - 1` of some rows from results, of which `skipped` come before.
-  private static void store(
+  static void store(
       Product p, int row, int rows, int skipped, int from, int to, MemorySegment results) {
     float[] bias = p.bias;
     for (int r = 0; r < rows; r++) {

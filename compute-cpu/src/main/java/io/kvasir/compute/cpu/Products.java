@@ -1,7 +1,9 @@
 package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.Activation;
+import io.kvasir.compute.x86.AmxProducts;
 import io.kvasir.compute.x86.Operands;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// Matrix products over the pool, cut by outputs.
@@ -37,6 +39,7 @@ final class Products {
   private final Panels panels;
   private final MachineProducts machine;
   private final MachinePanels machinePanels;
+  private final @Nullable AmxPanels tiles;
   private final Single single = new Single();
   private final Gated gated = new Gated();
 
@@ -49,6 +52,7 @@ final class Products {
     machineRows = code.isBf16() ? Integer.MAX_VALUE : MACHINE_ROWS;
     machine = new MachineProducts(pool, operands);
     machinePanels = new MachinePanels(pool, operands, machine);
+    tiles = code.isBf16() && AmxProducts.isSupported() ? new AmxPanels(pool) : null;
   }
 
   /// `out = W x + b` for all rows.
@@ -75,6 +79,7 @@ final class Products {
 
   private void pack(Product p) {
     switch (way(p)) {
+      case TILES -> Objects.requireNonNull(tiles).pack(p);
       case MACHINE_PANELS -> machinePanels.pack(p);
       case MACHINE_ROWS -> machine.pack(p);
       case PANELS -> panels.pack(p);
@@ -84,6 +89,7 @@ final class Products {
 
   /// How a product is computed; each way packs `x` in an order of its own.
   private enum Way {
+    TILES,
     MACHINE_PANELS,
     MACHINE_ROWS,
     PANELS,
@@ -92,6 +98,9 @@ final class Products {
 
   private Way way(Product p) {
     boolean mayBeMachine = usesMachineCode && (operands == Operands.F32 || !p.isExact);
+    if (tiles != null && mayBeMachine && tiles.takes(p)) {
+      return Way.TILES;
+    }
     if (mayBeMachine && machinePanels.takes(p)) {
       return Way.MACHINE_PANELS;
     }
@@ -108,7 +117,8 @@ final class Products {
       return p.outputs;
     }
     int share = p.outputs / (pool.threads() * PARTS_PER_THREAD) + 1;
-    return Math.max(DotTile.SIDE, (share + DotTile.SIDE - 1) / DotTile.SIDE * DotTile.SIDE);
+    int multiple = way(p) == Way.TILES ? AmxProducts.MOST_OUTPUTS : DotTile.SIDE;
+    return (share + multiple - 1) / multiple * multiple;
   }
 
   private static int parts(Product p, int step) {
@@ -119,6 +129,7 @@ final class Products {
   private void range(Product p, int from, int to, int worker) {
     Workspace space = workspaces[worker];
     switch (way(p)) {
+      case TILES -> Objects.requireNonNull(tiles).multiply(p, from, to, worker, space);
       case MACHINE_PANELS -> machinePanels.multiply(p, from, to, space);
       case MACHINE_ROWS -> machine.multiply(p, from, to, space.call());
       case PANELS -> panels.multiply(p, from, to, space);

@@ -571,7 +571,7 @@ final class Assembler {
     int8(0x40 | (wide ? 8 : 0) | reg >> 3 << 2 | x << 1 | b);
   }
 
-  private void operand(int reg, Memory rm) {
+  void operand(int reg, Memory rm) {
     @Nullable Register index = rm.index();
     int base = rm.base().number & 7;
     boolean sib = index != null || base == Register.RSP.number;
@@ -583,14 +583,14 @@ final class Assembler {
     int32(rm.offset());
   }
 
-  private void int32(int value) {
+  void int32(int value) {
     int8(value);
     int8(value >> 8);
     int8(value >> 16);
     int8(value >> 24);
   }
 
-  private void int8(int value) {
+  void int8(int value) {
     if (size == code.length) {
       code = Arrays.copyOf(code, 2 * size);
     }

@@ -49,6 +49,12 @@ public final class MachineCode {
     int call(long address, long bytes, int protection);
   }
 
+  /// `syscall`.
+  @FunctionalInterface
+  public interface SystemCall {
+    long call(long number, long first, long second);
+  }
+
   private MachineCode() {}
 
   /// Whether this processor has what the kernels need and this program may run code of its own.
@@ -59,6 +65,12 @@ public final class MachineCode {
   /// Whether this processor multiplies bf16 besides.
   public static boolean hasBf16() {
     return Processor.here().hasAvx512() && Processor.here().hasBf16();
+  }
+
+  /// Whether this processor multiplies tiles of bf16 besides, and the system lets this program do
+  /// so.
+  public static boolean hasTiles() {
+    return TilePermission.IS_THERE;
   }
 
   /// Makes code executable.
@@ -115,6 +127,18 @@ public final class MachineCode {
     }
   }
 
+  /// Linux keeps the registers of tiles for programs that ask for them, once for all threads.
+  private static final class TilePermission {
+    static final boolean IS_THERE = hasBf16() && Processor.here().hasAmx() && isGranted();
+    private static final long ARCH_PRCTL = 158;
+    private static final long REQUEST = 0x1023;
+    private static final long TILE_DATA = 18;
+
+    private static boolean isGranted() {
+      return Calls.SYSTEM_CALL.call(ARCH_PRCTL, REQUEST, TILE_DATA) == 0;
+    }
+  }
+
   /// Functions of the C library.
   private static final class Calls {
     private static final Linker LINKER = Linker.nativeLinker();
@@ -129,6 +153,13 @@ public final class MachineCode {
             Protect.class,
             LINKER.defaultLookup().findOrThrow("mprotect"),
             FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
+
+    static final SystemCall SYSTEM_CALL =
+        bind(
+            SystemCall.class,
+            LINKER.defaultLookup().findOrThrow("syscall"),
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+            Linker.Option.firstVariadicArg(1));
 
     static <T> T bind(
         Class<T> type, MemorySegment at, FunctionDescriptor signature, Linker.Option... options) {

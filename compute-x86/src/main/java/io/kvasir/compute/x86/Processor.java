@@ -34,6 +34,11 @@ record Processor(Set<String> features) {
     return features.contains("avx512_bf16");
   }
 
+  /// Whether it multiplies tiles of bf16.
+  boolean hasAmx() {
+    return hasBf16() && features.containsAll(Set.of("amx_tile", "amx_bf16"));
+  }
+
   /// Reads the features of the first processor in a file such as `/proc/cpuinfo`.
   static Processor read(Path file) {
     try (BufferedReader lines = Files.newBufferedReader(file)) {

@@ -17,6 +17,7 @@ public final class RowCall {
   static final int TABLES = 56;
 
   static final int PANEL = 64;
+  static final int PANEL_STEP = 72;
 
   static final int SCRATCH_AT = 128;
 
@@ -86,6 +87,16 @@ public final class RowCall {
   void keep(long panel, long out) {
     memory.set(ValueLayout.JAVA_LONG, PANEL, panel);
     memory.set(ValueLayout.JAVA_LONG, OUT, out);
+  }
+
+  /// Sets the row length of what is only decoded, and where it goes.
+  void decode(long panel, int columns) {
+    rows = 1;
+    this.columns = columns;
+    // From behind the last vector of four rows to the first of the next four.
+    long step = (long) QuadSum.OUTPUTS * Operands.VECTOR - AmxProducts.bytes(1, columns);
+    memory.set(ValueLayout.JAVA_LONG, PANEL, panel);
+    memory.set(ValueLayout.JAVA_LONG, PANEL_STEP, step);
   }
 
   long address() {

@@ -62,15 +62,20 @@ final class RowCode {
   private final int outputs;
   private final int values;
   private final boolean keeps;
+
+  /// Bytes from a vector of decoded weights to the row's next.
+  private final int panelStep;
+
   private final Assembler code = new Assembler();
 
   private RowCode(RowFormat format, Operands operands, int inputs, int outputs, boolean keeps) {
     this.operands = operands;
     this.keeps = keeps;
+    panelStep = inputs == 0 ? AmxProducts.TILE_BYTES : outputs * VECTOR;
     this.format = format;
     this.inputs = inputs;
     this.outputs = outputs;
-    values = inputs == 1 ? VALUES : Math.max(VALUES, outputs);
+    values = inputs <= 1 ? VALUES : Math.max(VALUES, outputs);
     int registers = inputs * outputs + values + 1 + outputs * format.kept() + format.shared();
     if (registers > REGISTERS) {
       throw new IllegalArgumentException(
@@ -90,6 +95,14 @@ final class RowCode {
   /// [PanelCode] reads it. The sums come out as rows `[inputs, PanelProducts.MOST_OUTPUTS]`.
   static byte[] keeping(RowFormat format, Operands operands, int inputs) {
     RowCode rows = new RowCode(format, operands, inputs, QuadSum.OUTPUTS, true);
+    rows.write();
+    return rows.code.code();
+  }
+
+  /// The function that only decodes: groups of four rows to the tiles of [AmxProducts], one after
+  /// the other.
+  static byte[] decoding(RowFormat format) {
+    RowCode rows = new RowCode(format, Operands.BF16, 0, QuadSum.OUTPUTS, true);
     rows.write();
     return rows.code.code();
   }
@@ -184,11 +197,16 @@ final class RowCode {
     code.add(WEIGHTS, format.blockBytes());
     code.add(X, vectors * inputs * VECTOR);
     if (keeps) {
-      code.add(PANEL, vectors * outputs * VECTOR);
+      code.add(PANEL, vectors * panelStep);
     }
     code.subtract(BLOCKS, 1);
     code.jumpIfNotZero(block);
-    sums();
+    if (inputs == 0) {
+      code.load(FREE, Memory.at(RDI, RowCall.PANEL_STEP));
+      code.add(PANEL, FREE);
+    } else {
+      sums();
+    }
   }
 
   private void sums() {
@@ -227,7 +245,7 @@ final class RowCode {
     for (int o = 0; o < outputs; o++) {
       format.weights(code, this, o, vector, value(o));
       if (keeps) {
-        code.storeFloats(Memory.at(PANEL, (vector * outputs + o) * VECTOR), value(o));
+        code.storeFloats(Memory.at(PANEL, vector * panelStep + o * VECTOR), value(o));
       }
     }
     for (int r = 0; r < inputs; r++) {
