@@ -2,8 +2,6 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.x86.AmxCall;
 import io.kvasir.compute.x86.AmxProducts;
-import io.kvasir.compute.x86.Operands;
-import io.kvasir.compute.x86.RowProducts;
 import io.kvasir.compute.x86.RowRounding;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,8 +9,8 @@ import java.util.Objects;
 
 /// Products of any number of rows in tile registers ([AmxProducts]).
 ///
-/// A block of 64 weight rows is decoded to the L2 cache and multiplied with all rows of `x`, up to
-/// 32 at a time; sixteen rows take as long as one.
+/// Up to sixteen rows of `x` are multiplied with weights while these are in the L1 cache; for more,
+/// a block of 64 weight rows is decoded to the L2 cache and multiplied with all rows, 32 at a time.
 final class AmxPanels {
   private static final int OUTPUTS = AmxProducts.MOST_OUTPUTS;
   private static final int ROWS = AmxProducts.MOST_ROWS;
@@ -20,27 +18,41 @@ final class AmxPanels {
   private static final long CACHE_LINE = 64;
 
   /// Calls of a block beside which the weights of the next one are asked for.
-  private static final int CALLS_AHEAD = 4;
+  private static final int CALLS_AHEAD = 8;
 
   private final KernelPool pool;
-  private final Turning turning = new Turning();
-  private final RowRounding[] roundings;
-  private final AmxCall[] calls;
+  private final Packing packing = new Packing();
+  private final Scratch[] scratches;
   private MemorySegment inputs = MemorySegment.NULL;
 
   AmxPanels(KernelPool pool) {
     this.pool = pool;
-    roundings = new RowRounding[pool.threads()];
-    calls = new AmxCall[pool.threads()];
-    for (int i = 0; i < calls.length; i++) {
-      roundings[i] = new RowRounding();
-      calls[i] = new AmxCall();
+    scratches = new Scratch[pool.threads()];
+    for (int i = 0; i < scratches.length; i++) {
+      scratches[i] = new Scratch();
+    }
+  }
+
+  /// Memory of one thread.
+  private static final class Scratch {
+    private final AmxCall call = new AmxCall();
+    private final RowRounding rounding = new RowRounding();
+    private MemorySegment row = MemorySegment.NULL;
+
+    /// A row of `x` as bf16.
+    long rounded(Product p, int r) {
+      long bytes = AmxProducts.bytes(1, p.columns);
+      if (row.byteSize() < bytes) {
+        row = Arena.ofAuto().allocate(bytes, CACHE_LINE);
+      }
+      rounding.round(p.x, p.xAt + r * p.xStride, p.columns, row.address(), CACHE_LINE);
+      return row.address();
     }
   }
 
   /// Whether a product can be computed, whatever the number of its rows.
   boolean takes(Product p) {
-    RowProducts kernel = RowProducts.of(p.type, Operands.BF16);
+    AmxProducts kernel = AmxProducts.of(p.type);
     return kernel != null
         && kernel.takes(p.columns)
         && p.outputs >= OUTPUTS
@@ -50,16 +62,16 @@ final class AmxPanels {
 
   /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
   void pack(Product p) {
-    long bytes = AmxProducts.bytes(p.rows, p.columns);
+    int tiles = (p.rows + TILE - 1) / TILE;
+    long bytes = AmxProducts.bytes(tiles * TILE, p.columns);
     if (inputs.byteSize() < bytes) {
       inputs = Arena.ofAuto().allocate(bytes, CACHE_LINE);
     }
-    turning.product = p;
-    int tiles = (p.rows + TILE - 1) / TILE;
+    packing.product = p;
     if (tiles == 1) {
-      turning.run(0, 0);
+      packing.run(0, 0);
     } else {
-      pool.run(turning, tiles);
+      pool.run(packing, tiles);
     }
   }
 
@@ -69,24 +81,30 @@ final class AmxPanels {
 
   /// Outputs `from .. to - 1` of all rows.
   void multiply(Product p, int from, int to, int worker, Workspace space) {
+    AmxProducts kernel = Objects.requireNonNull(AmxProducts.of(p.type));
+    AmxCall call = scratches[worker].call;
     for (int o = from; o < to; o += OUTPUTS) {
-      block(p, o, Math.min(o + OUTPUTS, to), to, worker, space);
+      int end = Math.min(o + OUTPUTS, to);
+      int first = Math.min(o, p.outputs - OUTPUTS);
+      AmxProducts.Weights weights =
+          new AmxProducts.Weights(p.weights, first * p.rowBytes, p.rowBytes, p.columns);
+      if (p.rows <= TILE) {
+        kernel.multiply(space.call(), call, inputs.address(), p.rows, weights);
+        MachinePanels.store(p, 0, p.rows, o - first, o, end, call.results());
+      } else {
+        long panel = space.decoded(AmxProducts.bytes(OUTPUTS, p.columns)).address();
+        kernel.decode(space.call(), weights, panel);
+        many(p, o, end, to, call, panel);
+      }
     }
   }
 
-  private void block(Product p, int from, int to, int end, int worker, Workspace space) {
-    RowProducts kernel = Objects.requireNonNull(RowProducts.of(p.type, Operands.BF16));
-    int first = Math.min(from, p.outputs - OUTPUTS);
-    long panel = space.decoded(AmxProducts.bytes(OUTPUTS, p.columns)).address();
-    for (int o = 0; o < OUTPUTS; o += TILE) {
-      long at = (first + o) * p.rowBytes;
-      long tiles = panel + AmxProducts.bytes(o, p.columns);
-      kernel.decodeTiles(space.call(), p.weights, at, p.rowBytes, p.columns, tiles);
-    }
-    AmxCall call = calls[worker];
+  private void many(Product p, int from, int to, int end, AmxCall call, long panel) {
+    int skipped = from - Math.min(from, p.outputs - OUTPUTS);
     int count = (p.rows + ROWS - 1) / ROWS;
     int ahead = Math.min(count, CALLS_AHEAD);
-    long lines = (long) p.columns / AmxProducts.COLUMNS * AmxCall.LINES_AHEAD;
+    // Both halves of the outputs go along K.
+    long lines = 2L * p.columns / AmxProducts.COLUMNS * AmxCall.LINES_AHEAD;
     long bytes = Math.min(to - from, end - to) * p.rowBytes;
     long step = Math.min(CACHE_LINE, (bytes + ahead * lines - 1) / (ahead * lines));
     for (int t = 0; t < count; t++) {
@@ -96,25 +114,25 @@ final class AmxPanels {
       long next = p.weights.address() + to * p.rowBytes + turn * lines * step;
       call.next(next, turn < 0 ? 0 : step);
       AmxProducts.multiply(call, address(row, p.columns), rows, panel, p.columns);
-      MachinePanels.store(p, row, rows, from - first, from, to, call.results());
+      MachinePanels.store(p, row, rows, skipped, from, to, call.results());
     }
   }
 
-  /// Rounds and turns a tile of rows of `x` per part.
-  private final class Turning implements KernelPool.Region {
+  /// Rounds and spreads a tile of rows of `x` per part.
+  private final class Packing implements KernelPool.Region {
     private Product product = new Product();
 
     @Override
     public void run(int part, int worker) {
       Product p = product;
       int first = part * TILE;
+      int width = Math.min(TILE, p.rows);
       long tiles = address(first, p.columns);
+      Scratch scratch = scratches[worker];
       for (int r = first; r < Math.min(first + TILE, p.rows); r++) {
-        long to = tiles + (r - first) * CACHE_LINE;
-        int at = p.xAt + r * p.xStride;
-        roundings[worker].round(p.x, at, p.columns, to, AmxProducts.TILE_BYTES);
+        long row = scratch.rounded(p, r);
+        AmxProducts.spread(scratch.call, row, r - first, width, p.columns, tiles);
       }
-      AmxProducts.turn(calls[worker], tiles, p.columns / AmxProducts.COLUMNS);
     }
   }
 }

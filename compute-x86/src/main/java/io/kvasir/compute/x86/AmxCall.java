@@ -10,19 +10,24 @@ public final class AmxCall {
   static final int X = 0;
   static final int PANEL = 8;
   static final int CHUNKS = 16;
-  static final int ROW_BYTES = 24;
+  static final int X_ROWS = 24;
   static final int OUT = 32;
   static final int NEXT = 40;
   static final int NEXT_STEP = 48;
-  static final int MASKS = 64;
-  static final int ALL = 80;
+  static final int X_TILE = 56;
+  static final int X_STRIDE = 64;
+  static final int MASKS = 72;
+  static final int ALL = 88;
   static final int SHAPES = 128;
   static final int INDICES = 192;
   static final int COLUMNS = 256;
   static final int SCRATCH = 320;
 
   /// Lines of the next weights that a step over K asks for.
-  public static final int LINES_AHEAD = 8;
+  public static final int LINES_AHEAD = 2;
+
+  /// Steps over K between asking for tiles in the first cache and loading them.
+  static final int STEPS_AHEAD = 3;
 
   /// Bytes between rows of results.
   static final int OUT_STRIDE = AmxProducts.MOST_OUTPUTS * Float.BYTES;
@@ -35,11 +40,20 @@ public final class AmxCall {
   private static final int REGISTERS = 8;
   private static final int ALL_LANES = 0xffff;
 
+  /// Accumulators and the first tile of `x`.
+  private static final int NARROW = 5;
+
   private final MemorySegment memory =
       Arena.ofAuto().allocate(RESULTS_AT + (long) AmxProducts.MOST_ROWS * OUT_STRIDE, VECTOR);
 
   private final MemorySegment results =
       memory.asSlice(RESULTS_AT, (long) AmxProducts.MOST_ROWS * OUT_STRIDE);
+
+  /// Decoded weights of a piece of K.
+  private final MemorySegment piece =
+      Arena.ofAuto().allocate((long) AmxProducts.PIECE * AmxProducts.STEP_BYTES, VECTOR);
+
+  private int width;
 
   /// An argument whose fields are yet to be set.
   public AmxCall() {
@@ -51,11 +65,11 @@ public final class AmxCall {
     }
     for (int i = 0; i < TILE; i++) {
       memory.set(ValueLayout.JAVA_INT, INDICES + 4L * i, i * OUT_STRIDE);
-      memory.set(ValueLayout.JAVA_INT, COLUMNS + 4L * i, i * VECTOR);
     }
     set(OUT, results.address());
     set(ALL, ALL_LANES);
     next(0, 0);
+    width(TILE);
   }
 
   /// Sets what is asked for in the second cache meanwhile, where it is needed soon: `step` bytes
@@ -63,6 +77,23 @@ public final class AmxCall {
   public void next(long address, long step) {
     set(NEXT, step == 0 ? memory.address() : address);
     set(NEXT_STEP, step);
+  }
+
+  /// Sets how many rows of `x` a tile has.
+  void width(int rows) {
+    if (rows == width) {
+      return;
+    }
+    width = rows;
+    int bytes = rows * Float.BYTES;
+    for (int i = 0; i < NARROW; i++) {
+      memory.set(ValueLayout.JAVA_SHORT, SHAPES + FIRST_WIDTH + 2L * i, (short) bytes);
+    }
+    for (int i = 0; i < TILE; i++) {
+      memory.set(ValueLayout.JAVA_INT, COLUMNS + 4L * i, i * bytes);
+    }
+    set(X_STRIDE, bytes);
+    set(X_TILE, (long) bytes * TILE);
   }
 
   /// Sets how many rows' results are stored.
@@ -81,6 +112,10 @@ public final class AmxCall {
 
   long address() {
     return memory.address();
+  }
+
+  long piece() {
+    return piece.address();
   }
 
   /// Where the results are: `[rows, AmxProducts.MOST_OUTPUTS]` floats.

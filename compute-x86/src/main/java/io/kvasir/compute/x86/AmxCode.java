@@ -1,11 +1,7 @@
 package io.kvasir.compute.x86;
 
-import static io.kvasir.compute.x86.Register.R10;
-import static io.kvasir.compute.x86.Register.R11;
-import static io.kvasir.compute.x86.Register.R12;
 import static io.kvasir.compute.x86.Register.R13;
 import static io.kvasir.compute.x86.Register.R14;
-import static io.kvasir.compute.x86.Register.R15;
 import static io.kvasir.compute.x86.Register.R8;
 import static io.kvasir.compute.x86.Register.R9;
 import static io.kvasir.compute.x86.Register.RAX;
@@ -18,8 +14,9 @@ import static io.kvasir.compute.x86.Register.RSI;
 
 import io.kvasir.compute.x86.Assembler.Label;
 
-/// The functions of [AmxProducts]: weights are the first factors, sixteen outputs a tile, rows of
-/// `x` the second ones, so four accumulators are two by two tiles, or four by one for few rows.
+/// Writes the products of [AmxProducts]: weights are the first factors, sixteen outputs a tile,
+/// rows of `x` the second ones, so four accumulators are two by two tiles, or four by one for few
+/// rows.
 ///
 /// Accumulators have an output's sums of all rows beside each other; they are stored scattered, so
 /// that a row's results of all outputs are.
@@ -28,137 +25,189 @@ final class AmxCode {
   private static final int VECTOR = 64;
   private static final int TILE = AmxProducts.TILE;
   private static final int TILE_BYTES = AmxProducts.TILE_BYTES;
+  private static final int STEP_BYTES = AmxProducts.STEP_BYTES;
   private static final int INDICES = 16;
 
-  private static final Register STRIDE = RAX;
-  private static final Register CHUNKS = RCX;
-  private static final Register TURNS = RBX;
-  private static final Register ROW_BYTES = RDX;
-  private static final Register PANEL = RSI;
-  private static final Register[] WEIGHTS = {R8, R9, R10, R11};
-  private static final Register[] INPUTS = {R12, R13};
-  private static final Register OUT = R14;
-  private static final Register NEXT = RBP;
-  private static final Register NEXT_STEP = R15;
-  private static final Register[] SAVED = {RBX, RBP, R12, R13, R14, R15};
-
-  private final Assembler code = new Assembler();
-  private final AmxInstructions tiles = new AmxInstructions(code);
+  private final Assembler code;
+  private final AmxInstructions tiles;
   private final int rowTiles;
   private final int outTiles;
 
-  private AmxCode(int rowTiles) {
+  /// @param rowTiles tiles of rows of `x`, one or two
+  AmxCode(Assembler code, int rowTiles) {
+    this.code = code;
     this.rowTiles = rowTiles;
+    tiles = new AmxInstructions(code);
     outTiles = ACCUMULATORS / rowTiles;
   }
 
-  /// The function for one or two tiles of rows of `x`. Its argument is the address of an
-  /// [AmxCall]'s fields.
-  static byte[] of(int rowTiles) {
-    AmxCode amx = new AmxCode(rowTiles);
+  // ---- few rows, for RowCode -------------------------------------------------------------------
+
+  /// Before the first piece of K; uses `free` and keeps `RSI`, where `x` is, for [#piece].
+  void begin(Register free) {
+    code.load(free, Memory.at(RDI, RowCall.AMX));
+    tiles.configure(Memory.at(free, AmxCall.SHAPES));
+    code.load(RSI, Memory.at(free, AmxCall.X));
+    for (int i = 0; i < ACCUMULATORS; i++) {
+      tiles.zero(i);
+    }
+  }
+
+  /// Multiplies a piece of K that has been decoded; uses general registers of [RowCode] that rows
+  /// and groups do not need between pieces.
+  void piece() {
+    code.load(RAX, Memory.at(RDI, RowCall.AMX));
+    code.load(RCX, Memory.at(RAX, AmxCall.CHUNKS));
+    code.load(RDX, Memory.at(RAX, AmxCall.X_TILE));
+    code.load(R13, Memory.at(RAX, AmxCall.X_STRIDE));
+    code.load(RBP, Memory.at(RDI, RowCall.PANEL));
+    code.set(RAX, VECTOR);
+    Label chunk = code.here();
+    tiles.load(ACCUMULATORS, Memory.at(RSI, R13, 1, 0));
+    for (int o = 0; o < outTiles; o++) {
+      int weights = ACCUMULATORS + 1 + o % 2;
+      tiles.load(weights, Memory.at(RBP, RAX, 1, o * TILE_BYTES));
+      tiles.multiplyAddPairs(o, weights, ACCUMULATORS);
+    }
+    code.add(RSI, RDX);
+    code.add(RBP, STEP_BYTES);
+    code.subtract(RCX, 1);
+    code.jumpIfNotZero(chunk);
+  }
+
+  /// After the last piece.
+  void end() {
+    code.load(RAX, Memory.at(RDI, RowCall.AMX));
+    code.load(R13, Memory.at(RAX, AmxCall.OUT));
+    results(RAX, R13, RCX);
+    tiles.release();
+  }
+
+  // ---- many rows -------------------------------------------------------------------------------
+
+  /// The function for two tiles of rows of `x`. Its argument is the address of an [AmxCall]'s
+  /// fields.
+  static byte[] many() {
+    AmxCode amx = new AmxCode(new Assembler(), 2);
     amx.write();
     return amx.code.code();
   }
 
   private void write() {
-    for (Register register : SAVED) {
+    Register[] saved = {RBX, RBP, R13, R14};
+    for (Register register : saved) {
       code.push(register);
     }
     tiles.configure(Memory.at(RDI, AmxCall.SHAPES));
-    code.load(PANEL, Memory.at(RDI, AmxCall.PANEL));
-    code.load(ROW_BYTES, Memory.at(RDI, AmxCall.ROW_BYTES));
-    code.load(OUT, Memory.at(RDI, AmxCall.OUT));
-    code.load(NEXT, Memory.at(RDI, AmxCall.NEXT));
-    code.load(NEXT_STEP, Memory.at(RDI, AmxCall.NEXT_STEP));
-    code.loadFloats(INDICES, Memory.at(RDI, AmxCall.INDICES));
-    code.set(STRIDE, VECTOR);
-    code.set(TURNS, AmxProducts.OUT_TILES / outTiles);
+    code.load(RSI, Memory.at(RDI, AmxCall.PANEL));
+    code.load(R13, Memory.at(RDI, AmxCall.OUT));
+    code.load(RBP, Memory.at(RDI, AmxCall.NEXT));
+    code.load(R14, Memory.at(RDI, AmxCall.NEXT_STEP));
+    code.set(RBX, AmxProducts.OUT_TILES / outTiles);
     Label turn = code.here();
     turn();
-    code.subtract(TURNS, 1);
+    code.subtract(RBX, 1);
     code.jumpIfNotZero(turn);
     tiles.release();
     code.vzeroupper();
-    for (int i = SAVED.length - 1; i >= 0; i--) {
-      code.pop(SAVED[i]);
+    for (int i = saved.length - 1; i >= 0; i--) {
+      code.pop(saved[i]);
     }
     code.ret();
   }
 
   /// All of K for some tiles of outputs.
   private void turn() {
-    for (int o = 0; o < outTiles; o++) {
-      code.move(WEIGHTS[o], PANEL);
-      code.add(PANEL, ROW_BYTES);
-    }
-    code.load(INPUTS[0], Memory.at(RDI, AmxCall.X));
-    if (rowTiles > 1) {
-      code.move(INPUTS[1], INPUTS[0]);
-      code.add(INPUTS[1], ROW_BYTES);
-    }
-    code.load(CHUNKS, Memory.at(RDI, AmxCall.CHUNKS));
+    code.move(R8, RSI);
+    code.load(R9, Memory.at(RDI, AmxCall.X));
+    code.load(RDX, Memory.at(RDI, AmxCall.X_ROWS));
+    code.load(RCX, Memory.at(RDI, AmxCall.CHUNKS));
+    code.set(RAX, VECTOR);
+    code.add(RDX, R9);
     for (int i = 0; i < ACCUMULATORS; i++) {
       tiles.zero(i);
     }
     Label chunk = code.here();
     chunk();
-    code.subtract(CHUNKS, 1);
+    code.subtract(RCX, 1);
     code.jumpIfNotZero(chunk);
-    for (int i = 0; i < ACCUMULATORS; i++) {
-      results(i);
-    }
-    code.add(OUT, outTiles * TILE * Float.BYTES);
+    results(RDI, R13, RCX);
+    code.add(RSI, outTiles * TILE_BYTES);
+    code.add(R13, outTiles * TILE * Float.BYTES);
   }
 
   private void chunk() {
-    for (int r = 0; r < rowTiles; r++) {
-      tiles.load(ACCUMULATORS + r, Memory.at(INPUTS[r], STRIDE, 1, 0));
-      code.add(INPUTS[r], TILE_BYTES);
-    }
+    int weights = ACCUMULATORS + rowTiles;
+    tiles.load(ACCUMULATORS, Memory.at(R9, RAX, 1, 0));
+    tiles.load(ACCUMULATORS + 1, Memory.at(RDX, RAX, 1, 0));
     for (int o = 0; o < outTiles; o++) {
-      int weights = ACCUMULATORS + rowTiles + o % 2;
-      tiles.load(weights, Memory.at(WEIGHTS[o], STRIDE, 1, 0));
-      code.add(WEIGHTS[o], TILE_BYTES);
+      tiles.load(weights + o, Memory.at(R8, RAX, 1, o * TILE_BYTES));
       for (int r = 0; r < rowTiles; r++) {
-        tiles.multiplyAddPairs(o * rowTiles + r, weights, ACCUMULATORS + r);
+        tiles.multiplyAddPairs(o * rowTiles + r, weights + o, ACCUMULATORS + r);
+        ahead(o * rowTiles + r);
       }
-      for (int i = 0; i < AmxCall.LINES_AHEAD / outTiles; i++) {
-        code.prefetchSecond(Memory.at(NEXT, 0));
-        code.add(NEXT, NEXT_STEP);
+    }
+    for (int i = 0; i < AmxCall.LINES_AHEAD; i++) {
+      code.prefetchSecond(Memory.at(RBP, 0));
+      code.add(RBP, R14);
+    }
+    code.add(R9, TILE_BYTES);
+    code.add(RDX, TILE_BYTES);
+    code.add(R8, STEP_BYTES);
+  }
+
+  /// Asks for one of the four tiles that are loaded [AmxCall#STEPS_AHEAD] steps later.
+  private void ahead(int tile) {
+    Memory from =
+        switch (tile) {
+          case 0 -> Memory.at(R9, AmxCall.STEPS_AHEAD * TILE_BYTES);
+          case 1 -> Memory.at(RDX, AmxCall.STEPS_AHEAD * TILE_BYTES);
+          case 2 -> Memory.at(R8, AmxCall.STEPS_AHEAD * STEP_BYTES);
+          default -> Memory.at(R8, AmxCall.STEPS_AHEAD * STEP_BYTES + TILE_BYTES);
+        };
+    for (int line = 0; line < TILE_BYTES; line += VECTOR) {
+      code.prefetch(from.plus(line));
+    }
+  }
+
+  // ---- both ------------------------------------------------------------------------------------
+
+  /// All accumulators to their columns of all their rows.
+  ///
+  /// @param call has the address of an [AmxCall]'s fields
+  /// @param stride is used
+  private void results(Register call, Register out, Register stride) {
+    code.set(stride, VECTOR);
+    code.loadFloats(INDICES, Memory.at(call, AmxCall.INDICES));
+    for (int i = 0; i < ACCUMULATORS; i++) {
+      int outputs = i / rowTiles * TILE;
+      int row = i % rowTiles * TILE;
+      int mask = AmxCall.MASKS + i % rowTiles * Long.BYTES;
+      tiles.store(Memory.at(call, stride, 1, AmxCall.SCRATCH), i);
+      for (int o = 0; o < TILE; o++) {
+        code.loadFloats(o, Memory.at(call, AmxCall.SCRATCH + o * VECTOR));
+        code.loadMask(Memory.at(call, mask));
+        int at = row * AmxCall.OUT_STRIDE + (outputs + o) * Float.BYTES;
+        tiles.scatter(out, at, INDICES, o);
       }
     }
   }
 
-  /// One accumulator to its columns of all its rows.
-  private void results(int accumulator) {
-    int outputs = accumulator / rowTiles * TILE;
-    int row = accumulator % rowTiles * TILE;
-    int mask = AmxCall.MASKS + accumulator % rowTiles * Long.BYTES;
-    tiles.store(Memory.at(RDI, STRIDE, 1, AmxCall.SCRATCH), accumulator);
-    for (int o = 0; o < TILE; o++) {
-      code.loadFloats(o, Memory.at(RDI, AmxCall.SCRATCH + o * VECTOR));
-      code.loadMask(Memory.at(RDI, mask));
-      int at = row * AmxCall.OUT_STRIDE + (outputs + o) * Float.BYTES;
-      tiles.scatter(OUT, at, INDICES, o);
-    }
-  }
-
-  /// The function that turns tiles of sixteen rows of `x` into second factors, in their place.
-  static byte[] turning() {
+  /// The function that spreads the pairs of a row of bf16 over tiles of second factors.
+  static byte[] spreading() {
     Assembler code = new Assembler();
     AmxInstructions tiles = new AmxInstructions(code);
+    code.load(RSI, Memory.at(RDI, AmxCall.X_ROWS));
     code.load(R8, Memory.at(RDI, AmxCall.X));
+    code.load(RDX, Memory.at(RDI, AmxCall.X_TILE));
     code.load(RCX, Memory.at(RDI, AmxCall.CHUNKS));
     code.loadFloats(INDICES, Memory.at(RDI, AmxCall.COLUMNS));
     Label tile = code.here();
-    for (int r = 0; r < TILE; r++) {
-      code.loadFloats(r, Memory.at(R8, r * VECTOR));
-    }
-    for (int r = 0; r < TILE; r++) {
-      code.loadMask(Memory.at(RDI, AmxCall.ALL));
-      tiles.scatter(R8, r * Float.BYTES, INDICES, r);
-    }
-    code.add(R8, TILE_BYTES);
+    code.loadFloats(0, Memory.at(RSI, 0));
+    code.loadMask(Memory.at(RDI, AmxCall.ALL));
+    tiles.scatter(R8, 0, INDICES, 0);
+    code.add(RSI, VECTOR);
+    code.add(R8, RDX);
     code.subtract(RCX, 1);
     code.jumpIfNotZero(tile);
     code.vzeroupper();

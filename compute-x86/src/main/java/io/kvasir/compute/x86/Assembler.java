@@ -137,6 +137,12 @@ final class Assembler {
     int32(value);
   }
 
+  /// As [#subtract(Register, int)], 64 bits in memory.
+  void subtract(Memory target, int value) {
+    rexed(true, 5, target, 0x81);
+    int32(value);
+  }
+
   /// Goes to `label` where the last difference was not zero.
   void jumpIfNotZero(Label label) {
     int8(0x0f);

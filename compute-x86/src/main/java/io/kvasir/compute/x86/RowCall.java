@@ -18,6 +18,9 @@ public final class RowCall {
 
   static final int PANEL = 64;
   static final int PANEL_STEP = 72;
+  static final int TO_NEXT_PIECE = 80;
+  static final int PIECES = 88;
+  static final int AMX = 96;
 
   static final int SCRATCH_AT = 128;
 
@@ -89,14 +92,28 @@ public final class RowCall {
     memory.set(ValueLayout.JAVA_LONG, OUT, out);
   }
 
-  /// Sets the row length of what is only decoded, and where it goes.
-  void decode(long panel, int columns) {
-    rows = 1;
-    this.columns = columns;
-    // From behind the last vector of four rows to the first of the next four.
-    long step = (long) QuadSum.OUTPUTS * Operands.VECTOR - AmxProducts.bytes(1, columns);
+  /// Sets [AmxProducts#MOST_OUTPUTS] rows that are decoded to tiles.
+  ///
+  /// @param piece tiles along K from which the next rows start anew
+  void tiles(AmxProducts.Weights weights, RowFormat format, int piece, long panel) {
+    long step = QuadSum.OUTPUTS * weights.rowBytes();
+    groups(weights.first(), weights.rowBytes(), step, AmxProducts.MOST_OUTPUTS / QuadSum.OUTPUTS);
+    memory.set(ValueLayout.JAVA_LONG, WEIGHTS, weights.memory().address() + first);
+    int blocks = piece * AmxProducts.COLUMNS / format.blockWeights();
+    memory.set(ValueLayout.JAVA_LONG, BLOCKS, blocks);
     memory.set(ValueLayout.JAVA_LONG, PANEL, panel);
-    memory.set(ValueLayout.JAVA_LONG, PANEL_STEP, step);
+    // From behind the last vectors of four rows to the first ones of the next four.
+    long back = (long) piece * AmxProducts.STEP_BYTES;
+    memory.set(ValueLayout.JAVA_LONG, PANEL_STEP, QuadSum.OUTPUTS * Operands.VECTOR - back);
+    // From behind the last rows to the next piece of the first ones.
+    long pieceBytes = (long) blocks * format.blockBytes();
+    memory.set(ValueLayout.JAVA_LONG, TO_NEXT_PIECE, pieceBytes - groups * step);
+  }
+
+  /// Sets how many pieces of K are decoded and multiplied, by a call whose fields are at `amx`.
+  void pieces(long amx, int count) {
+    memory.set(ValueLayout.JAVA_LONG, AMX, amx);
+    memory.set(ValueLayout.JAVA_LONG, PIECES, count);
   }
 
   long address() {

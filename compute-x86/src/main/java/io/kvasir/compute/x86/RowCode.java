@@ -71,7 +71,7 @@ final class RowCode {
   private RowCode(RowFormat format, Operands operands, int inputs, int outputs, boolean keeps) {
     this.operands = operands;
     this.keeps = keeps;
-    panelStep = inputs == 0 ? AmxProducts.TILE_BYTES : outputs * VECTOR;
+    panelStep = inputs == 0 ? AmxProducts.STEP_BYTES : outputs * VECTOR;
     this.format = format;
     this.inputs = inputs;
     this.outputs = outputs;
@@ -87,7 +87,7 @@ final class RowCode {
   /// the address of a [RowCall]'s fields.
   static byte[] of(RowFormat format, Operands operands, int inputs, int outputs) {
     RowCode rows = new RowCode(format, operands, inputs, outputs, false);
-    rows.write();
+    rows.write(rows::groups);
     return rows.code.code();
   }
 
@@ -95,7 +95,7 @@ final class RowCode {
   /// [PanelCode] reads it. The sums come out as rows `[inputs, PanelProducts.MOST_OUTPUTS]`.
   static byte[] keeping(RowFormat format, Operands operands, int inputs) {
     RowCode rows = new RowCode(format, operands, inputs, QuadSum.OUTPUTS, true);
-    rows.write();
+    rows.write(rows::groups);
     return rows.code.code();
   }
 
@@ -103,7 +103,28 @@ final class RowCode {
   /// the other.
   static byte[] decoding(RowFormat format) {
     RowCode rows = new RowCode(format, Operands.BF16, 0, QuadSum.OUTPUTS, true);
-    rows.write();
+    rows.write(rows::groups);
+    return rows.code.code();
+  }
+
+  /// The function that decodes piece by piece of K to tiles in the L1 cache, and multiplies each
+  /// with up to sixteen rows of `x`.
+  static byte[] tiles(RowFormat format) {
+    RowCode rows = new RowCode(format, Operands.BF16, 0, QuadSum.OUTPUTS, true);
+    AmxCode products = new AmxCode(rows.code, 1);
+    rows.write(() -> {
+      products.begin(FREE);
+      Label piece = rows.code.here();
+      rows.code.load(GROUPS, Memory.at(RDI, RowCall.GROUPS));
+      rows.code.load(PANEL, Memory.at(RDI, RowCall.PANEL));
+      rows.groups();
+      rows.code.load(FREE, Memory.at(RDI, RowCall.TO_NEXT_PIECE));
+      rows.code.add(GROUP, FREE);
+      products.piece();
+      rows.code.subtract(Memory.at(RDI, RowCall.PIECES), 1);
+      rows.code.jumpIfNotZero(piece);
+      products.end();
+    });
     return rows.code.code();
   }
 
@@ -145,7 +166,7 @@ final class RowCode {
 
   // ---- the function ----------------------------------------------------------------------------
 
-  private void write() {
+  private void write(Runnable body) {
     Register[] saved = {Register.RBX, Register.RBP, R12, R13, R14, R15};
     for (Register register : saved) {
       code.push(register);
@@ -162,13 +183,7 @@ final class RowCode {
       code.load(PANEL, Memory.at(RDI, RowCall.PANEL));
     }
     format.prepare(code, this);
-    Label group = code.here();
-    group();
-    code.add(OUT, (keeps ? outputs : inputs * outputs) * Float.BYTES);
-    code.load(FREE, Memory.at(RDI, RowCall.GROUP_STEP));
-    code.add(GROUP, FREE);
-    code.subtract(GROUPS, 1);
-    code.jumpIfNotZero(group);
+    body.run();
     code.vzeroupper();
     for (int i = saved.length - 1; i >= 0; i--) {
       code.pop(saved[i]);
@@ -176,9 +191,23 @@ final class RowCode {
     code.ret();
   }
 
+  private void groups() {
+    Label group = code.here();
+    group();
+    if (inputs > 0) {
+      code.add(OUT, (keeps ? outputs : inputs * outputs) * Float.BYTES);
+    }
+    code.load(FREE, Memory.at(RDI, RowCall.GROUP_STEP));
+    code.add(GROUP, FREE);
+    code.subtract(GROUPS, 1);
+    code.jumpIfNotZero(group);
+  }
+
   private void group() {
     code.move(WEIGHTS, GROUP);
-    code.load(X, Memory.at(RDI, RowCall.X));
+    if (inputs > 0) {
+      code.load(X, Memory.at(RDI, RowCall.X));
+    }
     code.load(BLOCKS, Memory.at(RDI, RowCall.BLOCKS));
     for (int i = 0; i < inputs * outputs; i++) {
       code.zero(i);
@@ -195,7 +224,9 @@ final class RowCode {
       step(v);
     }
     code.add(WEIGHTS, format.blockBytes());
-    code.add(X, vectors * inputs * VECTOR);
+    if (inputs > 0) {
+      code.add(X, vectors * inputs * VECTOR);
+    }
     if (keeps) {
       code.add(PANEL, vectors * panelStep);
     }

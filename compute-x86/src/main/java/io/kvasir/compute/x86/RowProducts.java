@@ -29,9 +29,6 @@ public final class RowProducts {
   private final AtomicReference<MachineCode.@Nullable KeepingFunction> keeping =
       new AtomicReference<>();
 
-  private final AtomicReference<MachineCode.@Nullable KeepingFunction> decoding =
-      new AtomicReference<>();
-
   private RowProducts(RowFormat format, Operands operands) {
     this.format = format;
     this.operands = operands;
@@ -97,24 +94,6 @@ public final class RowProducts {
     if (function == null) {
       function = MachineCode.keeping(RowCode.keeping(format, operands, MOST_ROWS));
       keeping.set(function);
-    }
-    function.call(call.address(), weights);
-  }
-
-  /// Decodes sixteen weight rows to a tile row of [AmxProducts].
-  ///
-  /// @param first bytes from the start of `weights` to the first row
-  /// @param tiles address of `[columns / 32]` tiles
-  /// @throws IllegalStateException where the weights are closed
-  public void decodeTiles(
-      RowCall call, MemorySegment weights, long first, long rowBytes, int columns, long tiles) {
-    call.decode(tiles, columns);
-    call.groups(first, rowBytes, QuadSum.OUTPUTS * rowBytes, AmxProducts.TILE / QuadSum.OUTPUTS);
-    call.set(weights.address(), 0, format.blockWeights());
-    MachineCode.@Nullable KeepingFunction function = decoding.get();
-    if (function == null) {
-      function = MachineCode.keeping(RowCode.decoding(format));
-      decoding.set(function);
     }
     function.call(call.address(), weights);
   }

@@ -57,32 +57,30 @@ class AmxProductsTest {
         "F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K",
         "IQ4_NL", "IQ4_XS", "MXFP4"
       })
-  void decodeTiles_anyFormat_writesWhatPanelsHave(TensorType type) {
+  void decode_anyFormat_writesWhatPanelsHave(TensorType type) {
     RowProducts kernel = RowProducts.of(type, Operands.BF16);
     assumeTrue(kernel != null, "[no-avx512-bf16] needs AVX512_BF16");
     long rowBytes = type.bytes(COLUMNS);
-    int skipped = 3;
+    long first = 3 * rowBytes;
+    int outputs = AmxProducts.MOST_OUTPUTS;
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment weights = arena.allocate((skipped + 16) * rowBytes, 64);
-      for (long i = 0; i < weights.byteSize(); i++) {
-        // Halves and exponents stay moderate.
-        weights.set(ValueLayout.JAVA_BYTE, i, (byte) (random.nextInt() & 0x3f));
-      }
-      MemorySegment tiles = arena.allocate(AmxProducts.bytes(16, COLUMNS), 64);
+      MemorySegment weights = weights(arena, first + outputs * rowBytes);
+      MemorySegment tiles = arena.allocate(AmxProducts.bytes(outputs, COLUMNS), 64);
       RowCall call = new RowCall();
-      long first = skipped * rowBytes;
-      kernel.decodeTiles(call, weights, first, rowBytes, COLUMNS, tiles.address());
+      AmxProducts.of(type)
+          .decode(
+              call, new AmxProducts.Weights(weights, first, rowBytes, COLUMNS), tiles.address());
 
-      MemorySegment panel = arena.allocate(Operands.BF16.bytes(16, COLUMNS), 64);
+      MemorySegment panel = arena.allocate(Operands.BF16.bytes(outputs, COLUMNS), 64);
       MemorySegment x = arena.allocate(Operands.BF16.bytes(4, COLUMNS), 64);
       call.inputs(x.address(), 4, COLUMNS);
-      call.groups(first, rowBytes, 4 * rowBytes, 4);
+      call.groups(first, rowBytes, 4 * rowBytes, outputs / 4);
       kernel.decode(call, weights, panel.address(), new PanelCall());
       int vectors = COLUMNS / 32;
-      for (int o = 0; o < 16; o++) {
+      for (int o = 0; o < outputs; o++) {
         for (int v = 0; v < vectors; v++) {
           MemorySegment expected = panel.asSlice(((o / 4 * vectors + v) * 4L + o % 4) * 64, 64);
-          assertThat(tiles.asSlice(v * 1024L + o * 64, 64).mismatch(expected))
+          assertThat(tiles.asSlice(v * 4096L + o * 64, 64).mismatch(expected))
               .as("output %d, vector %d", o, v)
               .isEqualTo(-1);
         }
@@ -90,18 +88,34 @@ class AmxProductsTest {
     }
   }
 
-  @Test
-  void turn_tilesOfRows_putsPairsOfARowUnderEachOther() {
+  /// Bytes whose halves and exponents are moderate.
+  private MemorySegment weights(Arena arena, long bytes) {
+    MemorySegment weights = arena.allocate(bytes, 64);
+    for (long i = 0; i < bytes; i++) {
+      weights.set(ValueLayout.JAVA_BYTE, i, (byte) (random.nextInt() & 0x3f));
+    }
+    return weights;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 3, 16})
+  void spread_rows_putsPairsOfARowUnderEachOther(int rows) {
     assumeTrue(Processor.here().hasAvx512(), "[no-avx512] machine code needs AVX-512");
+    int columns = 96;
+    int pairs = columns / 2;
+    AmxCall call = new AmxCall();
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment tiles = arena.allocate(3 * 1024, 64);
-      for (int i = 0; i < 768; i++) {
-        tiles.setAtIndex(ValueLayout.JAVA_INT, i, i);
+      MemorySegment x = arena.allocate(AmxProducts.bytes(1, columns), 64);
+      MemorySegment tiles = arena.allocate(AmxProducts.bytes(rows, columns), 64);
+      for (int r = 0; r < rows; r++) {
+        for (int i = 0; i < pairs; i++) {
+          x.setAtIndex(ValueLayout.JAVA_INT, i, r * pairs + i);
+        }
+        AmxProducts.spread(call, x.address(), r, rows, columns, tiles.address());
       }
-      AmxProducts.turn(new AmxCall(), tiles.address(), 3);
-      for (int i = 0; i < 768; i++) {
-        int turned = i / 256 * 256 + i % 16 * 16 + i % 256 / 16;
-        assertThat(tiles.getAtIndex(ValueLayout.JAVA_INT, i)).isEqualTo(turned);
+      for (int i = 0; i < rows * pairs; i++) {
+        assertThat(tiles.getAtIndex(ValueLayout.JAVA_INT, i))
+            .isEqualTo(i % rows * pairs + i / rows);
       }
     }
   }
@@ -110,7 +124,7 @@ class AmxProductsTest {
   @ValueSource(ints = {1, 7, 16, 17, 32})
   void multiply_anyRows_addsInTheStatedOrder(int rows) {
     assumeTrue(AmxProducts.isSupported(), "[no-amx] products in tiles need AMX");
-    for (int columns : new int[] {32, 96, 2048}) {
+    for (int columns : new int[] {32, 96, 704, 2048}) {
       multiply(rows, columns);
     }
   }
@@ -119,19 +133,38 @@ class AmxProductsTest {
     float[][] x = normal(rows, columns);
     float[][] w = normal(AmxProducts.MOST_OUTPUTS, columns);
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment inputs = tiles(arena, x, columns);
-      MemorySegment panel = tiles(arena, w, columns);
+      MemorySegment weights = bf16(arena, w);
+      MemorySegment inputs = arena.allocate(AmxProducts.bytes(32, columns), 64);
       AmxCall call = new AmxCall();
-      long count = inputs.byteSize() / 1024;
-      AmxProducts.turn(call, inputs.address(), (int) count);
-      AmxProducts.multiply(call, inputs.address(), rows, panel.address(), columns);
+      int width = Math.min(rows, 16);
       for (int r = 0; r < rows; r++) {
-        for (int o = 0; o < w.length; o++) {
-          long at = (long) r * AmxProducts.MOST_OUTPUTS + o;
-          assertThat(call.results().getAtIndex(ValueLayout.JAVA_FLOAT, at))
-              .as("row %d of %d, output %d, %d columns", r, rows, o, columns)
-              .isEqualTo(dot(w[o], x[r]));
-        }
+        long tiles = inputs.address() + AmxProducts.bytes(r / 16 * 16, columns);
+        long row = bf16(arena, new float[][] {x[r]}).address();
+        AmxProducts.spread(call, row, r % 16, width, columns, tiles);
+      }
+      AmxProducts products = AmxProducts.of(TensorType.BF16);
+      RowCall decoding = new RowCall();
+      AmxProducts.Weights all = new AmxProducts.Weights(weights, 0, 2L * columns, columns);
+      if (rows <= 16) {
+        products.multiply(decoding, call, inputs.address(), rows, all);
+        check(call, x, w);
+      }
+      if (rows >= 16) {
+        MemorySegment panel = arena.allocate(AmxProducts.bytes(w.length, columns), 64);
+        products.decode(decoding, all, panel.address());
+        AmxProducts.multiply(call, inputs.address(), rows, panel.address(), columns);
+        check(call, x, w);
+      }
+    }
+  }
+
+  private static void check(AmxCall call, float[][] x, float[][] w) {
+    for (int r = 0; r < x.length; r++) {
+      for (int o = 0; o < w.length; o++) {
+        long at = (long) r * AmxProducts.MOST_OUTPUTS + o;
+        assertThat(call.results().getAtIndex(ValueLayout.JAVA_FLOAT, at))
+            .as("row %d of %d, output %d, %d columns", r, x.length, o, x[0].length)
+            .isEqualTo(dot(w[o], x[r]));
       }
     }
   }
@@ -151,17 +184,15 @@ class AmxProductsTest {
     return sum;
   }
 
-  /// Rows as tiles `[rows / 16, columns / 32]`.
-  private static MemorySegment tiles(Arena arena, float[][] rows, int columns) {
-    MemorySegment tiles = arena.allocate(AmxProducts.bytes(rows.length, columns), 64);
+  private static MemorySegment bf16(Arena arena, float[][] rows) {
+    MemorySegment all = arena.allocate((long) rows.length * rows[0].length * 2, 64);
     for (int r = 0; r < rows.length; r++) {
-      for (int c = 0; c < columns; c++) {
-        long tile = AmxProducts.bytes(r / 16 * 16, columns) + c / 32 * 1024L;
+      for (int c = 0; c < rows[r].length; c++) {
         short value = (short) (Float.floatToRawIntBits(rows[r][c]) >>> 16);
-        tiles.set(ValueLayout.JAVA_SHORT, tile + r % 16 * 64 + c % 32 * 2L, value);
+        all.setAtIndex(ValueLayout.JAVA_SHORT, (long) r * rows[r].length + c, value);
       }
     }
-    return tiles;
+    return all;
   }
 
   /// Numbers of 8 significant bits.
