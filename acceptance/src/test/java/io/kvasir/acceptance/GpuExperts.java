@@ -68,20 +68,22 @@ final class GpuExperts {
   }
 
   private static float[] mix(Backend opened, TensorType type, int rows) {
-    try (Backend backend = opened) {
+    // Weights are known by their address, so their memory stays until all are there.
+    try (Arena arena = Arena.ofShared();
+        Backend backend = opened) {
       SplittableRandom random = new SplittableRandom(type.ggmlId());
       List<FeedForward> experts = new ArrayList<>();
       for (int e = 0; e < EXPERTS; e++) {
         experts.add(
             new FeedForward(
-                linear(backend, type, INNER, WIDTH, random),
-                linear(backend, type, INNER, WIDTH, random),
-                linear(backend, type, WIDTH, INNER, random),
+                linear(backend, arena, type, INNER, WIDTH, random),
+                linear(backend, arena, type, INNER, WIDTH, random),
+                linear(backend, arena, type, WIDTH, INNER, random),
                 Activation.SILU));
       }
       MixtureOfExperts moe =
           new MixtureOfExperts(
-              linear(backend, TensorType.F32, EXPERTS, WIDTH, random),
+              linear(backend, arena, TensorType.F32, EXPERTS, WIDTH, random),
               new Routing(4, false, null, null, 1, 1, 1, true, 1),
               experts,
               null,
@@ -99,9 +101,14 @@ final class GpuExperts {
   }
 
   private static Linear linear(
-      Backend backend, TensorType type, int outputs, int columns, SplittableRandom random) {
+      Backend backend,
+      Arena arena,
+      TensorType type,
+      int outputs,
+      int columns,
+      SplittableRandom random) {
     float[] values = normal(random, outputs * columns, (float) (1 / Math.sqrt(columns)));
-    MemorySegment data = Arena.ofAuto().allocate(type.bytes((long) outputs * columns), 64);
+    MemorySegment data = arena.allocate(type.bytes((long) outputs * columns), 64);
     if (type == TensorType.F32) {
       MemorySegment.copy(values, 0, data, ValueLayout.JAVA_FLOAT, 0, values.length);
     } else if (type.findEncoder() != null) {

@@ -21,7 +21,9 @@ final class MatrixOptions {
           "machine, kernels in machine code on the weights where they lie, where the processor has "
               + "AVX-512 (default); vector, kernels in Java only, with the same bits; "
               + "machine-bf16, machine code that rounds to 8 significant bits before it multiplies, "
-              + "where the processor has AVX512_BF16: faster prompts, results a little different; or "
+              + "where the processor has AVX512_BF16: faster prompts, results a little different; "
+              + "machine-amx, the same in the tile registers of AMX: prompts and batches several "
+              + "times as fast, one answer alone slower; or "
               + "onednn-bf16 or onednn-f32, a library that scripts/onednn.sh gets, with copies of "
               + "the weights: faster prompts, slower decoding.")
   private String matmul = "machine";
@@ -75,7 +77,7 @@ final class MatrixOptions {
     throw new UsageException(
         "there is no --matmul '"
             + name
-            + "'; choose machine, vector, machine-bf16, onednn-bf16 "
+            + "'; choose machine, vector, machine-bf16, machine-amx, onednn-bf16 "
             + "or onednn-f32");
   }
 

@@ -18,7 +18,6 @@ import io.kvasir.compute.ScalarMath;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.Weight;
 import io.kvasir.compute.Xielu;
-import io.kvasir.compute.x86.AmxProducts;
 import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.KvStorage;
 import java.util.Arrays;
@@ -105,7 +104,7 @@ public final class CpuBackend implements Backend {
 
   /// What is said of products in bf16, and of tile registers: sums have another order there.
   private String bf16(String words) {
-    return code.isBf16() ? words + (AmxProducts.isSupported() ? " tiles" : "") : "";
+    return code.isBf16() ? words + (code.hasTiles() ? " tiles" : "") : "";
   }
 
   @Override

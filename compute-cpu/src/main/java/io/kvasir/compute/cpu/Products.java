@@ -52,7 +52,7 @@ final class Products {
     machineRows = code.isBf16() ? Integer.MAX_VALUE : MACHINE_ROWS;
     machine = new MachineProducts(pool, operands);
     machinePanels = new MachinePanels(pool, operands, machine);
-    tiles = code.isBf16() && AmxProducts.isSupported() ? new AmxPanels(pool) : null;
+    tiles = code.hasTiles() ? new AmxPanels(pool) : null;
   }
 
   /// `out = W x + b` for all rows.

@@ -18,6 +18,7 @@ public final class AmxCall {
   static final int X_STRIDE = 64;
   static final int MASKS = 72;
   static final int ALL = 88;
+  static final int X_PIECE = 96;
   static final int SHAPES = 128;
   static final int INDICES = 192;
   static final int COLUMNS = 256;
@@ -51,7 +52,7 @@ public final class AmxCall {
 
   /// Decoded weights of a piece of K.
   private final MemorySegment piece =
-      Arena.ofAuto().allocate((long) AmxProducts.PIECE * AmxProducts.STEP_BYTES, VECTOR);
+      Arena.ofAuto().allocate((long) AmxProducts.PIECE * AmxProducts.FEW_STEP_BYTES, VECTOR);
 
   private int width;
 
@@ -94,6 +95,12 @@ public final class AmxCall {
     }
     set(X_STRIDE, bytes);
     set(X_TILE, (long) bytes * TILE);
+  }
+
+  /// Sets the steps over K before which weights are decoded.
+  void piece(int chunks) {
+    set(CHUNKS, chunks);
+    set(X_PIECE, (long) chunks * TILE * width * Float.BYTES);
   }
 
   /// Sets how many rows' results are stored.

@@ -53,26 +53,37 @@ final class AmxCode {
     }
   }
 
-  /// Multiplies a piece of K that has been decoded; uses general registers of [RowCode] that rows
-  /// and groups do not need between pieces.
-  void piece() {
+  /// Multiplies a piece of K of some tiles of outputs that have been decoded; uses general
+  /// registers of [RowCode] that rows and groups do not need between pieces.
+  ///
+  /// @param first the first of the tiles
+  /// @param x a register for where `x` is
+  void piece(int first, Register x) {
     code.load(RAX, Memory.at(RDI, RowCall.AMX));
     code.load(RCX, Memory.at(RAX, AmxCall.CHUNKS));
     code.load(RDX, Memory.at(RAX, AmxCall.X_TILE));
     code.load(R13, Memory.at(RAX, AmxCall.X_STRIDE));
     code.load(RBP, Memory.at(RDI, RowCall.PANEL));
+    code.move(x, RSI);
     code.set(RAX, VECTOR);
     Label chunk = code.here();
-    tiles.load(ACCUMULATORS, Memory.at(RSI, R13, 1, 0));
-    for (int o = 0; o < outTiles; o++) {
-      int weights = ACCUMULATORS + 1 + o % 2;
+    tiles.load(ACCUMULATORS, Memory.at(x, R13, 1, 0));
+    for (int o = 0; o < AmxProducts.FEW_TILES; o++) {
+      int weights = ACCUMULATORS + 1 + o;
       tiles.load(weights, Memory.at(RBP, RAX, 1, o * TILE_BYTES));
-      tiles.multiplyAddPairs(o, weights, ACCUMULATORS);
+      tiles.multiplyAddPairs(first + o, weights, ACCUMULATORS);
     }
-    code.add(RSI, RDX);
-    code.add(RBP, STEP_BYTES);
+    code.add(x, RDX);
+    code.add(RBP, AmxProducts.FEW_STEP_BYTES);
     code.subtract(RCX, 1);
     code.jumpIfNotZero(chunk);
+  }
+
+  /// Goes on in `x`.
+  void nextPiece(Register free) {
+    code.load(free, Memory.at(RDI, RowCall.AMX));
+    code.load(free, Memory.at(free, AmxCall.X_PIECE));
+    code.add(RSI, free);
   }
 
   /// After the last piece.

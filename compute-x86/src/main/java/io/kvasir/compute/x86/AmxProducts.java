@@ -32,6 +32,11 @@ public final class AmxProducts {
   /// Bytes of decoded weights of 32 elements of K.
   static final int STEP_BYTES = OUT_TILES * TILE_BYTES;
 
+  /// Tiles of outputs whose weights are decoded before they are multiplied with few rows.
+  static final int FEW_TILES = 2;
+
+  static final int FEW_STEP_BYTES = FEW_TILES * TILE_BYTES;
+
   /// Weight rows of a product.
   public static final int MOST_OUTPUTS = OUT_TILES * TILE;
 
@@ -106,8 +111,8 @@ public final class AmxProducts {
     call.width(count);
     call.rows(count);
     call.set(AmxCall.X, x);
-    call.set(AmxCall.CHUNKS, piece);
-    rows.tiles(weights, format, piece, call.piece());
+    call.piece(piece);
+    rows.tiles(weights, format, piece, FEW_TILES, call.piece());
     rows.pieces(call.address(), chunks / piece);
     function(few, true).call(rows.address(), weights.memory);
   }
@@ -126,7 +131,7 @@ public final class AmxProducts {
   /// @param panel address of the tiles
   /// @throws IllegalStateException where the weights are closed
   public void decode(RowCall rows, Weights weights, long panel) {
-    rows.tiles(weights, format, weights.columns / COLUMNS, panel);
+    rows.tiles(weights, format, weights.columns / COLUMNS, OUT_TILES, panel);
     function(decoding, false).call(rows.address(), weights.memory);
   }
 

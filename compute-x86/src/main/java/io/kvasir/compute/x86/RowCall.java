@@ -95,19 +95,21 @@ public final class RowCall {
   /// Sets [AmxProducts#MOST_OUTPUTS] rows that are decoded to tiles.
   ///
   /// @param piece tiles along K from which the next rows start anew
-  void tiles(AmxProducts.Weights weights, RowFormat format, int piece, long panel) {
+  /// @param tiles of outputs beside each other
+  void tiles(AmxProducts.Weights weights, RowFormat format, int piece, int tiles, long panel) {
     long step = QuadSum.OUTPUTS * weights.rowBytes();
-    groups(weights.first(), weights.rowBytes(), step, AmxProducts.MOST_OUTPUTS / QuadSum.OUTPUTS);
+    int quads = AmxProducts.MOST_OUTPUTS / QuadSum.OUTPUTS;
+    groups(weights.first(), weights.rowBytes(), step, tiles * AmxProducts.TILE / QuadSum.OUTPUTS);
     memory.set(ValueLayout.JAVA_LONG, WEIGHTS, weights.memory().address() + first);
     int blocks = piece * AmxProducts.COLUMNS / format.blockWeights();
     memory.set(ValueLayout.JAVA_LONG, BLOCKS, blocks);
     memory.set(ValueLayout.JAVA_LONG, PANEL, panel);
     // From behind the last vectors of four rows to the first ones of the next four.
-    long back = (long) piece * AmxProducts.STEP_BYTES;
+    long back = (long) piece * tiles * AmxProducts.TILE_BYTES;
     memory.set(ValueLayout.JAVA_LONG, PANEL_STEP, QuadSum.OUTPUTS * Operands.VECTOR - back);
     // From behind the last rows to the next piece of the first ones.
     long pieceBytes = (long) blocks * format.blockBytes();
-    memory.set(ValueLayout.JAVA_LONG, TO_NEXT_PIECE, pieceBytes - groups * step);
+    memory.set(ValueLayout.JAVA_LONG, TO_NEXT_PIECE, pieceBytes - quads * step);
   }
 
   /// Sets how many pieces of K are decoded and multiplied, by a call whose fields are at `amx`.

@@ -68,10 +68,11 @@ final class RowCode {
 
   private final Assembler code = new Assembler();
 
-  private RowCode(RowFormat format, Operands operands, int inputs, int outputs, boolean keeps) {
+  private RowCode(
+      RowFormat format, Operands operands, int inputs, int outputs, boolean keeps, int panelStep) {
     this.operands = operands;
     this.keeps = keeps;
-    panelStep = inputs == 0 ? AmxProducts.STEP_BYTES : outputs * VECTOR;
+    this.panelStep = panelStep;
     this.format = format;
     this.inputs = inputs;
     this.outputs = outputs;
@@ -86,7 +87,7 @@ final class RowCode {
   /// The function for `inputs` rows of `x` and groups of `outputs` rows, at most 8. Its argument is
   /// the address of a [RowCall]'s fields.
   static byte[] of(RowFormat format, Operands operands, int inputs, int outputs) {
-    RowCode rows = new RowCode(format, operands, inputs, outputs, false);
+    RowCode rows = new RowCode(format, operands, inputs, outputs, false, 0);
     rows.write(rows::groups);
     return rows.code.code();
   }
@@ -94,7 +95,8 @@ final class RowCode {
   /// As [#of] for groups of four rows, whose decoded weights are also written to a panel, as
   /// [PanelCode] reads it. The sums come out as rows `[inputs, PanelProducts.MOST_OUTPUTS]`.
   static byte[] keeping(RowFormat format, Operands operands, int inputs) {
-    RowCode rows = new RowCode(format, operands, inputs, QuadSum.OUTPUTS, true);
+    RowCode rows =
+        new RowCode(format, operands, inputs, QuadSum.OUTPUTS, true, QuadSum.OUTPUTS * VECTOR);
     rows.write(rows::groups);
     return rows.code.code();
   }
@@ -102,30 +104,38 @@ final class RowCode {
   /// The function that only decodes: groups of four rows to the tiles of [AmxProducts], one after
   /// the other.
   static byte[] decoding(RowFormat format) {
-    RowCode rows = new RowCode(format, Operands.BF16, 0, QuadSum.OUTPUTS, true);
+    RowCode rows = decoder(format, AmxProducts.STEP_BYTES);
     rows.write(rows::groups);
     return rows.code.code();
+  }
+
+  private static RowCode decoder(RowFormat format, int panelStep) {
+    return new RowCode(format, Operands.BF16, 0, QuadSum.OUTPUTS, true, panelStep);
   }
 
   /// The function that decodes piece by piece of K to tiles in the L1 cache, and multiplies each
   /// with up to sixteen rows of `x`.
   static byte[] tiles(RowFormat format) {
-    RowCode rows = new RowCode(format, Operands.BF16, 0, QuadSum.OUTPUTS, true);
-    AmxCode products = new AmxCode(rows.code, 1);
-    rows.write(() -> {
-      products.begin(FREE);
-      Label piece = rows.code.here();
-      rows.code.load(GROUPS, Memory.at(RDI, RowCall.GROUPS));
-      rows.code.load(PANEL, Memory.at(RDI, RowCall.PANEL));
-      rows.groups();
-      rows.code.load(FREE, Memory.at(RDI, RowCall.TO_NEXT_PIECE));
-      rows.code.add(GROUP, FREE);
-      products.piece();
-      rows.code.subtract(Memory.at(RDI, RowCall.PIECES), 1);
-      rows.code.jumpIfNotZero(piece);
-      products.end();
-    });
+    RowCode rows = decoder(format, AmxProducts.FEW_STEP_BYTES);
+    rows.write(() -> rows.pieces(new AmxCode(rows.code, 1)));
     return rows.code.code();
+  }
+
+  private void pieces(AmxCode products) {
+    products.begin(FREE);
+    Label piece = code.here();
+    for (int tile = 0; tile < AmxProducts.OUT_TILES; tile += AmxProducts.FEW_TILES) {
+      code.load(GROUPS, Memory.at(RDI, RowCall.GROUPS));
+      code.load(PANEL, Memory.at(RDI, RowCall.PANEL));
+      groups();
+      products.piece(tile, WEIGHTS);
+    }
+    products.nextPiece(FREE);
+    code.load(FREE, Memory.at(RDI, RowCall.TO_NEXT_PIECE));
+    code.add(GROUP, FREE);
+    code.subtract(Memory.at(RDI, RowCall.PIECES), 1);
+    code.jumpIfNotZero(piece);
+    products.end();
   }
 
   // ---- for formats -----------------------------------------------------------------------------
