@@ -32,12 +32,18 @@ final class CacheInvisibleTest {
   Stream<DynamicTest> logits_inBf16_areBitIdentical() {
     String missing = KernelCode.MACHINE_BF16.missing();
     Assumptions.assumeTrue(missing == null, () -> "[no-avx512-bf16] " + missing);
-    return ReferenceData.cases((folder, name) -> checkBf16(folder));
+    return ReferenceData.cases((folder, name) -> checkRounded(folder, KernelCode.MACHINE_BF16));
   }
 
-  private static void checkBf16(Path folder) {
+  @TestFactory
+  Stream<DynamicTest> logits_inTileRegisters_areBitIdentical() {
+    String missing = KernelCode.MACHINE_AMX.missing();
+    Assumptions.assumeTrue(missing == null, () -> "[no-amx] " + missing);
+    return ReferenceData.cases((folder, name) -> checkRounded(folder, KernelCode.MACHINE_AMX));
+  }
+
+  private static void checkRounded(Path folder, KernelCode code) {
     int[] ids = ids(folder);
-    KernelCode code = KernelCode.MACHINE_BF16;
     float[][] expected = logits(folder, ids, KvFormat.F16, new Setup(code, 48, 64, 2));
     for (int chunk : CHUNKS) {
       Setup setup = new Setup(code, chunk, 16, chunk == 7 ? 1 : 2);

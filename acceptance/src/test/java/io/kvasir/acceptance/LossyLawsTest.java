@@ -153,11 +153,11 @@ final class LossyLawsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"f16", "int4"})
-  void answers_inBf16_haveTheSameBits(String recipe) throws Exception {
-    String missing = KernelCode.MACHINE_BF16.missing();
-    Assumptions.assumeTrue(missing == null, () -> "[no-avx512-bf16] " + missing);
-    backends = () -> new CpuBackend(2, null, KernelCode.MACHINE_BF16);
+  @CsvSource({"f16,MACHINE_BF16", "int4,MACHINE_BF16", "f16,MACHINE_AMX", "int4,MACHINE_AMX"})
+  void answers_inBf16_haveTheSameBits(String recipe, KernelCode code) throws Exception {
+    String missing = code.missing();
+    Assumptions.assumeTrue(missing == null, () -> "[no-bf16-here] " + missing);
+    backends = () -> new CpuBackend(2, null, code);
     checkLaws(recipe);
   }
 

@@ -100,10 +100,11 @@ public final class AmxProducts {
     Functions.SPREAD.call(call.address());
   }
 
-  /// Multiplies up to [#TILE] rows; [AmxCall#results] has the results.
+  /// Multiplies up to [#TILE] rows with [#MOST_OUTPUTS] rows of weights; [AmxCall#results] has the
+  /// results.
   ///
   /// @param x where the rows' tiles start
-  /// @param first bytes from the start of `weights` to the first of [#MOST_OUTPUTS] rows
+  /// @param count rows of `x`
   /// @throws IllegalStateException where the weights are closed
   public void multiply(RowCall rows, AmxCall call, long x, int count, Weights weights) {
     int chunks = weights.columns / COLUMNS;

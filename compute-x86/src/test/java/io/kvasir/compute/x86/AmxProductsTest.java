@@ -17,6 +17,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.HexFormat;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -67,7 +68,7 @@ class AmxProductsTest {
       MemorySegment weights = weights(arena, first + outputs * rowBytes);
       MemorySegment tiles = arena.allocate(AmxProducts.bytes(outputs, COLUMNS), 64);
       RowCall call = new RowCall();
-      AmxProducts.of(type)
+      Objects.requireNonNull(AmxProducts.of(type))
           .decode(
               call, new AmxProducts.Weights(weights, first, rowBytes, COLUMNS), tiles.address());
 
@@ -80,7 +81,7 @@ class AmxProductsTest {
       for (int o = 0; o < outputs; o++) {
         for (int v = 0; v < vectors; v++) {
           MemorySegment expected = panel.asSlice(((o / 4 * vectors + v) * 4L + o % 4) * 64, 64);
-          assertThat(tiles.asSlice(v * 4096L + o * 64, 64).mismatch(expected))
+          assertThat(tiles.asSlice(v * 4096L + o * 64L, 64).mismatch(expected))
               .as("output %d, vector %d", o, v)
               .isEqualTo(-1);
         }
@@ -142,7 +143,7 @@ class AmxProductsTest {
         long row = bf16(arena, new float[][] {x[r]}).address();
         AmxProducts.spread(call, row, r % 16, width, columns, tiles);
       }
-      AmxProducts products = AmxProducts.of(TensorType.BF16);
+      AmxProducts products = Objects.requireNonNull(AmxProducts.of(TensorType.BF16));
       RowCall decoding = new RowCall();
       AmxProducts.Weights all = new AmxProducts.Weights(weights, 0, 2L * columns, columns);
       if (rows <= 16) {
