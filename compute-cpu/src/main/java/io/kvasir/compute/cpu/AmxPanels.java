@@ -36,6 +36,7 @@ final class AmxPanels {
   /// Memory of one thread.
   private static final class Scratch {
     private final AmxCall call = new AmxCall();
+    private final AmxProducts.Weights weights = new AmxProducts.Weights();
     private final RowRounding rounding = new RowRounding();
     private MemorySegment row = MemorySegment.NULL;
 
@@ -87,7 +88,7 @@ final class AmxPanels {
       int end = Math.min(o + OUTPUTS, to);
       int first = Math.min(o, p.outputs - OUTPUTS);
       AmxProducts.Weights weights =
-          new AmxProducts.Weights(p.weights, first * p.rowBytes, p.rowBytes, p.columns);
+          scratches[worker].weights.set(p.weights, first * p.rowBytes, p.rowBytes, p.columns);
       if (p.rows <= TILE) {
         kernel.multiply(space.call(), call, inputs.address(), p.rows, weights);
         MachinePanels.store(p, 0, p.rows, o - first, o, end, call.results());

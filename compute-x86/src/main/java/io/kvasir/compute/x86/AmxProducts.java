@@ -164,10 +164,34 @@ public final class AmxProducts {
     Functions.MANY.call(call.address());
   }
 
-  /// Rows of weights.
-  ///
-  /// @param first bytes from the start of `memory` to the first row
-  public record Weights(MemorySegment memory, long first, long rowBytes, int columns) {}
+  /// Where rows of weights are. One per thread, so that a product allocates nothing.
+  public static final class Weights {
+    private MemorySegment memory = MemorySegment.NULL;
+    private long first;
+    private long rowBytes;
+    private int columns;
+
+    /// @param first bytes from the start of `memory` to the first row
+    public Weights set(MemorySegment memory, long first, long rowBytes, int columns) {
+      this.memory = memory;
+      this.first = first;
+      this.rowBytes = rowBytes;
+      this.columns = columns;
+      return this;
+    }
+
+    MemorySegment memory() {
+      return memory;
+    }
+
+    long first() {
+      return first;
+    }
+
+    long rowBytes() {
+      return rowBytes;
+    }
+  }
 
   private static final class Functions {
     static final MachineCode.Function MANY = MachineCode.of(AmxCode.many());

@@ -70,7 +70,9 @@ class AmxProductsTest {
       RowCall call = new RowCall();
       Objects.requireNonNull(AmxProducts.of(type))
           .decode(
-              call, new AmxProducts.Weights(weights, first, rowBytes, COLUMNS), tiles.address());
+              call,
+              new AmxProducts.Weights().set(weights, first, rowBytes, COLUMNS),
+              tiles.address());
 
       MemorySegment panel = arena.allocate(Operands.BF16.bytes(outputs, COLUMNS), 64);
       MemorySegment x = arena.allocate(Operands.BF16.bytes(4, COLUMNS), 64);
@@ -145,7 +147,7 @@ class AmxProductsTest {
       }
       AmxProducts products = Objects.requireNonNull(AmxProducts.of(TensorType.BF16));
       RowCall decoding = new RowCall();
-      AmxProducts.Weights all = new AmxProducts.Weights(weights, 0, 2L * columns, columns);
+      AmxProducts.Weights all = new AmxProducts.Weights().set(weights, 0, 2L * columns, columns);
       if (rows <= 16) {
         products.multiply(decoding, call, inputs.address(), rows, all);
         check(call, x, w);
