@@ -171,6 +171,9 @@ public final class AmxProducts {
     private long rowBytes;
     private int columns;
 
+    /// No rows yet.
+    public Weights() {}
+
     /// @param first bytes from the start of `memory` to the first row
     public Weights set(MemorySegment memory, long first, long rowBytes, int columns) {
       this.memory = memory;
