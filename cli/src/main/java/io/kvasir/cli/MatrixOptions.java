@@ -22,8 +22,8 @@ final class MatrixOptions {
               + "AVX-512 (default); vector, kernels in Java only, with the same bits; "
               + "machine-bf16, machine code that rounds to 8 significant bits before it multiplies, "
               + "where the processor has AVX512_BF16: faster prompts, results a little different; "
-              + "machine-amx, the same in the tile registers of AMX: prompts and batches several "
-              + "times as fast, one answer alone slower; or "
+              + "machine-amx, the same in the tile registers of AMX: prompts of dense models "
+              + "several times as fast, one answer alone slower; or "
               + "onednn-bf16 or onednn-f32, a library that scripts/onednn.sh gets, with copies of "
               + "the weights: faster prompts, slower decoding.")
   private String matmul = "machine";

@@ -14,11 +14,7 @@ public final class ExpertSelection {
   /// @param bias the selection bias on the host, or an empty array for none
   /// @param expertScale the experts' own factors on the host, or an empty array for 1
   public ExpertSelection(Routing routing, float[] bias, float[] expertScale, int expertCount) {
-    if (expertCount % routing.groups() != 0 || routing.expertsPerRow() > expertCount) {
-      throw new IllegalArgumentException(
-          "cannot pick %d of %d experts in %d groups"
-              .formatted(routing.expertsPerRow(), expertCount, routing.groups()));
-    }
+    routing.check(expertCount);
     this.routing = routing;
     this.bias = bias;
     this.expertScale = expertScale;

@@ -22,5 +22,6 @@ public record MixtureOfExperts(
       throw new IllegalArgumentException(
           "router of %d outputs for %d experts".formatted(router.outputs(), experts.size()));
     }
+    routing.check(experts.size());
   }
 }

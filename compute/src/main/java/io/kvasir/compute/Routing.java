@@ -63,4 +63,12 @@ public record Routing(
               .formatted(expertsPerRow, keptGroups, groups));
     }
   }
+
+  /// @throws IllegalArgumentException where so many experts are too few, or no whole groups
+  public void check(int experts) {
+    if (experts % groups != 0 || expertsPerRow > experts) {
+      throw new IllegalArgumentException(
+          "cannot pick %d of %d experts in %d groups".formatted(expertsPerRow, experts, groups));
+    }
+  }
 }

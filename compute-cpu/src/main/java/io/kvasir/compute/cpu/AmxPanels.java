@@ -2,6 +2,7 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.x86.AmxCall;
 import io.kvasir.compute.x86.AmxProducts;
+import io.kvasir.compute.x86.PanelProducts;
 import io.kvasir.compute.x86.RowRounding;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -12,7 +13,9 @@ import java.util.Objects;
 /// Up to sixteen rows of `x` are multiplied with weights while these are in the L1 cache; for more,
 /// a block of 64 weight rows is decoded to the L2 cache and multiplied with all rows, 32 at a time.
 final class AmxPanels {
-  private static final int OUTPUTS = AmxProducts.MOST_OUTPUTS;
+  /// Rows of results are as far from each other as those of [MachinePanels], which stores them.
+  private static final int OUTPUTS = PanelProducts.MOST_OUTPUTS;
+
   private static final int ROWS = AmxProducts.MOST_ROWS;
   private static final int TILE = AmxProducts.TILE;
   private static final long CACHE_LINE = 64;

@@ -31,6 +31,10 @@ final class CpuAttention {
   /// Most floats of partial results where units could do without them.
   private static final int MOST_FLOATS = 4 << 20;
 
+  /// Most floats of partial results at all: fewer threads are busy then, but none runs out of
+  /// memory.
+  private static final int MOST_PARTIAL_FLOATS = 64 << 20;
+
   /// Most bytes of keys and values that a part reads.
   private static final int PART_BYTES = 256 << 10;
 
@@ -207,8 +211,9 @@ final class CpuAttention {
       queries = Math.max(queries, units[u].rows * call.spec().groupSize());
     }
     partialSize = queries * (call.spec().valueDim() + 2);
-    return unitCount < UNITS_PER_THREAD * pool.threads()
-        || PartitionKernel.isFew(queries) && (long) itemCount * partialSize <= MOST_FLOATS;
+    long floats = (long) itemCount * partialSize;
+    return unitCount < UNITS_PER_THREAD * pool.threads() && floats <= MOST_PARTIAL_FLOATS
+        || PartitionKernel.isFew(queries) && floats <= MOST_FLOATS;
   }
 
   private void listParts(AttentionCall call) {

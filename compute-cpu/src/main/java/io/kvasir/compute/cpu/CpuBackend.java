@@ -74,7 +74,7 @@ public final class CpuBackend implements Backend {
     }
     @Nullable String missing = code.missing();
     if (missing != null) {
-      throw new IllegalArgumentException("there is no arithmetic in bf16: " + missing);
+      throw new IllegalArgumentException("kernels cannot be " + code + ": " + missing);
     }
     PerformanceCliff.checkVectors();
     this.code = code;

@@ -15,8 +15,8 @@ public enum KernelCode {
   /// f32; what has no such code is computed as by [#MACHINE]. Twice the products in the same time,
   /// and other bits.
   MACHINE_BF16,
-  /// As [#MACHINE_BF16], with matrices in the tile registers of AMX: prompts and batches several
-  /// times as fast, a sequence alone slower; other bits again.
+  /// As [#MACHINE_BF16], with matrices in the tile registers of AMX: prompts several times as fast,
+  /// a sequence alone slower; other bits again.
   MACHINE_AMX;
 
   /// Whether kernels are machine code where it can be had.

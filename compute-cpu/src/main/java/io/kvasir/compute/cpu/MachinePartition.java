@@ -8,8 +8,9 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /// Attention of few queries over one partition in machine code, with the bits of the Vector API
-/// code. The kernels read the cache where it lies; queries, scores and sums are in native memory.
-/// While they compute they ask for the rows that are read next. One instance per thread.
+/// code, or in bf16 with those of [WidePartition]. The kernels read the cache where it lies;
+/// queries, scores and sums are in native memory. While they compute they ask for the rows that are
+/// read next. One instance per thread.
 final class MachinePartition {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
   private static final int TILE = KvLayout.TILE_TOKENS;

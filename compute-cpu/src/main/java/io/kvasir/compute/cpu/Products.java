@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 /// [MachinePanels]. Elsewhere one or two rows go through the format's [RowKernel]; more rows decode
 /// a few rows of weights into the cache and use them for all rows, as [Panels] where the machine
 /// has 16 lanes and with a [DotTile] elsewhere. All give the same bits, but where machine code
-/// computes with [Operands#BF16]: then a matrix that it takes is multiplied by it only, whatever
-/// the number of rows. Weights are read once per product.
+/// computes with [Operands#BF16] or in tile registers ([AmxPanels]): then a matrix that it takes is
+/// multiplied by it only, whatever the number of rows. Weights are read once per product.
 final class Products {
   private static final int ROW_KERNEL_ROWS = 2;
 

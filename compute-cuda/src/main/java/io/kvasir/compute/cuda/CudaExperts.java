@@ -9,8 +9,9 @@ import java.util.IdentityHashMap;
 /// weights once for some slots ([ExpertProducts]); a last pass sums each row's parts in the order
 /// of their rank, so that company does not matter.
 ///
-/// Nothing of it waits for the host, but for prompts of many rows: there the host asks how many
-/// rows each expert has, and lets the expert multiply them as any network would.
+/// Nothing of it waits for the host, but for prompts of many rows whose weights [ManyExpertRows]
+/// does not take: there the host asks how many rows each expert has, and lets the expert multiply
+/// them as any network would.
 final class CudaExperts implements AutoCloseable {
   /// More rows than a decoding step has: from here on an expert has rows enough for the products of
   /// many, whose launches the host counts out.

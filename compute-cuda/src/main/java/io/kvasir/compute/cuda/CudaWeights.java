@@ -47,7 +47,7 @@ final class CudaWeights implements AutoCloseable {
 
   private final CudaContext context;
   private final Staging staging;
-  private final Map<Source, Long> uploaded = new HashMap<>();
+  private final Map<Source, Upload> uploaded = new HashMap<>();
   private final List<Long> chunks = new ArrayList<>();
   private final Set<TensorType> expanded = EnumSet.noneOf(TensorType.class);
   private @Nullable Filling filling;
@@ -75,6 +75,10 @@ final class CudaWeights implements AutoCloseable {
   /// What tells one range of bytes from another.
   private record Source(Object owner, long address, long bytes, TensorType type) {}
 
+  /// Where bytes went, and how long they live on the host: another model's may come to lie where
+  /// they lay.
+  private record Upload(long pointer, MemorySegment.Scope scope) {}
+
   CudaWeight upload(Tensor tensor) {
     if (tensor.rows() > Integer.MAX_VALUE || tensor.columns() > Integer.MAX_VALUE) {
       throw new IllegalArgumentException(tensor + " is too large for a matrix");
@@ -86,20 +90,23 @@ final class CudaWeights implements AutoCloseable {
     MemorySegment data = tensor.data();
     Object owner = data.isNative() ? "" : data.heapBase().orElse(data);
     Source source = new Source(owner, data.address(), data.byteSize(), tensor.type());
-    Long known = uploaded.get(source);
-    if (known == null) {
-      known = place(rowBytes * rows, "weights of '" + tensor.name() + "'");
-      uploaded.put(source, known);
-      bytes += rowBytes * rows;
+    @Nullable Upload known = uploaded.get(source);
+    if (known == null || !known.scope().isAlive()) {
+      long pointer =
+          known == null
+              ? place(rowBytes * rows, "weights of '" + tensor.name() + "'")
+              : known.pointer();
       if (filling != null && type == TensorType.BF16) {
-        filling.fill(known, (long) rows * columns);
+        filling.fill(pointer, (long) rows * columns);
       } else if (type == tensor.type()) {
-        staging.upload(data, known);
+        staging.upload(data, pointer);
       } else {
-        expand(tensor, known);
+        expand(tensor, pointer);
       }
+      known = new Upload(pointer, data.scope());
+      uploaded.put(source, known);
     }
-    return new CudaWeight(tensor.name(), type, rows, columns, known, rowBytes);
+    return new CudaWeight(tensor.name(), type, rows, columns, known.pointer(), rowBytes);
   }
 
   /// Memory for some bytes, of a chunk or of its own.
@@ -114,6 +121,7 @@ final class CudaWeights implements AutoCloseable {
       }
       freeAt = allocate(chunkBytes, purpose);
       freeEnd = freeAt + chunkBytes;
+      bytes += chunkBytes;
     }
     long place = freeAt;
     freeAt += aligned;
@@ -148,11 +156,6 @@ final class CudaWeights implements AutoCloseable {
         staging.upload(copy.asSlice(0, 4L * count * columns), target + 4L * row * columns);
       }
     }
-  }
-
-  /// Bytes on the device.
-  long bytes() {
-    return bytes;
   }
 
   @Override

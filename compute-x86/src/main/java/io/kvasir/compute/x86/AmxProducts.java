@@ -27,7 +27,7 @@ public final class AmxProducts {
   /// Most rows of `x` at a time.
   public static final int MOST_ROWS = 2 * TILE;
 
-  static final int OUT_TILES = 4;
+  static final int OUT_TILES = PanelProducts.MOST_OUTPUTS / TILE;
 
   /// Bytes of decoded weights of 32 elements of K.
   static final int STEP_BYTES = OUT_TILES * TILE_BYTES;
@@ -38,7 +38,7 @@ public final class AmxProducts {
   static final int FEW_STEP_BYTES = FEW_TILES * TILE_BYTES;
 
   /// Weight rows of a product.
-  public static final int MOST_OUTPUTS = OUT_TILES * TILE;
+  public static final int MOST_OUTPUTS = PanelProducts.MOST_OUTPUTS;
 
   /// Most tiles along K that are decoded before they are multiplied with few rows; they stay in the
   /// L1 cache.

@@ -129,19 +129,25 @@ public final class MachineCode {
 
   /// Linux keeps the registers of tiles for programs that ask for them, once for all threads.
   private static final class TilePermission {
-    static final boolean IS_THERE = hasBf16() && Processor.here().hasAmx() && isGranted();
     private static final long ARCH_PRCTL = 158;
     private static final long REQUEST = 0x1023;
     private static final long TILE_DATA = 18;
+    private static final SystemCall SYSTEM_CALL =
+        Calls.bind(
+            SystemCall.class,
+            Calls.LINKER.defaultLookup().findOrThrow("syscall"),
+            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
+            Linker.Option.firstVariadicArg(1));
+    static final boolean IS_THERE = isSupported() && Processor.here().hasAmx() && isGranted();
 
     private static boolean isGranted() {
-      return Calls.SYSTEM_CALL.call(ARCH_PRCTL, REQUEST, TILE_DATA) == 0;
+      return SYSTEM_CALL.call(ARCH_PRCTL, REQUEST, TILE_DATA) == 0;
     }
   }
 
   /// Functions of the C library.
   private static final class Calls {
-    private static final Linker LINKER = Linker.nativeLinker();
+    static final Linker LINKER = Linker.nativeLinker();
     static final Map MAP =
         bind(
             Map.class,
@@ -153,13 +159,6 @@ public final class MachineCode {
             Protect.class,
             LINKER.defaultLookup().findOrThrow("mprotect"),
             FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
-
-    static final SystemCall SYSTEM_CALL =
-        bind(
-            SystemCall.class,
-            LINKER.defaultLookup().findOrThrow("syscall"),
-            FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG),
-            Linker.Option.firstVariadicArg(1));
 
     static <T> T bind(
         Class<T> type, MemorySegment at, FunctionDescriptor signature, Linker.Option... options) {
