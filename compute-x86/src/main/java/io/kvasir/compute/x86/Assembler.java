@@ -104,11 +104,6 @@ final class Assembler {
     int32(value);
   }
 
-  /// `target |= source`, 32 bits; the upper half becomes zero.
-  void or32(Register target, Register source) {
-    rexed(false, source.number, target, 0x09);
-  }
-
   /// `target = source`, 32 bits; the upper half becomes zero.
   void move32(Register target, Register source) {
     rexed(false, source.number, target, 0x89);
@@ -377,10 +372,6 @@ final class Assembler {
 
   void xor(int target, int a, int b) {
     evex(MAP_0F, PREFIX_66, 0xef, BITS_512, false, target, a, b);
-  }
-
-  void addInts(int target, int a, int b) {
-    evex(MAP_0F, PREFIX_66, 0xfe, BITS_512, false, target, a, b);
   }
 
   /// The larger of signed integers.
