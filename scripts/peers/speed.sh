@@ -1,10 +1,11 @@
 #!/bin/sh
 # Tokens per second of Kvasir and of llama.cpp, as node-llama-cpp 3.22.1 carries it, on the same random weights, in turn.
-#   scripts/peers/speed.sh [-s SHAPE] [-w WEIGHTS,..] [-d DEPTH,..] [-k KVASIR_CACHE,..] [-l LLAMA_CACHE,..] [-r ROUNDS] [-p N] [-n N] [-j]
+#   scripts/peers/speed.sh [-s SHAPE] [-w WEIGHTS,..] [-d DEPTH,..] [-k KVASIR_CACHE,..] [-l LLAMA_CACHE,..] [-m MATMUL] [-r ROUNDS] [-p N] [-n N] [-j]
 #   SHAPE    llama-3.2-1b (default), qwen3-0.6b, tiny, or a GGUF file
 #   WEIGHTS  q8_0 (default), q4_0, q4_k_m, bf16, f16, f32; ignored for a file
 #   DEPTH    tokens in the cache before; default 0
 #   caches   default f16 for both; Kvasir's formats are those of --kv-format, llama.cpp's F16, Q8_0, Q4_0
+#   MATMUL   what --matmul of Kvasir names; default machine
 #   ROUNDS   default 3; every round runs each engine once, so that both meet the same noise
 #   -p -n    prompt and answer tokens; default 512 and 32
 #   -j       java-llama.cpp (de.kherud:llama 4.2.0, brought by Maven) as well, with llama.cpp's caches
@@ -15,14 +16,15 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 home=$(CDPATH='' cd -- "$here/../.." && pwd -P)
 kvasir=${KVASIR:-$home/kvasir}
-shape=llama-3.2-1b weights=q8_0 depths=0 own=f16 theirs=F16 rounds=3 prompt=512 answer=32 java=no
-while getopts s:w:d:k:l:r:p:n:j option; do
+shape=llama-3.2-1b weights=q8_0 depths=0 own=f16 theirs=F16 matmul=machine rounds=3 prompt=512 answer=32 java=no
+while getopts s:w:d:k:l:m:r:p:n:j option; do
   case $option in
     s) shape=$OPTARG ;;
     w) weights=$OPTARG ;;
     d) depths=$OPTARG ;;
     k) own=$OPTARG ;;
     l) theirs=$OPTARG ;;
+    m) matmul=$OPTARG ;;
     r) rounds=$OPTARG ;;
     p) prompt=$OPTARG ;;
     n) answer=$OPTARG ;;
@@ -58,7 +60,7 @@ for weight in $(echo "$weights" | tr , ' '); do
     round=$((round + 1))
     for cache in $(echo "$own" | tr , ' '); do
       echo "kvasir: $weight, $cache, round $round" >&2
-      "$kvasir" bench "$model" --threads "$threads" -p "$prompt" -n "$answer" -d "$depths" -r 2 --context "$context" --kv-format "$cache" --json |
+      "$kvasir" bench "$model" --threads "$threads" -p "$prompt" -n "$answer" -d "$depths" -r 2 --context "$context" --kv-format "$cache" --matmul "$matmul" --json |
         node "$here/speed-table.mjs" own "$weight" >>"$lines"
     done
     for cache in $(echo "$theirs" | tr , ' '); do
