@@ -6,6 +6,21 @@ import static io.kvasir.compute.x86.RowCode.TABLES;
 final class PairRows {
   private PairRows() {}
 
+  /// What [#lookUp] needs, in the second and third shared register.
+  private static void loadOrder(Assembler code, RowCode rows) {
+    code.loadFloats(rows.shared(1), Memory.at(TABLES, Constants.HALVES_OF_SIXTEEN));
+    code.loadFloats(rows.shared(2), Memory.at(TABLES, Constants.SHIFTS_0_4));
+  }
+
+  /// Thirty-two values that sixteen bytes of codes name, low halves first.
+  private static void lookUp(
+      Assembler code, RowCode rows, Memory codes, int target, int values) {
+    code.loadFourTimes(target, codes);
+    code.shuffleBytes(target, target, rows.shared(1));
+    code.shiftRightShorts(target, target, rows.shared(2));
+    code.lookUpShorts(target, target, values);
+  }
+
   /// Upper halves of floats, as they are.
   record Bf16() implements RowFormat {
     @Override
@@ -28,17 +43,7 @@ final class PairRows {
   /// time. The values stand twice in a vector: of five bits of an index the first is not a code's.
   ///
   /// @param floats how the values are made
-  record Nibbles(BlockRows.Nibbles floats) implements RowFormat {
-    @Override
-    public int blockWeights() {
-      return floats.blockWeights();
-    }
-
-    @Override
-    public int blockBytes() {
-      return floats.blockBytes();
-    }
-
+  record Nibbles(BlockRows.Nibbles floats) implements FormatOver {
     @Override
     public int kept() {
       return 1;
@@ -52,8 +57,7 @@ final class PairRows {
     @Override
     public void prepare(Assembler code, RowCode rows) {
       floats.prepare(code, rows);
-      code.loadFloats(rows.shared(1), Memory.at(TABLES, Constants.HALVES_OF_SIXTEEN));
-      code.loadFloats(rows.shared(2), Memory.at(TABLES, Constants.SHIFTS_0_4));
+      loadOrder(code, rows);
     }
 
     @Override
@@ -65,25 +69,12 @@ final class PairRows {
 
     @Override
     public void weights(Assembler code, RowCode rows, int output, int vector, int target) {
-      code.loadFourTimes(target, floats.codes(rows, output));
-      code.shuffleBytes(target, target, rows.shared(1));
-      code.shiftRightShorts(target, target, rows.shared(2));
-      code.lookUpShorts(target, target, rows.kept(output, 0));
+      lookUp(code, rows, floats.codes(rows, output), target, rows.kept(output, 0));
     }
   }
 
   /// As [SuperBlockRows.Q4K], values rounded once for 32 weights.
-  record Q4K(SuperBlockRows.Q4K floats) implements RowFormat {
-    @Override
-    public int blockWeights() {
-      return floats.blockWeights();
-    }
-
-    @Override
-    public int blockBytes() {
-      return floats.blockBytes();
-    }
-
+  record Q4K(SuperBlockRows.Q4K floats) implements FormatOver {
     @Override
     public int kept() {
       return 1;
@@ -92,16 +83,6 @@ final class PairRows {
     @Override
     public int shared() {
       return 1;
-    }
-
-    @Override
-    public void prepare(Assembler code, RowCode rows) {
-      floats.prepare(code, rows);
-    }
-
-    @Override
-    public void begin(Assembler code, RowCode rows, int output) {
-      floats.begin(code, rows, output);
     }
 
     @Override
@@ -118,17 +99,7 @@ final class PairRows {
   }
 
   /// As [SuperBlockRows.Iq4Xs], values rounded once for 32 weights.
-  record Iq4Xs(SuperBlockRows.Iq4Xs floats) implements RowFormat {
-    @Override
-    public int blockWeights() {
-      return floats.blockWeights();
-    }
-
-    @Override
-    public int blockBytes() {
-      return floats.blockBytes();
-    }
-
+  record Iq4Xs(SuperBlockRows.Iq4Xs floats) implements FormatOver {
     @Override
     public int kept() {
       return 1;
@@ -142,13 +113,7 @@ final class PairRows {
     @Override
     public void prepare(Assembler code, RowCode rows) {
       floats.prepare(code, rows);
-      code.loadFloats(rows.shared(1), Memory.at(TABLES, Constants.HALVES_OF_SIXTEEN));
-      code.loadFloats(rows.shared(2), Memory.at(TABLES, Constants.SHIFTS_0_4));
-    }
-
-    @Override
-    public void begin(Assembler code, RowCode rows, int output) {
-      floats.begin(code, rows, output);
+      loadOrder(code, rows);
     }
 
     @Override
@@ -156,10 +121,7 @@ final class PairRows {
       int values = rows.kept(output, 0);
       floats.values(code, rows, output, vector, values);
       code.floatsToBf16(values, values, values);
-      code.loadFourTimes(target, floats.codes(rows, output, vector));
-      code.shuffleBytes(target, target, rows.shared(1));
-      code.shiftRightShorts(target, target, rows.shared(2));
-      code.lookUpShorts(target, target, values);
+      lookUp(code, rows, floats.codes(rows, output, vector), target, values);
     }
   }
 }

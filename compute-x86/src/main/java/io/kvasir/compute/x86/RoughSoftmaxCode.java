@@ -1,20 +1,13 @@
 package io.kvasir.compute.x86;
 
-import static io.kvasir.compute.x86.Register.R8;
-import static io.kvasir.compute.x86.Register.R9;
-import static io.kvasir.compute.x86.Register.RCX;
 import static io.kvasir.compute.x86.Register.RDI;
-import static io.kvasir.compute.x86.Register.RDX;
-import static io.kvasir.compute.x86.Register.RSI;
-
-import io.kvasir.compute.x86.Assembler.Label;
-import java.util.function.IntConsumer;
+import static io.kvasir.compute.x86.SoftmaxPasses.AT;
+import static io.kvasir.compute.x86.SoftmaxPasses.RESULTS;
 
 /// As [SoftmaxCode] for weights that are rounded to bf16 next: `2^z` is `2^floor(z)` times a
 /// polynomial of degree 4 in what is left of `z`, to 3e-6, in half as many instructions. It is 1
 /// for the largest score, and 0 where `z` is far below all exponents.
 final class RoughSoftmaxCode {
-  private static final int VECTOR = 64;
   private static final int TERMS = 4;
 
   // Registers, from one after the coefficients of degree 1 to 4 on.
@@ -27,25 +20,15 @@ final class RoughSoftmaxCode {
   private static final int A = 10;
   private static final int B = 11;
 
-  private static final Register SCORES = RSI;
-  private static final Register ROWS = R8;
-
-  /// The argument, as many floats further as rows were done.
-  private static final Register RESULTS = R9;
-
-  private static final Register AT = RDX;
-  private static final Register VECTORS = RCX;
-
   private final Assembler code = new Assembler();
 
-  /// Vectors of a row that are written out one after the other; 0 for a loop.
-  private final int vectors;
+  private final SoftmaxPasses passes;
 
   private RoughSoftmaxCode(int vectors) {
-    this.vectors = vectors;
+    passes = new SoftmaxPasses(code, vectors);
   }
 
-  /// @param vectors of each row; 0 for any number. A loop's end would be guessed wrong each time.
+  /// @param vectors of each row; 0 for any number
   static byte[] of(int vectors) {
     RoughSoftmaxCode softmax = new RoughSoftmaxCode(vectors);
     softmax.write();
@@ -58,29 +41,15 @@ final class RoughSoftmaxCode {
       code.broadcast(1 + i, Memory.at(RDI, TileCall.ROUGH + i * Float.BYTES));
     }
     code.broadcast(FACTOR, Memory.at(RDI, TileCall.FACTOR));
-    rows(this::largest);
-    rows(this::weights);
+    passes.rows(this::largest);
+    passes.rows(this::weights);
     code.vzeroupper();
     code.ret();
   }
 
-  private void rows(Runnable row) {
-    code.load(SCORES, Memory.at(RDI, TileCall.SCORES));
-    code.load(ROWS, Memory.at(RDI, TileCall.ROWS));
-    code.move(RESULTS, RDI);
-    Label next = code.here();
-    code.move(AT, SCORES);
-    code.load(VECTORS, Memory.at(RDI, TileCall.VECTORS));
-    row.run();
-    code.add(SCORES, TileCall.row(1));
-    code.add(RESULTS, Float.BYTES);
-    code.subtract(ROWS, 1);
-    code.jumpIfNotZero(next);
-  }
-
   private void largest() {
     code.loadFloats(A, Memory.at(AT, 0));
-    each(this::larger);
+    passes.each(this::larger);
     code.upperHalf(B, A);
     code.max(A, A, B);
     code.upperQuarter(B, A);
@@ -95,23 +64,8 @@ final class RoughSoftmaxCode {
   private void weights() {
     code.broadcast(LARGEST, Memory.at(RESULTS, TileCall.LARGEST));
     code.zero(TOTAL);
-    each(this::weight);
+    passes.each(this::weight);
     QuadSum.one(code, TOTAL, B, Memory.at(RESULTS, TileCall.SUM));
-  }
-
-  /// All vectors of a row.
-  private void each(IntConsumer vector) {
-    if (vectors > 0) {
-      for (int i = 0; i < vectors; i++) {
-        vector.accept(i * VECTOR);
-      }
-      return;
-    }
-    Label next = code.here();
-    vector.accept(0);
-    code.add(AT, VECTOR);
-    code.subtract(VECTORS, 1);
-    code.jumpIfNotZero(next);
   }
 
   private void larger(int at) {

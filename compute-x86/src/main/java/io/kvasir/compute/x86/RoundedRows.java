@@ -3,17 +3,7 @@ package io.kvasir.compute.x86;
 /// Any format whose floats are rounded to bf16, two vectors to one.
 ///
 /// @param floats the format
-record RoundedRows(RowFormat floats) implements RowFormat {
-  @Override
-  public int blockWeights() {
-    return floats.blockWeights();
-  }
-
-  @Override
-  public int blockBytes() {
-    return floats.blockBytes();
-  }
-
+record RoundedRows(RowFormat floats) implements FormatOver {
   @Override
   public int outputsAlone() {
     return floats.outputsAlone();
@@ -27,16 +17,6 @@ record RoundedRows(RowFormat floats) implements RowFormat {
   @Override
   public int shared() {
     return floats.shared();
-  }
-
-  @Override
-  public void prepare(Assembler code, RowCode rows) {
-    floats.prepare(code, rows);
-  }
-
-  @Override
-  public void begin(Assembler code, RowCode rows, int output) {
-    floats.begin(code, rows, output);
   }
 
   @Override

@@ -1,11 +1,5 @@
 package io.kvasir.compute.x86;
 
-import static io.kvasir.compute.x86.Register.R8;
-import static io.kvasir.compute.x86.Register.RCX;
-import static io.kvasir.compute.x86.Register.RDI;
-import static io.kvasir.compute.x86.Register.RDX;
-import static io.kvasir.compute.x86.Register.RSI;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -13,14 +7,9 @@ import java.lang.foreign.ValueLayout;
 /// Rounds rows of floats to bf16 and lays their vectors at equal distances, in machine code. One
 /// per thread.
 public final class RowRounding {
-  private static final int FROM = 0;
-  private static final int TO = 8;
-  private static final int STEP = 16;
-  private static final int VECTORS = 24;
-  private static final int ARGUMENT = 64;
-  private static final int VECTOR = Operands.VECTOR;
+  private static final int LINE = 64;
 
-  private final MemorySegment memory = Arena.ofAuto().allocate(ARGUMENT, VECTOR);
+  private final Rounding rounding = new Rounding();
   private MemorySegment floats = MemorySegment.NULL;
 
   /// An argument whose fields are yet to be set.
@@ -35,36 +24,9 @@ public final class RowRounding {
       throw new IllegalArgumentException(count + " floats are no vectors of bf16");
     }
     if (floats.byteSize() < (long) count * Float.BYTES) {
-      floats = Arena.ofAuto().allocate((long) count * Float.BYTES, VECTOR);
+      floats = Arena.ofAuto().allocate((long) count * Float.BYTES, LINE);
     }
     MemorySegment.copy(from, at, floats, ValueLayout.JAVA_FLOAT, 0, count);
-    memory.set(ValueLayout.JAVA_LONG, FROM, floats.address());
-    memory.set(ValueLayout.JAVA_LONG, TO, to);
-    memory.set(ValueLayout.JAVA_LONG, STEP, step);
-    memory.set(ValueLayout.JAVA_LONG, VECTORS, count / Operands.BF16.lanes());
-    Code.FUNCTION.call(memory.address());
-  }
-
-  private static final class Code {
-    static final MachineCode.Function FUNCTION = MachineCode.ofShort(write());
-
-    private static byte[] write() {
-      Assembler code = new Assembler();
-      code.load(RSI, Memory.at(RDI, FROM));
-      code.load(RDX, Memory.at(RDI, TO));
-      code.load(RCX, Memory.at(RDI, STEP));
-      code.load(R8, Memory.at(RDI, VECTORS));
-      Assembler.Label vector = code.here();
-      code.loadFloats(0, Memory.at(RSI, VECTOR));
-      code.floatsToBf16(0, 0, Memory.at(RSI, 0));
-      code.storeFloats(Memory.at(RDX, 0), 0);
-      code.add(RSI, 2 * VECTOR);
-      code.add(RDX, RCX);
-      code.subtract(R8, 1);
-      code.jumpIfNotZero(vector);
-      code.vzeroupper();
-      code.ret();
-      return code.code();
-    }
+    rounding.round(floats.address(), to, count, step);
   }
 }

@@ -1,21 +1,14 @@
 package io.kvasir.compute.x86;
 
-import static io.kvasir.compute.x86.Register.R8;
-import static io.kvasir.compute.x86.Register.R9;
-import static io.kvasir.compute.x86.Register.RCX;
 import static io.kvasir.compute.x86.Register.RDI;
-import static io.kvasir.compute.x86.Register.RDX;
-import static io.kvasir.compute.x86.Register.RSI;
-
-import io.kvasir.compute.x86.Assembler.Label;
-import java.util.function.IntConsumer;
+import static io.kvasir.compute.x86.SoftmaxPasses.AT;
+import static io.kvasir.compute.x86.SoftmaxPasses.RESULTS;
 
 /// The function that turns rows of scores into weights `2^(factor (s - max s))`, see
 /// [TileCall#exponential], and sums them: sixteen lanes, then halves.
 ///
 /// The largest scores of all rows are found first: what is waited for is that of one row otherwise.
 final class SoftmaxCode {
-  private static final int VECTOR = 64;
 
   // Registers, from one after the coefficients on.
   private static final int ROUND = 7;
@@ -32,25 +25,15 @@ final class SoftmaxCode {
   private static final int B = 18;
   private static final int C = 19;
 
-  private static final Register SCORES = RSI;
-  private static final Register ROWS = R8;
-
-  /// The argument, as many floats further as rows were done.
-  private static final Register RESULTS = R9;
-
-  private static final Register AT = RDX;
-  private static final Register VECTORS = RCX;
-
   private final Assembler code = new Assembler();
 
-  /// Vectors of a row that are written out one after the other; 0 for a loop.
-  private final int vectors;
+  private final SoftmaxPasses passes;
 
   private SoftmaxCode(int vectors) {
-    this.vectors = vectors;
+    passes = new SoftmaxPasses(code, vectors);
   }
 
-  /// @param vectors of each row; 0 for any number. A loop's end would be guessed wrong each time.
+  /// @param vectors of each row; 0 for any number
   static byte[] of(int vectors) {
     SoftmaxCode softmax = new SoftmaxCode(vectors);
     softmax.write();
@@ -62,24 +45,10 @@ final class SoftmaxCode {
       code.broadcast(i, Memory.at(RDI, TileCall.CONSTANTS + i * Float.BYTES));
     }
     code.broadcast(FACTOR, Memory.at(RDI, TileCall.FACTOR));
-    rows(this::largest);
-    rows(this::weights);
+    passes.rows(this::largest);
+    passes.rows(this::weights);
     code.vzeroupper();
     code.ret();
-  }
-
-  private void rows(Runnable row) {
-    code.load(SCORES, Memory.at(RDI, TileCall.SCORES));
-    code.load(ROWS, Memory.at(RDI, TileCall.ROWS));
-    code.move(RESULTS, RDI);
-    Label next = code.here();
-    code.move(AT, SCORES);
-    code.load(VECTORS, Memory.at(RDI, TileCall.VECTORS));
-    row.run();
-    code.add(SCORES, TileCall.row(1));
-    code.add(RESULTS, Float.BYTES);
-    code.subtract(ROWS, 1);
-    code.jumpIfNotZero(next);
   }
 
   /// Floats in the order of integers: those below zero have their other bits inverted.
@@ -92,7 +61,7 @@ final class SoftmaxCode {
   private void largest() {
     code.loadFloats(Z, Memory.at(AT, 0));
     ordered(A, Z);
-    each(this::larger);
+    passes.each(this::larger);
     code.upperHalf(B, A);
     code.maxInts(A, A, B);
     code.upperQuarter(B, A);
@@ -108,23 +77,8 @@ final class SoftmaxCode {
   private void weights() {
     code.broadcast(LARGEST, Memory.at(RESULTS, TileCall.LARGEST));
     code.zero(TOTAL);
-    each(this::weight);
+    passes.each(this::weight);
     QuadSum.one(code, TOTAL, B, Memory.at(RESULTS, TileCall.SUM));
-  }
-
-  /// All vectors of a row.
-  private void each(IntConsumer vector) {
-    if (vectors > 0) {
-      for (int i = 0; i < vectors; i++) {
-        vector.accept(i * VECTOR);
-      }
-      return;
-    }
-    Label next = code.here();
-    vector.accept(0);
-    code.add(AT, VECTOR);
-    code.subtract(VECTORS, 1);
-    code.jumpIfNotZero(next);
   }
 
   private void larger(int at) {
