@@ -12,8 +12,6 @@ import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
-import io.kvasir.compute.x86.Assembler.Label;
-
 /// Writes the products of [AmxProducts]: weights are the first factors, sixteen outputs a tile,
 /// rows of `x` the second ones, so four accumulators are two by two tiles, or four by one for few
 /// rows.

@@ -51,35 +51,36 @@ final class AmxInstructions {
   /// Stores the lanes of the mask of [Assembler#loadMask], lane `i` at `base + offset +
   /// indices[i]`. The mask is zero afterwards.
   void scatter(Register base, int offset, int indices, int source) {
-    code.int8(0x62);
-    code.int8(
-        (~source >> 3 & 1) << 7
-            | (~indices >> 3 & 1) << 6
-            | (~base.number >> 3 & 1) << 5
-            | (~source >> 4 & 1) << 4
-            | 2);
-    code.int8(0x7c | PREFIX_66);
-    code.int8(2 << 5 | (~indices >> 4 & 1) << 3 | 1);
-    code.int8(SCATTER);
-    code.int8(0x80 | (source & 7) << 3 | 4);
-    code.int8((indices & 7) << 3 | base.number & 7);
-    code.int32(offset);
+    code.bytes().int8(0x62);
+    code.bytes()
+        .int8(
+            (~source >> 3 & 1) << 7
+                | (~indices >> 3 & 1) << 6
+                | (~base.number >> 3 & 1) << 5
+                | (~source >> 4 & 1) << 4
+                | 2);
+    code.bytes().int8(0x7c | PREFIX_66);
+    code.bytes().int8(2 << 5 | (~indices >> 4 & 1) << 3 | 1);
+    code.bytes().int8(SCATTER);
+    code.bytes().int8(0x80 | (source & 7) << 3 | 4);
+    code.bytes().int8((indices & 7) << 3 | base.number & 7);
+    code.bytes().int32(offset);
   }
 
   private void vex(int prefix, int opcode, int reg, int second, int rm) {
-    code.int8(0xc4);
-    code.int8(0xe2);
-    code.int8((~second & 15) << 3 | prefix);
-    code.int8(opcode);
-    code.int8(0xc0 | reg << 3 | rm);
+    code.bytes().int8(0xc4);
+    code.bytes().int8(0xe2);
+    code.bytes().int8((~second & 15) << 3 | prefix);
+    code.bytes().int8(opcode);
+    code.bytes().int8(0xc0 | reg << 3 | rm);
   }
 
   private void vex(int prefix, int opcode, int reg, int second, Memory rm) {
     int index = rm.index() == null ? 0 : rm.index().number;
-    code.int8(0xc4);
-    code.int8(0x80 | (~index >> 3 & 1) << 6 | (~rm.base().number >> 3 & 1) << 5 | 2);
-    code.int8((~second & 15) << 3 | prefix);
-    code.int8(opcode);
-    code.operand(reg, rm);
+    code.bytes().int8(0xc4);
+    code.bytes().int8(0x80 | (~index >> 3 & 1) << 6 | (~rm.base().number >> 3 & 1) << 5 | 2);
+    code.bytes().int8((~second & 15) << 3 | prefix);
+    code.bytes().int8(opcode);
+    code.bytes().operand(reg, rm);
   }
 }

@@ -1,15 +1,12 @@
 package io.kvasir.compute.x86;
 
-import java.util.Arrays;
-import org.jspecify.annotations.Nullable;
-
-/// Writes the instructions of x86-64 that the kernels use, in the encoding of Intel's manual
-/// (Software Developer's Manual, volume 2: section 2.2 for REX, 2.7 for EVEX).
+/// Writes the instructions of AVX-512 that the kernels use, in the encoding of Intel's manual
+/// (Software Developer's Manual, volume 2, section 2.7: EVEX).
 ///
 /// Vector registers are numbers `0 .. 31` of 512 bits, but where a name ends with their width.
-/// Operands are in the order of the manual: the target first. Offsets are always written in four
-/// bytes, so an instruction's length does not depend on them.
-final class Assembler {
+/// Operands are in the order of the manual: the target first. Processors without AVX-512 have
+/// [Avx2Assembler].
+final class Assembler implements GeneralInstructions {
   private static final int MAP_0F = 1;
   private static final int MAP_0F38 = 2;
   private static final int MAP_0F3A = 3;
@@ -33,144 +30,11 @@ final class Assembler {
 
   private static final int NO_SECOND = 0;
 
-  private byte[] code = new byte[4096];
-  private int size;
+  private final CodeBytes bytes = new CodeBytes();
 
-  /// A place in the code that jumps go back to.
-  ///
-  /// @param at bytes from the start
-  record Label(int at) {}
-
-  byte[] code() {
-    return Arrays.copyOf(code, size);
-  }
-
-  Label here() {
-    return new Label(size);
-  }
-
-  // ---- general registers -----------------------------------------------------------------------
-
-  /// `target = source`, 64 bits.
-  void load(Register target, Memory source) {
-    rexed(true, target.number, source, 0x8b);
-  }
-
-  /// `target = source`, 64 bits.
-  void move(Register target, Register source) {
-    rexed(true, source.number, target, 0x89);
-  }
-
-  /// `target = source`, 32 bits; the upper half becomes zero.
-  void load32(Register target, Memory source) {
-    rexed(false, target.number, source, 0x8b);
-  }
-
-  /// `target = source`, 16 bits; the rest becomes zero.
-  void load16(Register target, Memory source) {
-    rexed(false, target.number, source, 0x0f, 0xb7);
-  }
-
-  /// `target = source`, 8 bits; the rest becomes zero.
-  void load8(Register target, Memory source) {
-    rexed(false, target.number, source, 0x0f, 0xb6);
-  }
-
-  /// `target = ` the address of `source`.
-  void address(Register target, Memory source) {
-    rexed(true, target.number, source, 0x8d);
-  }
-
-  /// `target += value`.
-  void add(Register target, int value) {
-    rexed(true, 0, target, 0x81);
-    int32(value);
-  }
-
-  /// `target += source`.
-  void add(Register target, Register source) {
-    rexed(true, source.number, target, 0x01);
-  }
-
-  /// `target &= value`, 32 bits; the upper half becomes zero.
-  void and32(Register target, int value) {
-    rexed(false, 4, target, 0x81);
-    int32(value);
-  }
-
-  /// `target = value`, 64 bits; the value is not negative.
-  void set(Register target, int value) {
-    rexed(true, 0, target, 0xc7);
-    int32(value);
-  }
-
-  /// `target = source`, 32 bits; the upper half becomes zero.
-  void move32(Register target, Register source) {
-    rexed(false, source.number, target, 0x89);
-  }
-
-  /// `target >>>= bits`, 32 bits.
-  void shiftRight32(Register target, int bits) {
-    rexed(false, 5, target, 0xc1);
-    int8(bits);
-  }
-
-  /// `target <<= bits`, 64 bits.
-  void shiftLeft(Register target, int bits) {
-    rexed(true, 4, target, 0xc1);
-    int8(bits);
-  }
-
-  /// `target |= source`, 64 bits.
-  void or(Register target, Register source) {
-    rexed(true, source.number, target, 0x09);
-  }
-
-  /// `target -= value`, which [#jumpIfNotZero] then looks at.
-  void subtract(Register target, int value) {
-    rexed(true, 5, target, 0x81);
-    int32(value);
-  }
-
-  /// As [#subtract(Register, int)], 64 bits in memory.
-  void subtract(Memory target, int value) {
-    rexed(true, 5, target, 0x81);
-    int32(value);
-  }
-
-  /// Goes to `label` where the last difference was not zero.
-  void jumpIfNotZero(Label label) {
-    int8(0x0f);
-    int8(0x85);
-    int32(label.at() - (size + 4));
-  }
-
-  void push(Register register) {
-    if (register.number > 7) {
-      int8(0x41);
-    }
-    int8(0x50 + (register.number & 7));
-  }
-
-  void pop(Register register) {
-    if (register.number > 7) {
-      int8(0x41);
-    }
-    int8(0x58 + (register.number & 7));
-  }
-
-  void ret() {
-    int8(0xc3);
-  }
-
-  /// Asks for the line of `source` in all caches.
-  void prefetch(Memory source) {
-    rexed(false, 1, source, 0x0f, 0x18);
-  }
-
-  /// Asks for the line of `source` in the second cache and those behind it.
-  void prefetchSecond(Memory source) {
-    rexed(false, 2, source, 0x0f, 0x18);
+  @Override
+  public CodeBytes bytes() {
+    return bytes;
   }
 
   // ---- vectors ---------------------------------------------------------------------------------
@@ -300,7 +164,7 @@ final class Assembler {
   /// `target |= a & b`.
   void orAnd(int target, int a, int b) {
     evex(MAP_0F3A, PREFIX_66, 0x25, BITS_512, false, target, a, b);
-    int8(0xf8);
+    bytes.int8(0xf8);
   }
 
   /// Thirty-two bytes twice.
@@ -335,7 +199,7 @@ final class Assembler {
   /// Integers shifted to the right, zeros coming in.
   void shiftRightInts(int target, int source, int bits) {
     evex(MAP_0F, PREFIX_66, 0x72, BITS_512, false, 2, target, source);
-    int8(bits);
+    bytes.int8(bits);
   }
 
   /// Integers shifted to the right, each by a number of its own, zeros coming in.
@@ -346,11 +210,11 @@ final class Assembler {
   /// The mask of [#orMasked] becomes the sixteen bits at `source`.
   void loadMask(Memory source) {
     int index = source.index() == null ? 0 : source.index().number;
-    int8(0xc4);
-    int8(0x81 | (~index >> 3 & 1) << 6 | (~source.base().number >> 3 & 1) << 5);
-    int8(0x78);
-    int8(0x90);
-    operand(1, source);
+    bytes.int8(0xc4);
+    bytes.int8(0x81 | (~index >> 3 & 1) << 6 | (~source.base().number >> 3 & 1) << 5);
+    bytes.int8(0x78);
+    bytes.int8(0x90);
+    bytes.operand(1, source);
   }
 
   /// `target = a | b` in the lanes of the mask; the others stay as they are.
@@ -361,13 +225,13 @@ final class Assembler {
   /// Integers shifted to the left.
   void shiftLeftInts(int target, int source, int bits) {
     evex(MAP_0F, PREFIX_66, 0x72, BITS_512, false, 6, target, source);
-    int8(bits);
+    bytes.int8(bits);
   }
 
   /// Integers shifted to the right, the sign coming in.
   void shiftRightSigned(int target, int source, int bits) {
     evex(MAP_0F, PREFIX_66, 0x72, BITS_512, false, 4, target, source);
-    int8(bits);
+    bytes.int8(bits);
   }
 
   void xor(int target, int a, int b) {
@@ -392,7 +256,7 @@ final class Assembler {
   /// number.
   void maskNotLess(int a, int b) {
     evex(MAP_0F, NO_PREFIX, 0xc2, BITS_512, false, 1, a, b);
-    int8(5);
+    bytes.int8(5);
   }
 
   /// `target = a + b` in the lanes of the mask, 0 in the others.
@@ -462,13 +326,13 @@ final class Assembler {
   /// 16-bit lanes shifted to the right, zeros coming in.
   void shiftRightAllShorts(int target, int source, int bits) {
     evex(MAP_0F, PREFIX_66, 0x71, BITS_512, false, 2, target, source);
-    int8(bits);
+    bytes.int8(bits);
   }
 
   /// `target = source - n` with the nearest integer `n`, 0 of infinities.
   void fraction(int target, int source) {
     evex(MAP_0F3A, PREFIX_66, 0x56, BITS_512, false, target, NO_SECOND, source);
-    int8(8);
+    bytes.int8(8);
   }
 
   /// `target = a * 2^floor(b)`.
@@ -484,38 +348,31 @@ final class Assembler {
   /// The upper eight floats.
   void upperHalf(int target256, int source) {
     evex(MAP_0F3A, PREFIX_66, 0x1b, BITS_512, false, source, NO_SECOND, target256);
-    int8(1);
+    bytes.int8(1);
   }
 
   /// The upper four of eight floats.
   void upperQuarter(int target128, int source256) {
     evex(MAP_0F3A, PREFIX_66, 0x19, BITS_256, false, source256, NO_SECOND, target128);
-    int8(1);
+    bytes.int8(1);
   }
 
   /// Lane `i` of four is lane `order >> 2 i & 3` of the source.
   void shuffle128(int target, int source, int order) {
     evex(MAP_0F, NO_PREFIX, 0xc6, BITS_128, false, target, source, source);
-    int8(order);
+    bytes.int8(order);
   }
 
   /// Quarters of four floats: two of `a` and then two of `b`, by two bits of `order` each.
   void shuffleQuarters(int target, int a, int b, int order) {
     evex(MAP_0F3A, PREFIX_66, 0x23, BITS_512, false, target, a, b);
-    int8(order);
+    bytes.int8(order);
   }
 
   /// Lane `i` of each four is lane `order >> 2 i & 3` of the same four of the source.
   void shuffleWithinQuarters(int target, int source, int order) {
     evex(MAP_0F3A, PREFIX_66, 0x04, BITS_512, false, target, NO_SECOND, source);
-    int8(order);
-  }
-
-  /// Leaves the vector unit as other code expects it.
-  void vzeroupper() {
-    int8(0xc5);
-    int8(0xf8);
-    int8(0x77);
+    bytes.int8(order);
   }
 
   // ---- encoding --------------------------------------------------------------------------------
@@ -523,74 +380,29 @@ final class Assembler {
   private void evex(
       int map, int prefix, int opcode, int length, boolean one, int reg, int second, int rm) {
     prefix(map, prefix, length, one, reg, second, rm >> 3 & 1, rm >> 4 & 1);
-    int8(opcode);
-    int8(0xc0 | (reg & 7) << 3 | rm & 7);
+    bytes.int8(opcode);
+    bytes.int8(0xc0 | (reg & 7) << 3 | rm & 7);
   }
 
   private void evex(
       int map, int prefix, int opcode, int length, boolean one, int reg, int second, Memory rm) {
     int index = rm.index() == null ? 0 : rm.index().number;
     prefix(map, prefix, length, one, reg, second, rm.base().number >> 3, index >> 3);
-    int8(opcode);
-    operand(reg, rm);
+    bytes.int8(opcode);
+    bytes.operand(reg, rm);
   }
 
   /// The four bytes before the opcode; registers' upper bits are stored inverted.
   private void prefix(
       int map, int prefix, int length, boolean one, int reg, int second, int b, int x) {
-    int8(0x62);
-    int8((~reg >> 3 & 1) << 7 | (~x & 1) << 6 | (~b & 1) << 5 | (~reg >> 4 & 1) << 4 | map);
-    int8((~second & 15) << 3 | 4 | prefix);
-    int8(
+    bytes.int8(0x62);
+    bytes.int8((~reg >> 3 & 1) << 7 | (~x & 1) << 6 | (~b & 1) << 5 | (~reg >> 4 & 1) << 4 | map);
+    bytes.int8((~second & 15) << 3 | 4 | prefix);
+    bytes.int8(
         (length & 3) << 5
             | length >> 2 & 7
             | length >> 5 << 7
             | (one ? 1 << 4 : 0)
             | (~second >> 4 & 1) << 3);
-  }
-
-  private void rexed(boolean wide, int reg, Memory rm, int... opcode) {
-    int index = rm.index() == null ? 0 : rm.index().number;
-    rex(wide, reg, index >> 3, rm.base().number >> 3);
-    for (int b : opcode) {
-      int8(b);
-    }
-    operand(reg, rm);
-  }
-
-  private void rexed(boolean wide, int reg, Register rm, int opcode) {
-    rex(wide, reg, 0, rm.number >> 3);
-    int8(opcode);
-    int8(0xc0 | (reg & 7) << 3 | rm.number & 7);
-  }
-
-  private void rex(boolean wide, int reg, int x, int b) {
-    int8(0x40 | (wide ? 8 : 0) | reg >> 3 << 2 | x << 1 | b);
-  }
-
-  void operand(int reg, Memory rm) {
-    @Nullable Register index = rm.index();
-    int base = rm.base().number & 7;
-    boolean sib = index != null || base == Register.RSP.number;
-    int8(0x80 | (reg & 7) << 3 | (sib ? 4 : base));
-    if (sib) {
-      int scale = Integer.numberOfTrailingZeros(rm.scale());
-      int8(scale << 6 | (index == null ? 4 : index.number & 7) << 3 | base);
-    }
-    int32(rm.offset());
-  }
-
-  void int32(int value) {
-    int8(value);
-    int8(value >> 8);
-    int8(value >> 16);
-    int8(value >> 24);
-  }
-
-  void int8(int value) {
-    if (size == code.length) {
-      code = Arrays.copyOf(code, 2 * size);
-    }
-    code[size++] = (byte) value;
   }
 }

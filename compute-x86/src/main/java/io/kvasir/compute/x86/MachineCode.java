@@ -57,8 +57,14 @@ public final class MachineCode {
 
   private MachineCode() {}
 
-  /// Whether this processor has what the kernels need and this program may run code of its own.
+  /// Whether this processor has what the widest kernels need, [Instructions#AVX512], and this
+  /// program may run code of its own.
   public static boolean isSupported() {
+    return Instructions.AVX512.isSupported();
+  }
+
+  /// Whether this program may run code of its own.
+  static boolean canCall() {
     return Support.IS_THERE;
   }
 
@@ -112,9 +118,9 @@ public final class MachineCode {
   /// Found out once: a hardened system may refuse executable memory, a program calls of native
   /// code.
   private static final class Support {
-    static final boolean IS_THERE = Processor.here().hasAvx512() && canCall();
+    static final boolean IS_THERE = isReturning();
 
-    private static boolean canCall() {
+    private static boolean isReturning() {
       try {
         of(RETURN).call(0);
         return true;

@@ -5,7 +5,6 @@ import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
-import io.kvasir.compute.x86.Assembler.Label;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 

@@ -13,8 +13,7 @@ final class PairRows {
   }
 
   /// Thirty-two values that sixteen bytes of codes name, low halves first.
-  private static void lookUp(
-      Assembler code, RowCode rows, Memory codes, int target, int values) {
+  private static void lookUp(Assembler code, RowCode rows, Memory codes, int target, int values) {
     code.loadFourTimes(target, codes);
     code.shuffleBytes(target, target, rows.shared(1));
     code.shiftRightShorts(target, target, rows.shared(2));

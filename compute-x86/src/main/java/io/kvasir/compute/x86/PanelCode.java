@@ -16,8 +16,6 @@ import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
-import io.kvasir.compute.x86.Assembler.Label;
-
 /// The function that multiplies up to six rows of `x` with tiles of four rows of decoded weights.
 ///
 /// A step takes one vector of each row: six by four pairs are ten loads for 24 multiply-adds. `x`

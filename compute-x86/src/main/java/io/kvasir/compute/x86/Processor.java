@@ -24,9 +24,14 @@ record Processor(Set<String> features) {
     return THIS;
   }
 
-  /// Whether the kernels of this package can run.
+  /// Whether the kernels of [Instructions#AVX512] can run.
   boolean hasAvx512() {
     return features.containsAll(Set.of("lm", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"));
+  }
+
+  /// Whether the kernels of [Instructions#AVX2] can run.
+  boolean hasAvx2() {
+    return features.containsAll(Set.of("lm", "avx2", "fma", "f16c"));
   }
 
   /// Whether it multiplies bf16.

@@ -13,8 +13,6 @@ import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
-import io.kvasir.compute.x86.Assembler.Label;
-
 /// The function that multiplies groups of weight rows with a few rows of `x`.
 ///
 /// A group is some weight rows at equal distances; each pair of a weight row and a row of `x` has

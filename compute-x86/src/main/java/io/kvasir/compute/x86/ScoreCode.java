@@ -12,7 +12,6 @@ import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
-import io.kvasir.compute.x86.Assembler.Label;
 import io.kvasir.compute.x86.TileCodes.Kind;
 
 /// The function that multiplies a few queries with tiles of keys:

@@ -7,7 +7,6 @@ import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
-import io.kvasir.compute.x86.Assembler.Label;
 import java.util.function.IntConsumer;
 
 /// Passes over rows of scores, of which [SoftmaxCode] and [RoughSoftmaxCode] have two each.

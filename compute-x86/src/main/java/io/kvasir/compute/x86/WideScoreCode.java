@@ -10,7 +10,6 @@ import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
-import io.kvasir.compute.x86.Assembler.Label;
 import io.kvasir.compute.x86.WideProducts.Shape;
 
 /// The function that multiplies blocks of queries with four decoded tiles of keys, in the order of

@@ -124,7 +124,7 @@ class AssemblerTest {
   void jump_goesBackToItsLabel() {
     Assembler assembler = new Assembler();
     assembler.ret();
-    Assembler.Label label = assembler.here();
+    Label label = assembler.here();
     assembler.ret();
     assembler.jumpIfNotZero(label);
 

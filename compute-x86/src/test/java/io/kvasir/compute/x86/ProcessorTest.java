@@ -30,6 +30,13 @@ class ProcessorTest {
   }
 
   @Test
+  void read_featuresOfAvx2_areEnoughForIt() throws IOException {
+    assertThat(read("flags : lm avx2 fma f16c\n").hasAvx2()).isTrue();
+    assertThat(read("flags : lm avx2 fma f16c\n").hasAvx512()).isFalse();
+    assertThat(read("flags : lm avx2 f16c\n").hasAvx2()).isFalse();
+  }
+
+  @Test
   void read_otherSystems_knowNothing() throws IOException {
     assertThat(read("Features : fp asimd\n").features()).isEmpty();
     assertThat(Processor.read(folder.resolve("missing")).features()).isEmpty();
