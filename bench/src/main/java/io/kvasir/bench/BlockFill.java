@@ -8,18 +8,16 @@ import java.util.SplittableRandom;
 
 /// Fills cache blocks with moderate numbers.
 final class BlockFill {
-  private static final long MODERATE = 0x3f3f3f3f3f3f3f3fL;
-
   private BlockFill() {}
 
-  /// Random bytes; 16-bit and 32-bit floats made of them lie between 0 and 2.
+  /// Bytes of [BenchMemory#moderate].
   static void random(KvStorage storage, String format) {
     HostStorage host = (HostStorage) storage;
     SplittableRandom random = new SplittableRandom(format.hashCode());
     for (int block = 0; block < host.blockCount(); block++) {
       MemorySegment bytes = host.segment(block).asSlice(host.offset(block), host.blockBytes());
       for (long at = 0; at < bytes.byteSize(); at += 8) {
-        bytes.set(ValueLayout.JAVA_LONG, at, random.nextLong() & MODERATE);
+        bytes.set(ValueLayout.JAVA_LONG, at, BenchMemory.moderate(random));
       }
     }
   }
