@@ -5,6 +5,7 @@ import io.kvasir.engine.Outcome;
 import io.kvasir.engine.TextStream;
 import io.kvasir.engine.TokenScores;
 import io.kvasir.engine.TokenStream;
+import io.kvasir.engine.grammar.GrammarException;
 import io.kvasir.model.tokenizer.Detokenizer;
 import io.kvasir.server.reply.Part;
 import io.kvasir.server.reply.PartReader;
@@ -167,6 +168,12 @@ final class Answer {
     return parts.calls() > 0 ? Ending.Reason.TOOLS : Ending.Reason.STOP;
   }
 
+  private static ApiException failure(@Nullable Throwable error) {
+    return error instanceof GrammarException
+        ? new ApiException(400, String.valueOf(error.getMessage()))
+        : new ApiException(500, "the model could not be run for this request");
+  }
+
   /// What clients are told about the end.
   ///
   /// @throws ApiException where the engine failed or the server closed
@@ -178,7 +185,7 @@ final class Answer {
       case LENGTH -> new Ending(Ending.Reason.LENGTH, null, ended);
       case CANCELLED -> throw new ApiException(503, "the server stopped before the answer ended");
       case EXPIRED -> throw new ApiException(504, "the request waited too long for its start");
-      case ERROR -> throw new ApiException(500, "the model could not be run for this request");
+      case ERROR -> throw failure(ended.error());
     };
   }
 }

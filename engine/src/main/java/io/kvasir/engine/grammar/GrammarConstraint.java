@@ -44,6 +44,7 @@ final class GrammarConstraint implements TokenConstraint {
 
   private void fill(long limit) {
     Arrays.fill(mask, 0);
+    walker.begin();
     for (int i = 0; i < places.size(); i++) {
       walker.addAllowed(places, i, limit, mask);
     }

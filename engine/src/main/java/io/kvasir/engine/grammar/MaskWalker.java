@@ -9,6 +9,10 @@ final class MaskWalker {
   /// No limit on what is left behind a token.
   static final long UNLIMITED = Long.MAX_VALUE;
 
+  /// Most elementary steps of one mask, some tenths of a second: all other answers of a step wait
+  /// for it. The first mask in a free string takes a tenth of it with 150,000 tokens, others less.
+  static final long MAX_WORK = 10_000_000;
+
   private static final short[] NOTHING = {};
   private static final MaskCache.Entry NONE =
       new MaskCache.Entry(new long[0], 0, new int[0], NOTHING);
@@ -20,6 +24,7 @@ final class MaskWalker {
   private int[] segment = new int[32];
   private short[] needs = NOTHING;
   private final Ints exitNeeds = new Ints();
+  private long mostWork = MAX_WORK;
 
   MaskWalker(Automaton automaton, TokenTrie trie, MaskCache cache) {
     this.automaton = automaton;
@@ -28,9 +33,15 @@ final class MaskWalker {
     this.threads = new Threads(automaton);
   }
 
+  /// Begins a mask: what it may cost counts from here.
+  void begin() {
+    mostWork = threads.work() + MAX_WORK;
+  }
+
   /// Adds to `mask` the tokens that may come in place `i` of `places`.
   ///
   /// @param limit the greatest cost, as [Threads#cost] has it, that may be left behind a token
+  /// @throws GrammarException where the mask takes more than [#MAX_WORK]
   void addAllowed(Threads places, int i, long limit, long[] mask) {
     int state = places.state(i);
     long count = places.count(i);
@@ -152,6 +163,12 @@ final class MaskWalker {
       int d = trie.depth(n) - base;
       if (d + 1 >= segment.length) {
         segment = Arrays.copyOf(segment, 2 * segment.length);
+      }
+      if (threads.work() > mostWork) {
+        throw new GrammarException(
+            "the grammar has too many alternatives at one place of the answer: the next token takes"
+                + " more than %,d steps; tell them apart earlier or limit fewer of them"
+                    .formatted(MAX_WORK));
       }
       threads.truncate(segment[d]);
       threads.step(segment[d - 1], segment[d], trie.byteOf(n));

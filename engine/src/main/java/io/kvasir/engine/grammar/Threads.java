@@ -16,6 +16,7 @@ final class Threads {
   private long[] count = new long[16];
   private @Nullable Frame[] stack = new @Nullable Frame[16];
   private int size;
+  private long work;
 
   Threads(Automaton automaton) {
     this.automaton = automaton;
@@ -23,6 +24,11 @@ final class Threads {
 
   int size() {
     return size;
+  }
+
+  /// Elementary steps so far: places followed, and compared with those already there.
+  long work() {
+    return work;
   }
 
   int state(int i) {
@@ -72,6 +78,7 @@ final class Threads {
     if (automaton.kind[s] == Automaton.ENDS_ONLY && below == null) {
       c = 0; // equal ends of the text
     }
+    work += 1 + size - from;
     for (int i = from; i < size; i++) {
       if (state[i] == s && count[i] == c && Objects.equals(stack[i], below)) {
         return;
@@ -103,6 +110,7 @@ final class Threads {
 
   private void step(int s, long c, @Nullable Frame below, int b, int out) {
     Automaton a = automaton;
+    work++;
     if (a.mayBegin(s, b)) {
       int[] row = a.rows[s];
       if (row.length > 0) {

@@ -3,6 +3,7 @@ package io.kvasir.engine.grammar;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import io.kvasir.engine.TokenConstraint;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -166,6 +167,40 @@ class HostileGrammarTest {
 
     assertThat(refusal).as(pattern).isInstanceOf(GrammarException.class);
     assertThat(refusal.getMessage()).hasSizeLessThan(400).doesNotContain("\n");
+  }
+
+  @org.junit.jupiter.api.Test
+  void mask_manyCountedAlternatives_isRefusedInOneSentenceInsteadOfStallingAStep() {
+    String schema =
+        "{\"anyOf\":["
+            + list(
+                500,
+                i ->
+                    "{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"maxItems\":"
+                        + (1_000 + i)
+                        + "}")
+            + "]}";
+    List<byte[]> tokens = new ArrayList<>();
+    IntStream.range(0, 256).forEach(b -> tokens.add(new byte[] {(byte) b}));
+    IntStream.range(0, 1 << 18)
+        .mapToObj(i -> new byte[] {letter(i >> 12), letter(i >> 6), letter(i)})
+        .forEach(tokens::add);
+    TokenConstraint answer =
+        new GrammarCompiler(TokenTrie.of(tokens)).jsonSchema(schema).within(4).start();
+    answer.accept('[');
+    answer.accept('"');
+    Throwable refusal =
+        Assertions.assertTimeout(Duration.ofSeconds(20), () -> catchThrowable(answer::allowed));
+
+    assertThat(refusal).isInstanceOf(GrammarException.class);
+    assertThat(refusal.getMessage())
+        .contains("alternatives")
+        .hasSizeLessThan(400)
+        .doesNotContain("\n");
+  }
+
+  private static byte letter(int i) {
+    return (byte) ('@' + i % 64);
   }
 
   @org.junit.jupiter.api.Test
