@@ -11,6 +11,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -180,7 +181,7 @@ class HostileGrammarTest {
                         + (1_000 + i)
                         + "}")
             + "]}";
-    List<byte[]> tokens = new ArrayList<>();
+    List<byte @Nullable []> tokens = new ArrayList<>();
     IntStream.range(0, 256).forEach(b -> tokens.add(new byte[] {(byte) b}));
     IntStream.range(0, 1 << 18)
         .mapToObj(i -> new byte[] {letter(i >> 12), letter(i >> 6), letter(i)})
