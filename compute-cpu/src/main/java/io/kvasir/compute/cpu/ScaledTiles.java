@@ -86,7 +86,8 @@ final class ScaledTiles implements TileFormat {
 
   @Override
   public int keyGroup(int dim) {
-    return hasProducts(dim) ? NibbleProducts.SUM : group(dim);
+    // Whatever computes on them, so that bits do not depend on the width of vectors.
+    return codes.bits() == 4 && dim % CodePlanes.GROUP == 0 ? NibbleProducts.SUM : group(dim);
   }
 
   @Override

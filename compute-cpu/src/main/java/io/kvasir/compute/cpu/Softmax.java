@@ -21,8 +21,13 @@ import jdk.incubator.vector.VectorSpecies;
 /// integers that are in the order of the floats: `FloatVector.max` takes six instructions for the
 /// sake of NaN and -0.
 ///
-/// One method on purpose: cut into several, the compiler ran out of its budget for inlining in the
-/// middle of them and allocated a vector for each addition. One instance per thread.
+/// Weights are summed in sixteen lanes, weight `i` in lane `i % 16`, and then halves of the lanes
+/// are added until one is left, whatever the width of the machine's vectors: a score and a weighted
+/// sum of values do not depend on it either, so attention has the same bits on every machine.
+///
+/// One method on purpose for all but that: cut into several, the compiler ran out of its budget for
+/// inlining in the middle of them and allocated a vector for each addition. One instance per
+/// thread.
 final class Softmax {
   static final float LOG2_E = (float) (1 / Math.log(2));
 
@@ -47,6 +52,9 @@ final class Softmax {
     (float) 0.6931242, (float) 0.24024099, (float) 0.05590645, (float) 0.009582821
   };
 
+  /// Lanes in which weights are summed.
+  private static final int LANES = 16;
+
   private static final int ALL_BUT_SIGN = Integer.MAX_VALUE;
   private static final VectorSpecies<Integer> I = VectorSpecies.of(int.class, F.vectorShape());
   private static final VectorShuffle<Float> X1 = Lanes.exchange(1);
@@ -69,8 +77,8 @@ final class Softmax {
   ///
   /// @param scale positive
   void run(float[] s, int low, int high, float centre, float scale) {
-    int from = low & -L;
-    int to = high + L - 1 & -L;
+    int from = low & -LANES;
+    int to = high + LANES - 1 & -LANES;
     Arrays.fill(s, from, low, Float.NEGATIVE_INFINITY);
     Arrays.fill(s, high, to, Float.NEGATIVE_INFINITY);
     IntVector most = IntVector.broadcast(I, Integer.MIN_VALUE);
@@ -87,7 +95,6 @@ final class Softmax {
     max = (largest + centre) * scale;
     FloatVector factor = FloatVector.broadcast(F, scale * LOG2_E);
     FloatVector round = FloatVector.broadcast(F, ROUND);
-    FloatVector total = FloatVector.zero(F);
     for (int i = from; i < to; i += L) {
       FloatVector z = FloatVector.fromArray(F, s, i).sub(largest).mul(factor);
       VectorMask<Float> tiny = z.compare(VectorOperators.LT, LEAST);
@@ -103,16 +110,39 @@ final class Softmax {
       IntVector power = t.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
       FloatVector weight = a.reinterpretAsInts().add(power).reinterpretAsFloats().blend(0f, tiny);
       weight.intoArray(s, i);
-      total = total.add(weight);
     }
-    // The order of Lanes.sum.
-    if (L > 8) {
+    sum = sum(s, from, to);
+  }
+
+  /// The sum of weights between two multiples of [#LANES].
+  private static float sum(float[] s, int from, int to) {
+    // The lanes from 0, 4, 8 and 12 on; of longer vectors only the first, or the first and third.
+    FloatVector total = FloatVector.zero(F);
+    FloatVector second = total;
+    FloatVector third = total;
+    FloatVector fourth = total;
+    for (int i = from; i < to; i += LANES) {
+      total = total.add(FloatVector.fromArray(F, s, i));
+      if (L < LANES) {
+        third = third.add(FloatVector.fromArray(F, s, i + 8));
+      }
+      if (L < 8) {
+        second = second.add(FloatVector.fromArray(F, s, i + 4));
+        fourth = fourth.add(FloatVector.fromArray(F, s, i + 12));
+      }
+    }
+    if (L < LANES) {
+      total = total.add(third);
+    } else {
       total = total.add(total.rearrange(X8));
+    }
+    if (L < 8) {
+      total = total.add(second.add(fourth));
     }
     if (L > 4) {
       total = total.add(total.rearrange(X4));
     }
     total = total.add(total.rearrange(X2));
-    sum = total.add(total.rearrange(X1)).lane(0);
+    return total.add(total.rearrange(X1)).lane(0);
   }
 }
