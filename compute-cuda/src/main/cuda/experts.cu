@@ -16,7 +16,7 @@
 #include "experts.cuh"
 #include "weights.cuh"
 
-/// io.kvasir.compute.Routing; filled by CudaExperts.java.
+/// io.kvasir.compute.Routing; filled by ExpertTable.java.
 struct ExpertRouting {
   const float* bias;   // [experts], added to scores to rank them, or null
   const float* scale;  // [experts], factors of weights, or null

@@ -10,7 +10,9 @@
 // Candidates stand in shared memory where they fit (all but flat distributions do), else the row is
 // read again for each digit.
 //
-// Bytes moved: the scores twice, of which once from the L2 cache.
+// Bytes moved: all scores once (sample_peaks); those of rows that are drawn once more, mostly from the L2
+// cache (sample_choose); where more than LISTED of a row are candidates, once more for each digit: up to
+// eight for each of the two to four places that are looked for.
 #include "common.cuh"
 
 #define SLICES 16

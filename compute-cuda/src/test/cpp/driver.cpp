@@ -4,10 +4,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include <sys/mman.h>
 
 #include "emulated.h"
 
@@ -163,10 +167,19 @@ float __shfl_xor_sync(unsigned, float value, int mask) {
 
 namespace {
 std::atomic<long> allocations, live;
-std::atomic<long> failAt = -1;
+std::atomic<long> failAt = -1, failFrom = -1, limit = -1;
+std::atomic<int> mapCode;
 
 // Whether the next thing that needs memory gets none.
-bool lacks() { return allocations++ == failAt; }
+bool lacks() {
+  long number = allocations++;
+  return number == failAt || (failFrom >= 0 && number >= failFrom);
+}
+
+// Bytes of the device's memory that are taken, and by what.
+std::mutex taking;
+std::unordered_map<void*, size_t> taken;
+size_t takenBytes;
 
 struct Launched {
   std::function<void()> kernel;
@@ -201,7 +214,13 @@ int now() { return captured ? 900 : 0; }
 
 extern "C" {
 // For tests: the allocation of this number, counted from now on, fails; -1 for none.
-void emulated_fail_at(long n) { failAt = n; allocations = 0; }
+void emulated_fail_at(long n) { failAt = n; failFrom = -1; allocations = 0; }
+// All allocations from this number on fail, until emulated_fail_at.
+void emulated_fail_from(long n) { failFrom = n; failAt = -1; allocations = 0; }
+// So many bytes of the device's memory can be taken from now on; -1 for as many as there are.
+void emulated_limit(long bytes) { limit = bytes < 0 ? bytes : bytes + (long)takenBytes; }
+// The result of asking for a tensor map.
+void emulated_maps(long code) { mapCode = (int)code; }
 long emulated_allocations() { return allocations; }
 // Allocations that were not freed.
 long emulated_live() { return live; }
@@ -215,7 +234,7 @@ int cuDriverGetVersion(int* v) {
 int cuDeviceGetCount(int* n) { *n = 1; return 0; }
 int cuDeviceGet(int* d, int n) { *d = n; return 0; }
 int cuDeviceGetName(char* name, int size, int) { snprintf(name, size, "emulated"); return 0; }
-int cuDeviceGetAttribute(int* v, int a, int) { *v = a == 75 ? 8 : a == 16 ? 1 : 0; return 0; }
+int cuDeviceGetAttribute(int* v, int a, int) { *v = a == 75 ? 8 : a == 16 ? 2 : 0; return 0; }
 int cuDeviceTotalMem_v2(size_t* n, int) { *n = 4ull << 30; return 0; }
 int cuDevicePrimaryCtxRetain(void** c, int) { *c = (void*)1; return 0; }
 int cuDevicePrimaryCtxRelease_v2(int) { return 0; }
@@ -224,12 +243,26 @@ int cuGetErrorName(int e, const char** s) { *s = e == 2 ? "CUDA_ERROR_OUT_OF_MEM
 int cuMemGetInfo_v2(size_t* f, size_t* t) { *f = 2ull << 30; *t = 4ull << 30; return 0; }
 int cuMemAlloc_v2(void** p, size_t n) {
   if (lacks() || n > (idle ? 1ull << 40 : 3ull << 30)) return 2;
+  std::lock_guard<std::mutex> lock(taking);
+  if (limit >= 0 && takenBytes + n > (size_t)limit) return 2;
   live++;
-  *p = aligned_alloc(256, (n + 255) / 256 * 256);
+  size_t room = (n + 4095) / 4096 * 4096;
+  char* begin = (char*)mmap(nullptr, room + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mprotect(begin + 4096, room, PROT_READ | PROT_WRITE);
+  *p = begin + 4096 + room - (n + 255) / 256 * 256;
+  takenBytes += taken[*p] = n;
   if (!idle) memset(*p, 0xff, n);  // what nobody wrote reads as NaN
   return 0;
 }
-int cuMemFree_v2(void* p) { live--; free(p); return 0; }
+int cuMemFree_v2(void* p) {
+  std::lock_guard<std::mutex> lock(taking);
+  live--;
+  takenBytes -= taken[p];
+  char* begin = (char*)((uintptr_t)p & ~4095ull) - 4096;
+  munmap(begin, (taken[p] + 4095) / 4096 * 4096 + 8192);
+  taken.erase(p);
+  return 0;
+}
 int cuMemHostAlloc(void** p, size_t n, unsigned) {
   if (lacks()) return 2;
   live++;
@@ -248,11 +281,16 @@ int cuStreamCreate(void** s, unsigned) { *s = (void*)1; return 0; }
 int cuStreamDestroy_v2(void*) { return 0; }
 int cuStreamSynchronize(void*) { return now(); }
 int cuStreamWaitEvent(void*, void*, unsigned) { return 0; }
-int cuEventCreate(void** e, unsigned) { *e = (void*)1; return 0; }
+int cuEventCreate(void** e, unsigned) {
+  if (lacks()) return 2;
+  live++;
+  *e = (void*)1;
+  return 0;
+}
 int cuEventRecord(void*, void*) { return 0; }
 int cuEventSynchronize(void*) { return 0; }
 int cuEventElapsedTime(float* t, void*, void*) { *t = 0; return 0; }
-int cuEventDestroy_v2(void*) { return 0; }
+int cuEventDestroy_v2(void*) { live--; return 0; }
 int cuModuleLoadData(void** m, const void*) { *m = (void*)1; return 0; }
 int cuModuleGetFunction(void** f, void*, const char* name) {
   for (const auto& kernel : KERNELS) {
@@ -269,7 +307,7 @@ int cuModuleUnload(void*) { return 0; }
 int cuTensorMapEncodeTiled(void*, int, unsigned, void*, const unsigned long long*,
                            const unsigned long long*, const unsigned*, const unsigned*, int, int, int,
                            int) {
-  return 801;
+  return mapCode;
 }
 int cuFuncSetAttribute(void*, int, int) { return 0; }
 int cuLaunchKernel(void* f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned, unsigned,

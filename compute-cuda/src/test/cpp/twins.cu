@@ -1,5 +1,5 @@
-// Scalar twins of kernels of mixtures of experts that only tensor cores run, so that what launches these
-// is tested without a GPU: same names, parameters and launch shapes.
+// Scalar twins of kernels of mixtures of experts and of products of 9 to 256 rows that only tensor cores
+// run, so that what launches these is tested without a GPU: same names, parameters and launch shapes.
 #include "activation.cuh"
 #include "experts.cuh"
 #include "weights.cuh"
@@ -91,3 +91,129 @@ KERNEL experts_bf16(const ExpertCall call) { twin_few<W_BF16>(call); }
 KERNEL experts_q8_0(const ExpertCall call) { twin_few<W_Q8_0>(call); }
 KERNEL experts_q4_0(const ExpertCall call) { twin_few<W_Q4_0>(call); }
 KERNEL experts_q4_k(const ExpertCall call) { twin_few<W_Q4_K>(call); }
+
+// StreamCall of gemm_stream.cuh.
+struct TwinPart {
+  const uint8_t* weights;
+  const float* bias;
+  float* out;
+  int outputs, outStride;
+};
+struct TwinStream {
+  unsigned long long maps[3][16];
+  TwinPart parts[3];
+  long long rowBytes;
+  const uint8_t* x;
+  uint8_t* image;
+  float* partial;
+  int* counters;
+  int columns, rows, tiles, splits, gates;
+  float linear, cubic;
+};
+static_assert(sizeof(TwinStream) == 552, "StreamedRows.java counts bytes and rounds them up to 576");
+
+// Rows as bf16, of up to 64 rows what rounding took from them too; the twin's order is its own.
+template <int N>
+void twin_image(const float* x, int columns, int row, uint8_t* image) {
+  uint16_t* high = (uint16_t*)image;
+  for (int i = threadIdx.x; i < columns; i += blockDim.x) {
+    twin_pack(x[i], (long long)row * columns + i, high, N > 64 ? nullptr : high + (long long)N * columns);
+  }
+}
+
+template <int N>
+float twin_product(const TwinStream& call, const TwinPart& part, int row, int output) {
+  const uint16_t* high = (const uint16_t*)call.x + (long long)row * call.columns;
+  float sum = 0;
+  for (int k = 0; k < call.columns; k++) {
+    float x = bf16_float(high[k]) + (N > 64 ? 0 : bf16_float(high[(long long)N * call.columns + k]));
+    sum += x * weight_element<W_BF16>(part.weights + output * call.rowBytes, k);
+  }
+  return part.bias ? sum + part.bias[output] : sum;
+}
+
+template <int N>
+void twin_stream(const TwinStream& call) {
+  int at = blockIdx.x * blockDim.x + threadIdx.x, all = gridDim.x * blockDim.x;
+  for (int p = 0; p < (call.gates ? 1 : 3); p++) {
+    const TwinPart& part = call.parts[p];
+    for (int i = at; i < part.outputs * call.rows; i += all) {
+      int row = i / part.outputs, output = i % part.outputs;
+      float y = twin_product<N>(call, part, row, output);
+      if (!call.gates) {
+        part.out[(long long)row * part.outStride + output] = y;
+        continue;
+      }
+      y = y / (1 + expf(-y * (call.linear + call.cubic * y * y))) * twin_product<N>(call, call.parts[1], row, output);
+      uint16_t* high = (uint16_t*)call.image;
+      twin_pack(y, i, high, N > 64 ? nullptr : high + (long long)N * part.outputs);
+    }
+  }
+}
+
+template <int N>
+void twin_norm(float* in, const float* delta, float factor, const float* weight, float epsilon, int columns,
+               float* out, uint8_t* image) {
+  if (threadIdx.x > 0) {
+    return;
+  }
+  long long at = (long long)blockIdx.x * columns;
+  float square = 0;
+  for (int i = 0; i < columns; i++) {
+    in[at + i] += delta ? factor * delta[at + i] : 0;
+    square += in[at + i] * in[at + i];
+  }
+  float scale = 1 / sqrtf(square / columns + epsilon);
+  for (int i = 0; i < columns; i++) {
+    out[at + i] = in[at + i] * scale * (weight ? weight[i] : 1);
+  }
+  uint16_t* high = (uint16_t*)image;
+  for (int i = 0; i < columns; i++) {
+    twin_pack(out[at + i], at + i, high, N > 64 ? nullptr : high + (long long)N * columns);
+  }
+}
+
+KERNEL gemm_stream_16(const TwinStream call) { twin_stream<16>(call); }
+KERNEL gemm_stream_image_16(const float* x, int xStride, int columns, uint8_t* image) {
+  twin_image<16>(x + (long long)blockIdx.x * xStride, columns, blockIdx.x, image);
+}
+KERNEL gemm_stream_norm_16(float* in, const float* delta, float factor, const float* weight, float epsilon,
+                          int columns, float* out, uint8_t* image) {
+  twin_norm<16>(in, delta, factor, weight, epsilon, columns, out, image);
+}
+
+KERNEL gemm_stream_32(const TwinStream call) { twin_stream<32>(call); }
+KERNEL gemm_stream_image_32(const float* x, int xStride, int columns, uint8_t* image) {
+  twin_image<32>(x + (long long)blockIdx.x * xStride, columns, blockIdx.x, image);
+}
+KERNEL gemm_stream_norm_32(float* in, const float* delta, float factor, const float* weight, float epsilon,
+                          int columns, float* out, uint8_t* image) {
+  twin_norm<32>(in, delta, factor, weight, epsilon, columns, out, image);
+}
+
+KERNEL gemm_stream_64(const TwinStream call) { twin_stream<64>(call); }
+KERNEL gemm_stream_image_64(const float* x, int xStride, int columns, uint8_t* image) {
+  twin_image<64>(x + (long long)blockIdx.x * xStride, columns, blockIdx.x, image);
+}
+KERNEL gemm_stream_norm_64(float* in, const float* delta, float factor, const float* weight, float epsilon,
+                          int columns, float* out, uint8_t* image) {
+  twin_norm<64>(in, delta, factor, weight, epsilon, columns, out, image);
+}
+
+KERNEL gemm_stream_128(const TwinStream call) { twin_stream<128>(call); }
+KERNEL gemm_stream_image_128(const float* x, int xStride, int columns, uint8_t* image) {
+  twin_image<128>(x + (long long)blockIdx.x * xStride, columns, blockIdx.x, image);
+}
+KERNEL gemm_stream_norm_128(float* in, const float* delta, float factor, const float* weight, float epsilon,
+                          int columns, float* out, uint8_t* image) {
+  twin_norm<128>(in, delta, factor, weight, epsilon, columns, out, image);
+}
+
+KERNEL gemm_stream_256(const TwinStream call) { twin_stream<256>(call); }
+KERNEL gemm_stream_image_256(const float* x, int xStride, int columns, uint8_t* image) {
+  twin_image<256>(x + (long long)blockIdx.x * xStride, columns, blockIdx.x, image);
+}
+KERNEL gemm_stream_norm_256(float* in, const float* delta, float factor, const float* weight, float epsilon,
+                          int columns, float* out, uint8_t* image) {
+  twin_norm<256>(in, delta, factor, weight, epsilon, columns, out, image);
+}

@@ -47,7 +47,12 @@ final class EmulatedGpu {
     call("emulated_fail_at", number);
   }
 
-  /// Allocations since the last [#failAt].
+  /// Lets all allocations from this number on fail, until [#failAt].
+  static void failFrom(long number) {
+    call("emulated_fail_from", number);
+  }
+
+  /// Allocations since the last [#failAt] or [#failFrom].
   static long allocations() {
     return call("emulated_allocations", 0);
   }

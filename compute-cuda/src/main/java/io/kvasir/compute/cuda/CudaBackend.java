@@ -50,17 +50,27 @@ public final class CudaBackend implements Backend {
     this.context = context;
     this.kernels = kernels;
     thread = Thread.currentThread();
-    launch = new Launch(context);
-    staging = new Staging(context);
-    weights = new CudaWeights(context, staging);
-    inputs = new StepInputs(context, staging);
-    elements = new CudaElements(context, kernels, staging, launch, inputs);
-    networks = new CudaNetworks(context, kernels, staging, launch, elements, exact);
-    attention =
-        new CudaAttention(
-            context, kernels, staging, launch, inputs, elements, networks.streamed(), exact);
-    sampler = new CudaSampler(context, kernels, staging, launch);
-    graphs = new StepGraphs(context, launch, staging, elements, networks, inputs);
+    List<Runnable> made = new ArrayList<>();
+    try {
+      launch = new Launch(context);
+      made.add(launch::close);
+      staging = new Staging(context);
+      made.add(staging::close);
+      weights = new CudaWeights(context, staging);
+      inputs = new StepInputs(context, staging);
+      elements = new CudaElements(context, kernels, staging, launch, inputs);
+      networks = new CudaNetworks(context, kernels, staging, launch, elements, exact);
+      made.add(networks::close);
+      attention =
+          new CudaAttention(
+              context, kernels, staging, launch, inputs, elements, networks.streamed(), exact);
+      made.add(attention::close);
+      sampler = new CudaSampler(context, kernels, staging, launch);
+      graphs = new StepGraphs(context, launch, staging, elements, networks, inputs);
+    } catch (CudaException | IllegalStateException e) {
+      made.reversed().forEach(Runnable::run);
+      throw e;
+    }
   }
 
   /// What came of opening a GPU.
@@ -183,6 +193,7 @@ public final class CudaBackend implements Backend {
   public void write(float[] values, Buffer target) {
     enter();
     staging.upload(values, 0, values.length, CudaBuffer.of(target).pointer());
+    launch.wrote();
   }
 
   @Override

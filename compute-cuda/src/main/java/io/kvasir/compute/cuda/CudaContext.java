@@ -39,13 +39,18 @@ final class CudaContext implements AutoCloseable {
     this.driver = driver;
     this.ordinal = ordinal;
     this.driverVersion = driverVersion;
-    CudaDriver.Start start = driver.start();
-    check(start.deviceGet().call(result.address(), ordinal), "cuDeviceGet");
-    device = result.get(ValueLayout.JAVA_INT, 0);
-    MemorySegment text = arena.allocate(256);
-    check(start.deviceName().call(text.address(), 256, device), "cuDeviceGetName");
-    name = text.getString(0);
-    capability = 10 * attribute(CAPABILITY_MAJOR) + attribute(CAPABILITY_MINOR);
+    try {
+      CudaDriver.Start start = driver.start();
+      check(start.deviceGet().call(result.address(), ordinal), "cuDeviceGet");
+      device = result.get(ValueLayout.JAVA_INT, 0);
+      MemorySegment text = arena.allocate(256);
+      check(start.deviceName().call(text.address(), 256, device), "cuDeviceGetName");
+      name = text.getString(0);
+      capability = 10 * attribute(CAPABILITY_MAJOR) + attribute(CAPABILITY_MINOR);
+    } catch (CudaException e) {
+      arena.close();
+      throw e;
+    }
   }
 
   /// What came of opening a device.
@@ -196,12 +201,22 @@ final class CudaContext implements AutoCloseable {
   /// @param purpose for the message, such as "weights of 'blk.0.ffn_up'"
   /// @throws CudaException where there is not so much
   long allocate(long bytes, String purpose) {
-    int code = driver.memory().allocate().call(result.address(), Math.max(bytes, 16));
-    if (code == CudaException.OUT_OF_MEMORY) {
+    long pointer = tryAllocate(bytes);
+    if (pointer == 0) {
+      int code = CudaException.OUT_OF_MEMORY;
       throw new CudaException(
           "GPU %d (%s) has too little memory: %,d bytes of %s do not fit into the %,d that are free"
               .formatted(ordinal, name, bytes, purpose, freeBytes()),
           new CudaException("cuMemAlloc_v2", code, driver.nameOf(code)));
+    }
+    return pointer;
+  }
+
+  /// The same; 0 where there is not so much.
+  long tryAllocate(long bytes) {
+    int code = driver.memory().allocate().call(result.address(), Math.max(bytes, 16));
+    if (code == CudaException.OUT_OF_MEMORY) {
+      return 0;
     }
     check(code, "cuMemAlloc_v2");
     return result.get(ValueLayout.JAVA_LONG, 0);

@@ -29,6 +29,9 @@ public record CudaDriver(
   /// The library's name on Linux.
   public static final String LIBRARY = "libcuda.so.1";
 
+  /// `CUDA_ERROR_NOT_SUPPORTED`.
+  private static final int NOT_SUPPORTED = 801;
+
   /// One argument.
   @FunctionalInterface
   public interface Call1 {
@@ -164,7 +167,8 @@ public record CudaDriver(
     }
   }
 
-  private static CudaDriver bind(SymbolLookup symbols) {
+  /// @throws NoSuchElementException where a function is missing that the backend cannot do without
+  static CudaDriver bind(SymbolLookup symbols) {
     Binder b = new Binder(symbols);
     Start start =
         new Start(
@@ -209,7 +213,9 @@ public record CudaDriver(
             b.four("cuModuleGetGlobal_v2"),
             b.four("cuLaunchKernelEx"),
             b.bind("cuLaunchKernel", Call11.class, 11),
-            b.bind("cuTensorMapEncodeTiled", Call12.class, 12));
+            b.has("cuTensorMapEncodeTiled")
+                ? b.bind("cuTensorMapEncodeTiled", Call12.class, 12)
+                : (x, type, rank, at, sizes, strides, box, steps, a, c, d, e) -> NOT_SUPPORTED);
     Graphs graphs =
         new Graphs(
             b.two("cuStreamBeginCapture_v2"),
@@ -261,6 +267,10 @@ public record CudaDriver(
 
     Call4 four(String name) {
       return bind(name, Call4.class, 4);
+    }
+
+    boolean has(String name) {
+      return symbols.find(name).isPresent();
     }
 
     // To bind the driver's functions is what this class is for.

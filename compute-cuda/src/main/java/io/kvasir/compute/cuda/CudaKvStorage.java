@@ -40,13 +40,18 @@ final class CudaKvStorage implements KvStorage {
     try {
       context.clear(pool, bytes, context.computeStream());
       stage = context.pinned(stageBytes);
+    } catch (CudaException e) {
+      context.free(pool);
+      throw e;
+    }
+    try {
       event = context.event();
       fillEvent = context.event();
       for (Lane lane : lanes) {
         lane.copied = context.event();
       }
     } catch (CudaException e) {
-      context.free(pool);
+      close();
       throw e;
     }
   }
@@ -158,14 +163,20 @@ final class CudaKvStorage implements KvStorage {
       context.synchronize(context.copyStream());
       context.free(pool);
       context.releasePinned(stage);
-      context.destroyEvent(event);
-      context.destroyEvent(fillEvent);
+      destroy(event);
+      destroy(fillEvent);
       for (Lane lane : lanes) {
-        context.destroyEvent(lane.copied);
+        destroy(lane.copied);
         if (lane.block != null) {
           context.releasePinned(lane.block);
         }
       }
+    }
+  }
+
+  private void destroy(long ofMine) {
+    if (ofMine != 0) {
+      context.destroyEvent(ofMine);
     }
   }
 }

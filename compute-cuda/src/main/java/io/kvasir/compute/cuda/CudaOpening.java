@@ -38,7 +38,7 @@ final class CudaOpening {
     };
   }
 
-  private static CudaBackend.Opening open(CudaDriver driver, int ordinal, boolean exact) {
+  static CudaBackend.Opening open(CudaDriver driver, int ordinal, boolean exact) {
     return switch (CudaContext.open(driver, ordinal)) {
       case CudaContext.Unusable unusable -> new CudaBackend.Unavailable(unusable.reason());
       case CudaContext.Opened opened -> {

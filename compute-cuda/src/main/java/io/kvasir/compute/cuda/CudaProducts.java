@@ -218,7 +218,7 @@ final class CudaProducts implements AutoCloseable {
     long upper = high.room(bytes);
     long lower = rows > EXACT_ROWS ? 0 : low.room(bytes);
     Packed wanted = new Packed(in, rows, weight.columns());
-    if (packedAt != launch.launches() || !wanted.equals(packed)) {
+    if (packedAt != launch.changes() || !wanted.equals(packed)) {
       launch
           .of(kernels.function("gemm_pack"))
           .pointer(in.pointer())
@@ -261,7 +261,7 @@ final class CudaProducts implements AutoCloseable {
           .number(out.stride())
           .launch((weight.rows() + 255) / 256, rows, 1, 256);
     }
-    packedAt = out.pointer() == in.pointer() ? -1 : launch.launches();
+    packedAt = out.pointer() == in.pointer() ? -1 : launch.changes();
   }
 
   /// Parts of the columns, so that few outputs fill the GPU; by the shape of the weights alone.

@@ -51,10 +51,9 @@ final class CudaWeights implements AutoCloseable {
   private final List<Long> chunks = new ArrayList<>();
   private final Set<TensorType> expanded = EnumSet.noneOf(TensorType.class);
   private @Nullable Filling filling;
+  private final List<Rest> rests = new ArrayList<>();
   private long bytes;
   private long chunkBytes = FIRST_CHUNK_BYTES;
-  private long freeAt;
-  private long freeEnd;
 
   /// Writes numbers to the device.
   @FunctionalInterface
@@ -109,27 +108,67 @@ final class CudaWeights implements AutoCloseable {
     return new CudaWeight(tensor.name(), type, rows, columns, known.pointer(), rowBytes);
   }
 
-  /// Memory for some bytes, of a chunk or of its own.
+  /// What is left of a chunk.
+  private static final class Rest {
+    long at;
+    long bytes;
+
+    Rest(long at, long bytes) {
+      this.at = at;
+      this.bytes = bytes;
+    }
+  }
+
+  /// Memory for some bytes: the first rest of a chunk with room for them, else a new chunk, else
+  /// memory of their own.
+  ///
+  /// @throws CudaException where they fit nowhere
   private long place(long wanted, String purpose) {
     long aligned = (wanted + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (aligned > SHARING_BYTES) {
-      return allocate(aligned, purpose);
+    Rest rest = rest(aligned);
+    if (rest == null && aligned <= SHARING_BYTES) {
+      rest = chunk(aligned);
     }
-    if (aligned > freeEnd - freeAt) {
-      while (chunkBytes < MOST_CHUNK_BYTES && (chunkBytes < 4 * aligned || chunkBytes <= bytes)) {
-        chunkBytes *= 2;
-      }
-      freeAt = allocate(chunkBytes, purpose);
-      freeEnd = freeAt + chunkBytes;
-      bytes += chunkBytes;
+    if (rest == null) {
+      return keep(context.allocate(aligned, purpose));
     }
-    long place = freeAt;
-    freeAt += aligned;
+    long place = rest.at;
+    rest.at += aligned;
+    rest.bytes -= aligned;
+    if (rest.bytes == 0) {
+      rests.remove(rest);
+    }
     return place;
   }
 
-  private long allocate(long wanted, String purpose) {
-    long pointer = context.allocate(wanted, purpose);
+  private @Nullable Rest rest(long wanted) {
+    for (Rest rest : rests) {
+      if (rest.bytes >= wanted) {
+        return rest;
+      }
+    }
+    return null;
+  }
+
+  /// A chunk with room for more than `wanted`, of less than the usual size where the device has not
+  /// so much; null where it has not even twice as much as is wanted.
+  private @Nullable Rest chunk(long wanted) {
+    while (chunkBytes < MOST_CHUNK_BYTES && (chunkBytes < 4 * wanted || chunkBytes <= bytes)) {
+      chunkBytes *= 2;
+    }
+    for (long size = chunkBytes; size >= 2 * wanted; size /= 2) {
+      long pointer = context.tryAllocate(size);
+      if (pointer != 0) {
+        bytes += size;
+        Rest added = new Rest(keep(pointer), size);
+        rests.add(added);
+        return added;
+      }
+    }
+    return null;
+  }
+
+  private long keep(long pointer) {
     chunks.add(pointer);
     return pointer;
   }
@@ -164,6 +203,7 @@ final class CudaWeights implements AutoCloseable {
       context.free(pointer);
     }
     chunks.clear();
+    rests.clear();
     uploaded.clear();
   }
 }

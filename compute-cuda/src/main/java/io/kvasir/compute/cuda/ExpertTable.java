@@ -34,8 +34,8 @@ final class ExpertTable implements AutoCloseable {
   private final Matrix up;
   private final Matrix down;
   private final @Nullable Matrix gate;
-  private final Arena arena = Arena.ofShared();
-  private final MemorySegment routing = arena.allocate(ROUTING_BYTES, 8);
+  private final Arena arena;
+  private final MemorySegment routing;
 
   /// A matrix of all experts.
   ///
@@ -61,9 +61,12 @@ final class ExpertTable implements AutoCloseable {
     gate = gated ? matrix(GATE, words) : null;
     up = matrix(UP, words);
     down = matrix(DOWN, words);
-    writeRouting();
     parts = new DeviceArray(context, staging, "tables of experts");
     parts.of(words, words.length);
+    // Last: what fails before leaves nothing behind.
+    arena = Arena.ofShared();
+    routing = arena.allocate(ROUTING_BYTES, 8);
+    writeRouting();
   }
 
   private Matrix matrix(int part, long[] words) {

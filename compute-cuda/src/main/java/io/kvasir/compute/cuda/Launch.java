@@ -38,6 +38,7 @@ final class Launch implements AutoCloseable {
   private boolean early;
   private boolean beside;
   private long launches;
+  private long writes;
 
   Launch(CudaContext context) {
     this.context = context;
@@ -171,6 +172,16 @@ final class Launch implements AutoCloseable {
   /// Launches so far.
   long launches() {
     return launches;
+  }
+
+  /// Notes that the host wrote to a buffer.
+  void wrote() {
+    writes++;
+  }
+
+  /// Launches and writes so far: as long as it stays, all buffers hold what they held.
+  long changes() {
+    return launches + writes;
   }
 
   @Override

@@ -37,8 +37,13 @@ final class Staging implements AutoCloseable {
       context.releasePinned(ring);
       throw e;
     }
-    sent[0] = context.event();
-    sent[1] = context.event();
+    try {
+      sent[0] = context.event();
+      sent[1] = context.event();
+    } catch (CudaException e) {
+      close();
+      throw e;
+    }
   }
 
   /// Queues a copy of `values[from .. from + count - 1]` to the device.
@@ -174,7 +179,10 @@ final class Staging implements AutoCloseable {
   public void close() {
     context.releasePinned(ring);
     context.releasePinned(back);
-    context.destroyEvent(sent[0]);
-    context.destroyEvent(sent[1]);
+    for (long event : sent) {
+      if (event != 0) {
+        context.destroyEvent(event);
+      }
+    }
   }
 }

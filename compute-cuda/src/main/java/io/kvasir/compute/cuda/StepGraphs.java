@@ -175,6 +175,7 @@ final class StepGraphs implements AutoCloseable {
   }
 
   private void rehearse(Graph graph, int[] tokens) {
+    discard(graph); // It reads and writes where arrays were before they moved.
     long moves = context.moves();
     long transfers = staging.transfers();
     compute(graph, tokens);

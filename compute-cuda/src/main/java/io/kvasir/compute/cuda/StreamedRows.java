@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
 /// at a time, or gate and up with their activation. Rows go there as an image in 16-bit numbers; a
 /// norm, an addition before it and an activation write it on their way.
 final class StreamedRows implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(StreamedRows.class.getName());
+
   /// Most rows.
   static final int MOST = 256;
 
@@ -41,6 +43,8 @@ final class StreamedRows implements AutoCloseable {
   private @Nullable Imaged imaged;
   private long imagedAt = -1;
   private boolean used;
+  private boolean tried;
+  private boolean mapped;
 
   StreamedRows(CudaContext context, CudaKernels all, Staging staging, Launch launch) {
     this.context = context;
@@ -75,7 +79,26 @@ final class StreamedRows implements AutoCloseable {
         && weight.type() == TensorType.BF16
         && weight.columns() % STEP == 0
         && weight.pointer() % 16 == 0
-        && weight.rowBytes() % 16 == 0;
+        && weight.rowBytes() % 16 == 0
+        && mapsAreMade();
+  }
+
+  /// Whether the driver makes tensor maps, without which other kernels compute these products; says
+  /// once that it does not.
+  private boolean mapsAreMade() {
+    if (!tried) {
+      int refusal = maps[0].refusal(counters.room(TensorMaps.TRIAL_BYTES));
+      tried = true;
+      mapped = refusal == 0;
+      if (!mapped) {
+        LOG.log(
+            System.Logger.Level.WARNING,
+            "event=tensor_maps_refused result={0} reason=\"products of 9 to 256 rows go to slower"
+                + " kernels\"",
+            context.driver().nameOf(refusal));
+      }
+    }
+    return mapped;
   }
 
   /// Whether it can compute a gated network with these weights, each of which it takes.
@@ -126,7 +149,7 @@ final class StreamedRows implements AutoCloseable {
 
   private void became(long pointer, int rows, int columns) {
     imaged = new Imaged(pointer, rows, columns);
-    imagedAt = launch.launches();
+    imagedAt = launch.changes();
   }
 
   /// Products of the same rows, which [Product#joins] says can be computed together.
@@ -149,7 +172,7 @@ final class StreamedRows implements AutoCloseable {
   private long imageOf(Rows in, int rows, int columns) {
     int size = size(rows);
     long at = imageRoom(image, size, columns);
-    if (imagedAt != launch.launches() || !new Imaged(in.pointer(), rows, columns).equals(imaged)) {
+    if (imagedAt != launch.changes() || !new Imaged(in.pointer(), rows, columns).equals(imaged)) {
       launch
           .of(imaging[size])
           .pointer(in.pointer())

@@ -1,5 +1,6 @@
 package io.kvasir.compute.cuda;
 
+import io.kvasir.compute.quant.TensorType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,6 +21,9 @@ final class TensorMaps implements AutoCloseable {
   private static final int COLUMNS = 64;
   private static final int ROWS = 128;
   private static final int MOST_RANK = 4;
+
+  /// Bytes behind the address that [#refusal] tries: two boxes.
+  static final long TRIAL_BYTES = 2L * 2 * ROWS * COLUMNS;
 
   /// Strides have 40 bits.
   private static final long MOST_STRIDE = 1L << 40;
@@ -62,8 +66,7 @@ final class TensorMaps implements AutoCloseable {
   MemorySegment of(CudaWeight weight) {
     MemorySegment known = plain.get(weight);
     if (known == null) {
-      size(0, weight.columns(), COLUMNS, weight.rowBytes());
-      size(1, weight.rows(), ROWS, 0);
+      sizes(weight);
       known = encode(weight.pointer(), 2);
       plain.put(weight, known);
     }
@@ -80,14 +83,39 @@ final class TensorMaps implements AutoCloseable {
   MemorySegment of(CudaWeight gate, CudaWeight up) {
     @Nullable Gates known = gated.get(gate);
     if (known == null || !known.up().equals(up)) {
-      size(0, gate.columns(), COLUMNS, gate.rowBytes());
-      size(1, TURN, TURN, Math.abs(up.pointer() - gate.pointer()));
-      size(2, 2, 2, TURN * gate.rowBytes());
-      size(3, gate.rows() / TURN, ROWS / TURN / 2, 0);
+      sizes(gate, up);
       known = new Gates(up, encode(Math.min(gate.pointer(), up.pointer()), MOST_RANK));
       gated.put(gate, known);
     }
     return known.map();
+  }
+
+  /// Asks for a map of each kind, of memory at `pointer`, to see whether the driver makes them.
+  ///
+  /// @return 0, or the code with which it refuses
+  int refusal(long pointer) {
+    CudaWeight half = trial(pointer);
+    MemorySegment map = arena.allocate(BYTES, 64);
+    sizes(half);
+    int code = encode(map, pointer, 2);
+    sizes(half, trial(pointer + TRIAL_BYTES / 2));
+    return code != 0 ? code : encode(map, pointer, MOST_RANK);
+  }
+
+  private static CudaWeight trial(long pointer) {
+    return new CudaWeight("trial", TensorType.BF16, ROWS, COLUMNS, pointer, 2L * COLUMNS);
+  }
+
+  private void sizes(CudaWeight weight) {
+    size(0, weight.columns(), COLUMNS, weight.rowBytes());
+    size(1, weight.rows(), ROWS, 0);
+  }
+
+  private void sizes(CudaWeight gate, CudaWeight up) {
+    size(0, gate.columns(), COLUMNS, gate.rowBytes());
+    size(1, TURN, TURN, Math.abs(up.pointer() - gate.pointer()));
+    size(2, 2, 2, TURN * gate.rowBytes());
+    size(3, gate.rows() / TURN, ROWS / TURN / 2, 0);
   }
 
   /// @param stride bytes to the next of the dimension behind
@@ -99,26 +127,28 @@ final class TensorMaps implements AutoCloseable {
 
   private MemorySegment encode(long pointer, int rank) {
     MemorySegment map = arena.allocate(BYTES, 64);
-    int code =
-        context
-            .driver()
-            .code()
-            .encodeTiles()
-            .call(
-                map.address(),
-                BRAIN,
-                rank,
-                pointer,
-                sizes.address(),
-                strides.address(),
-                box.address(),
-                steps.address(),
-                0,
-                SWIZZLE,
-                promotion,
-                0);
-    context.check(code, "cuTensorMapEncodeTiled");
+    context.check(encode(map, pointer, rank), "cuTensorMapEncodeTiled");
     return map;
+  }
+
+  private int encode(MemorySegment map, long pointer, int rank) {
+    return context
+        .driver()
+        .code()
+        .encodeTiles()
+        .call(
+            map.address(),
+            BRAIN,
+            rank,
+            pointer,
+            sizes.address(),
+            strides.address(),
+            box.address(),
+            steps.address(),
+            0,
+            SWIZZLE,
+            promotion,
+            0);
   }
 
   @Override

@@ -1,6 +1,12 @@
 package io.kvasir.compute.cuda;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
@@ -51,5 +57,22 @@ final class EmulatedDriver {
       case CudaBackend.Ready ready -> ready.backend();
       case CudaBackend.Unavailable unavailable -> throw new AssertionError(unavailable.reason());
     };
+  }
+
+  /// Calls a function that the emulated driver has for tests; see `driver.cpp`.
+  @SuppressWarnings("restricted") // calls the emulated driver
+  static long call(String function, long argument) {
+    MethodHandle handle =
+        Linker.nativeLinker()
+            .downcallHandle(
+                SymbolLookup.libraryLookup(library(), Arena.global()).findOrThrow(function),
+                FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+    try {
+      return (long) handle.invokeExact(argument);
+    } catch (RuntimeException | Error e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new IllegalStateException(e);
+    }
   }
 }
