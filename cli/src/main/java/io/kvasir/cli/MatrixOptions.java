@@ -19,7 +19,8 @@ final class MatrixOptions {
       paramLabel = "NAME[:DIR]",
       description =
           "machine, kernels in machine code on the weights where they lie, where the processor has "
-              + "AVX-512 (default); vector, kernels in Java only, with the same bits; "
+              + "AVX-512 or AVX2 (default); machine-avx2, those of AVX2 also where there is AVX-512, "
+              + "with the same bits; vector, kernels in Java only; "
               + "machine-bf16, machine code that rounds to 8 significant bits before it multiplies, "
               + "where the processor has AVX512_BF16: faster prompts, results a little different; "
               + "machine-amx, the same in the tile registers of AMX: prompts of dense models "
@@ -77,8 +78,8 @@ final class MatrixOptions {
     throw new UsageException(
         "there is no --matmul '"
             + name
-            + "'; choose machine, vector, machine-bf16, machine-amx, onednn-bf16 "
-            + "or onednn-f32");
+            + "'; choose machine, machine-avx2, vector, machine-bf16, machine-amx, "
+            + "onednn-bf16 or onednn-f32");
   }
 
   private Path folder(int colon, Surroundings surroundings) {

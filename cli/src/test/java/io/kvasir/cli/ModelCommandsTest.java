@@ -143,7 +143,7 @@ class ModelCommandsTest {
   void matmul_unknownOrNotInstalled_saysWhatToDo() {
     Outcome unknown = Shell.run("run", "-p", "Hi", "--matmul", "mkl");
     assertThat(unknown.exitCode()).isEqualTo(2);
-    assertThat(unknown.err()).contains("'mkl'", "machine-bf16", "onednn-bf16");
+    assertThat(unknown.err()).contains("'mkl'", "machine-bf16", "machine-avx2", "onednn-bf16");
     Outcome missing = Shell.run("run", "-p", "Hi", "--matmul", "onednn-f32:" + folder);
     assertThat(missing.exitCode()).isEqualTo(1);
     assertThat(missing.err()).contains(folder.toString(), "scripts/onednn.sh");

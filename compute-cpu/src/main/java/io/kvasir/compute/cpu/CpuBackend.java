@@ -18,6 +18,7 @@ import io.kvasir.compute.ScalarMath;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.Weight;
 import io.kvasir.compute.Xielu;
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.KvStorage;
 import java.util.Arrays;
@@ -34,10 +35,12 @@ import org.jspecify.annotations.Nullable;
 /// One thread at a time makes calls; [#close] ends the pool's threads. In a steady state (shapes
 /// seen before) a call allocates nothing.
 public final class CpuBackend implements Backend {
+  private static final int MACHINE_LANES = 16;
+
   private final KernelPool pool;
   private final @Nullable MatrixProvider provider;
   private final KernelCode code;
-  private final boolean usesMachineCode;
+  private final @Nullable Instructions instructions;
   private final Products products;
   private final CpuAttention attention;
   private final Elementwise elementwise;
@@ -79,7 +82,7 @@ public final class CpuBackend implements Backend {
     PerformanceCliff.checkVectors();
     this.code = code;
     this.provider = provider;
-    usesMachineCode = code.isMachine() && MachineProducts.SUPPORTED;
+    instructions = code.instructions();
     // A provider has threads of its own, which need the cores as soon as a region ends.
     pool = new KernelPool(threads, provider == null);
     Workspace[] workspaces = new Workspace[threads];
@@ -98,8 +101,14 @@ public final class CpuBackend implements Backend {
 
   @Override
   public String arithmetic() {
-    String own = name() + ' ' + Lanes.bits() + bf16(" bf16");
+    // Machine code adds sixteen lanes where the Vector API may have fewer.
+    boolean hasOther = instructions != null && Lanes.L != MACHINE_LANES;
+    String own = name() + ' ' + Lanes.bits() + (hasOther ? " machine" : "") + bf16(" bf16");
     return provider == null ? own : own + ' ' + provider.description();
+  }
+
+  private String spelled() {
+    return instructions == Instructions.AVX2 ? "AVX2" : "AVX-512";
   }
 
   /// What is said of products in bf16, and of tile registers: sums have another order there.
@@ -112,7 +121,7 @@ public final class CpuBackend implements Backend {
     return "cpu: %d-bit vectors%s, %d threads, %d cores%s%s"
         .formatted(
             Lanes.bits(),
-            usesMachineCode ? ", machine code" + bf16(" in bf16") : "",
+            instructions == null ? "" : ", machine code of " + spelled() + bf16(" in bf16"),
             pool.threads(),
             Runtime.getRuntime().availableProcessors(),
             provider == null ? "" : ", matrices by " + provider.description(),

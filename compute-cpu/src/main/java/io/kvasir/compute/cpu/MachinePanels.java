@@ -3,6 +3,7 @@ package io.kvasir.compute.cpu;
 import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.compute.x86.Operands;
 import io.kvasir.compute.x86.PanelCall;
 import io.kvasir.compute.x86.PanelProducts;
@@ -16,23 +17,22 @@ import jdk.incubator.vector.FloatVector;
 
 /// Products of more than four rows in machine code, with the bits of [MachineProducts].
 ///
-/// A block of weight rows is multiplied with the first four rows of `x` while it is decoded, and
-/// stays decoded in the L2 cache for all others, which come in tiles of up to six rows. The last
-/// tiles ask for the weights of the next block, so that memory is read all the time.
+/// A block of weight rows is decoded, in AVX-512 while it is multiplied with the first four rows of
+/// `x`, and stays decoded in the L2 cache for all others, which come in tiles of up to six rows, or
+/// three in AVX2. The last tiles ask for the weights of the next block, so that memory is read all
+/// the time.
 final class MachinePanels {
   /// Fewest outputs: a block may begin before its first output to have whole tiles.
   private static final int LEAST_OUTPUTS = PanelProducts.MOST_OUTPUTS;
-
-  /// Rows of `x` that are multiplied while weights are decoded.
-  private static final int FIRST = RowProducts.MOST_ROWS;
 
   private static final int TILE = PanelProducts.TILE;
 
   /// Fewest rows of `x`: decoding anew for each four of fewer rows is as fast.
   private static final int LEAST_ROWS = 12;
 
-  /// The same for bf16, whose products take less time beside the decoding.
-  private static final int LEAST_ROWS_BF16 = RowProducts.MOST_ROWS * 2 + 1;
+  /// The same for bf16, whose products take less time beside the decoding, and for AVX2, which has
+  /// too few registers to use decoded weights for four rows as often as a panel does.
+  private static final int LEAST_ROWS_OF_OTHERS = RowProducts.MOST_ROWS * 2 + 1;
 
   /// Rows of `x` that are taken only where their bytes are few enough to stay in the L2 cache
   /// beside the weights.
@@ -53,10 +53,20 @@ final class MachinePanels {
   private final MachineProducts few;
   private final Packing packing = new Packing();
   private final MachineInputs inputs;
+  private final PanelProducts products;
+  private final int leastRows;
+
+  /// Rows of `x` that are multiplied while weights are decoded.
+  private final int first;
 
   /// @param few the same products of fewer rows
-  MachinePanels(KernelPool pool, Operands operands, MachineProducts few) {
+  MachinePanels(
+      KernelPool pool, Operands operands, Instructions instructions, MachineProducts few) {
     this.operands = operands;
+    products = PanelProducts.of(operands, instructions);
+    boolean isWide = instructions == Instructions.AVX512;
+    first = isWide ? RowProducts.MOST_ROWS : 0;
+    leastRows = isWide && operands == Operands.F32 ? LEAST_ROWS : LEAST_ROWS_OF_OTHERS;
     this.few = few;
     inputs = new MachineInputs(operands, pool.threads());
     this.pool = pool;
@@ -64,9 +74,8 @@ final class MachinePanels {
 
   /// Whether a product can be computed.
   boolean takes(Product p) {
-    int least = operands == Operands.BF16 ? LEAST_ROWS_BF16 : LEAST_ROWS;
     boolean isEnough =
-        p.rows >= FEW_ROWS || p.rows >= least && operands.bytes(p.rows, p.columns) <= FEW_BYTES;
+        p.rows >= FEW_ROWS || p.rows >= leastRows && operands.bytes(p.rows, p.columns) <= FEW_BYTES;
     return isEnough && p.outputs >= LEAST_OUTPUTS && few.takes(p);
   }
 
@@ -85,13 +94,13 @@ final class MachinePanels {
   }
 
   /// Tiles of `x` behind the first.
-  private static int tiles(Product p) {
-    return (p.rows - FIRST + PanelProducts.MOST_ROWS - 1) / PanelProducts.MOST_ROWS;
+  private int tiles(Product p) {
+    return (p.rows - first + products.mostRows() - 1) / products.mostRows();
   }
 
   /// The first row of a tile behind the first; tiles are as equal as can be.
-  private static int start(Product p, int tile) {
-    return FIRST + (int) ((long) (p.rows - FIRST) * tile / tiles(p));
+  private int start(Product p, int tile) {
+    return first + (int) ((long) (p.rows - first) * tile / tiles(p));
   }
 
   /// Outputs `from .. to - 1` of all rows.
@@ -109,13 +118,14 @@ final class MachinePanels {
     RowProducts kernel = Objects.requireNonNull(few.kernel(p));
     PanelCall panel = space.panelCall();
     int tiles = (to - from + TILE - 1) / TILE;
-    int first = Math.min(from, p.outputs - TILE * tiles);
+    int decodedFrom = Math.min(from, p.outputs - TILE * tiles);
+    int skipped = from - decodedFrom;
     long weights = space.decoded(operands.bytes(TILE * tiles, p.columns)).address();
     RowCall call = space.call();
-    call.inputs(inputs.address(0, p.columns), FIRST, p.columns);
-    call.groups(first * p.rowBytes, p.rowBytes, TILE * p.rowBytes, tiles);
+    call.inputs(inputs.address(0, p.columns), first, p.columns);
+    call.groups(decodedFrom * p.rowBytes, p.rowBytes, TILE * p.rowBytes, tiles);
     kernel.decode(call, p.weights, weights, panel);
-    store(p, 0, FIRST, from - first, from, to, panel.results());
+    store(p, 0, first, skipped, from, to, panel.results());
 
     int count = tiles(p);
     int vectors = p.columns / operands.lanes();
@@ -129,8 +139,8 @@ final class MachinePanels {
       int turn = t - (count - ahead);
       panel.next(next + turn * steps * step, turn < 0 ? 0 : step);
       long tile = inputs.address(row, p.columns);
-      PanelProducts.multiply(panel, operands, tile, rows, weights, tiles, vectors);
-      store(p, row, rows, from - first, from, to, panel.results());
+      products.multiply(panel, tile, rows, weights, tiles, vectors);
+      store(p, row, rows, skipped, from, to, panel.results());
     }
   }
 
@@ -165,8 +175,8 @@ final class MachinePanels {
     @Override
     public void run(int part, int worker) {
       Product p = product;
-      int first = part == 0 ? 0 : start(p, part - 1);
-      inputs.tile(p, first, (part == 0 ? FIRST : start(p, part)) - first, worker);
+      int from = part == 0 ? 0 : start(p, part - 1);
+      inputs.tile(p, from, (part == 0 ? first : start(p, part)) - from, worker);
     }
   }
 }

@@ -2,19 +2,21 @@ package io.kvasir.compute.cpu;
 
 import static io.kvasir.compute.cpu.Lanes.L;
 
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.compute.x86.MachineCode;
 import io.kvasir.compute.x86.Operands;
 import io.kvasir.compute.x86.RowCall;
 import io.kvasir.compute.x86.RowProducts;
 import org.jspecify.annotations.Nullable;
 
-/// Products in machine code ([RowProducts]); those of floats have the bits of a [RowKernel].
+/// Products in machine code ([RowProducts]); those of floats have the bits of a [RowKernel] where
+/// the vectors of the Vector API have sixteen lanes.
 ///
 /// The rows of `x` are packed in tiles of four once per product. Weights are read where they lie,
 /// once for a tile: from memory for the first one, for the others from the L2 cache.
 final class MachineProducts {
-  /// Whether this machine runs the code, and vectors of the Vector API are as long as its vectors,
-  /// so that sums have the same order.
+  /// Whether this machine runs the code of AVX-512, and vectors of the Vector API are as long as
+  /// its vectors, so that sums have the same order.
   static final boolean SUPPORTED = L == 16 && MachineCode.isSupported();
 
   private static final int TILE = RowProducts.MOST_ROWS;
@@ -26,11 +28,14 @@ final class MachineProducts {
 
   private final KernelPool pool;
   private final Operands operands;
+  private final @Nullable Instructions instructions;
   private final Packing packing = new Packing();
   private final MachineInputs inputs;
 
-  MachineProducts(KernelPool pool, Operands operands) {
+  /// @param instructions what the code is of, null where there is none
+  MachineProducts(KernelPool pool, Operands operands, @Nullable Instructions instructions) {
     this.operands = operands;
+    this.instructions = instructions;
     inputs = new MachineInputs(operands, pool.threads());
     this.pool = pool;
   }
@@ -45,7 +50,7 @@ final class MachineProducts {
   }
 
   @Nullable RowProducts kernel(Product p) {
-    return SUPPORTED ? RowProducts.of(p.type, operands) : null;
+    return instructions == null ? null : RowProducts.of(p.type, operands, instructions);
   }
 
   /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.

@@ -4,6 +4,7 @@ import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
 import io.kvasir.compute.AttentionSpec;
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.kvcache.KvLayout;
 import io.kvasir.kvcache.PrunedTokens;
 import java.util.Arrays;
@@ -99,7 +100,7 @@ final class PartitionKernel {
 
   /// @param code whether machine code is used where there is some
   PartitionKernel(KernelCode code) {
-    boolean isMachine = code.isMachine() && MachineProducts.SUPPORTED;
+    boolean isMachine = code.instructions() == Instructions.AVX512;
     machine = isMachine ? new MachinePartition(tiles) : null;
     wide = isMachine ? new WidePartition(tiles, code.isBf16()) : null;
   }

@@ -2,6 +2,7 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.Activation;
 import io.kvasir.compute.x86.AmxProducts;
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.compute.x86.Operands;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -21,7 +22,6 @@ final class Products {
   /// memory once.
   private static final int MACHINE_ROWS = 64;
 
-  private final boolean usesMachineCode;
   private final Operands operands;
 
   /// Most rows whose weights machine code decodes anew for each four: any number where nothing else
@@ -38,20 +38,22 @@ final class Products {
   private final Workspace[] workspaces;
   private final Panels panels;
   private final MachineProducts machine;
-  private final MachinePanels machinePanels;
+  private final @Nullable MachinePanels machinePanels;
   private final @Nullable AmxPanels tiles;
   private final Single single = new Single();
   private final Gated gated = new Gated();
 
   Products(KernelPool pool, Workspace[] workspaces, KernelCode code) {
-    usesMachineCode = code.isMachine();
     this.pool = pool;
     this.workspaces = workspaces;
     panels = new Panels(pool);
     operands = code.isBf16() ? Operands.BF16 : Operands.F32;
-    machineRows = code.isBf16() ? Integer.MAX_VALUE : MACHINE_ROWS;
-    machine = new MachineProducts(pool, operands);
-    machinePanels = new MachinePanels(pool, operands, machine);
+    boolean isAlone = code.isBf16() || !PanelTile.SUPPORTED;
+    machineRows = isAlone ? Integer.MAX_VALUE : MACHINE_ROWS;
+    @Nullable Instructions instructions = code.instructions();
+    machine = new MachineProducts(pool, operands, instructions);
+    machinePanels =
+        instructions == null ? null : new MachinePanels(pool, operands, instructions, machine);
     tiles = code.hasTiles() ? new AmxPanels(pool) : null;
   }
 
@@ -80,7 +82,7 @@ final class Products {
   private void pack(Product p) {
     switch (way(p)) {
       case TILES -> Objects.requireNonNull(tiles).pack(p);
-      case MACHINE_PANELS -> machinePanels.pack(p);
+      case MACHINE_PANELS -> Objects.requireNonNull(machinePanels).pack(p);
       case MACHINE_ROWS -> machine.pack(p);
       case PANELS -> panels.pack(p);
       case ROWS -> {}
@@ -97,11 +99,11 @@ final class Products {
   }
 
   private Way way(Product p) {
-    boolean mayBeMachine = usesMachineCode && (operands == Operands.F32 || !p.isExact);
+    boolean mayBeMachine = machinePanels != null && (operands == Operands.F32 || !p.isExact);
     if (tiles != null && mayBeMachine && tiles.takes(p)) {
       return Way.TILES;
     }
-    if (mayBeMachine && machinePanels.takes(p)) {
+    if (mayBeMachine && Objects.requireNonNull(machinePanels).takes(p)) {
       return Way.MACHINE_PANELS;
     }
     if (mayBeMachine && p.rows <= machineRows && machine.takes(p)) {
@@ -130,7 +132,7 @@ final class Products {
     Workspace space = workspaces[worker];
     switch (way(p)) {
       case TILES -> Objects.requireNonNull(tiles).multiply(p, from, to, worker, space);
-      case MACHINE_PANELS -> machinePanels.multiply(p, from, to, space);
+      case MACHINE_PANELS -> Objects.requireNonNull(machinePanels).multiply(p, from, to, space);
       case MACHINE_ROWS -> machine.multiply(p, from, to, space.call());
       case PANELS -> panels.multiply(p, from, to, space);
       case ROWS -> rows(p, from, to, space);

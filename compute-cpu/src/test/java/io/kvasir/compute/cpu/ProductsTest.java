@@ -32,12 +32,24 @@ class ProductsTest {
 
   private final SplittableRandom random = new SplittableRandom(Seeds.seed(11));
   private final ReferenceBackend reference = new ReferenceBackend();
+
+  /// Backends with the same bits, whose kernels are in different instructions where this machine
+  /// has them: those of the Vector API have these bits where its vectors have sixteen lanes.
   private final List<CpuBackend> backends =
       List.of(
           new CpuBackend(1),
           new CpuBackend(2),
           new CpuBackend(3),
-          new CpuBackend(2, null, KernelCode.VECTOR));
+          new CpuBackend(2, null, other(Lanes.L == 16, KernelCode.VECTOR)),
+          new CpuBackend(2, null, other(hasAvx2(), KernelCode.MACHINE_AVX2)));
+
+  private static KernelCode other(boolean hasBits, KernelCode code) {
+    return hasBits ? code : KernelCode.MACHINE;
+  }
+
+  private static boolean hasAvx2() {
+    return KernelCode.MACHINE_AVX2.missing() == null;
+  }
 
   @AfterEach
   void close() {
@@ -139,9 +151,11 @@ class ProductsTest {
     HostBuffer in = normal(rows, columns);
     HostBuffer together = HostBuffer.allocate(rows, outputs);
     backends.get(1).linear(linear, in, together, rows);
-    HostBuffer inVectors = HostBuffer.allocate(rows, outputs);
-    backends.get(3).linear(linear, in, inVectors, rows);
-    assertThat(inVectors.values()).isEqualTo(together.values());
+    for (CpuBackend backend : backends.subList(3, backends.size())) {
+      HostBuffer inOtherCode = HostBuffer.allocate(rows, outputs);
+      backend.linear(linear, in, inOtherCode, rows);
+      assertThat(inOtherCode.values()).as(backend.description()).isEqualTo(together.values());
+    }
     HostBuffer one = HostBuffer.allocate(1, columns);
     HostBuffer alone = HostBuffer.allocate(1, outputs);
     for (int r = 0; r < rows; r++) {
@@ -149,6 +163,28 @@ class ProductsTest {
       backends.get(0).linear(linear, one, alone, 1);
       for (int o = 0; o < outputs; o++) {
         Seeds.same(type + " row " + r, o, together.values()[r * outputs + o], alone.values()[o]);
+      }
+    }
+  }
+
+  /// On every machine, with whatever lanes it has.
+  @ParameterizedTest
+  @EnumSource(TensorType.class)
+  void linear_inVectors_sameBitsAsAlone(TensorType type) {
+    Linear linear =
+        new Linear(HostWeight.of(RandomWeights.of(type, 70, 1280, random)), normal(1, 70));
+    HostBuffer in = normal(13, 1280);
+    try (CpuBackend vector = new CpuBackend(2, null, KernelCode.VECTOR)) {
+      HostBuffer together = HostBuffer.allocate(13, 70);
+      vector.linear(linear, in, together, 13);
+      HostBuffer one = HostBuffer.allocate(1, 1280);
+      HostBuffer alone = HostBuffer.allocate(1, 70);
+      for (int r = 0; r < 13; r++) {
+        System.arraycopy(in.values(), r * 1280, one.values(), 0, 1280);
+        vector.linear(linear, one, alone, 1);
+        for (int o = 0; o < 70; o++) {
+          Seeds.same(type + " row " + r, o, together.values()[r * 70 + o], alone.values()[o]);
+        }
       }
     }
   }

@@ -69,7 +69,19 @@ final class Constants {
   /// Which bytes become 16-bit numbers: the first eight, the last eight, and both again.
   static final int HALVES_OF_SIXTEEN = QUARTERS + VECTOR;
 
-  private static final int END = HALVES_OF_SIXTEEN + VECTOR;
+  /// 8 as a float.
+  static final int EIGHT = HALVES_OF_SIXTEEN + VECTOR;
+
+  /// The values of IQ4_NL and IQ4_XS as bytes, in each sixteen.
+  static final int NON_LINEAR_BYTES = EIGHT + VECTOR;
+
+  /// Twice the values of E2M1 as bytes, in each sixteen.
+  static final int DOUBLED_E2M1_BYTES = NON_LINEAR_BYTES + VECTOR;
+
+  /// Integers `1 << i` for all 32 bits, two vectors.
+  static final int SINGLE_BITS = DOUBLED_E2M1_BYTES + VECTOR;
+
+  private static final int END = SINGLE_BITS + 2 * VECTOR;
 
   private static final int[] NON_LINEAR_VALUES = {
     -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
@@ -102,6 +114,7 @@ final class Constants {
       m.set(ValueLayout.JAVA_FLOAT, NON_LINEAR + 4L * i, NON_LINEAR_VALUES[i]);
       m.set(ValueLayout.JAVA_FLOAT, DOUBLED_E2M1 + 4L * i, E2M1_VALUES[i]);
       m.set(ValueLayout.JAVA_FLOAT, MINUS_SIXTEEN + 4L * i, -16);
+      m.set(ValueLayout.JAVA_FLOAT, EIGHT + 4L * i, 8);
       m.set(ValueLayout.JAVA_INT, NIBBLE_SHIFTS + 4L * i, 4 * i);
       m.set(ValueLayout.JAVA_INT, PAIR_SHIFTS + 4L * i, 2 * i);
       m.set(ValueLayout.JAVA_INT, QUARTERS + 4L * i, 4 * (i % 4));
@@ -109,6 +122,11 @@ final class Constants {
     for (int i = 0; i < VECTOR; i++) {
       int source = i / 2 % 16;
       m.set(ValueLayout.JAVA_BYTE, HALVES_OF_SIXTEEN + i, (byte) (i % 2 == 0 ? source : -1));
+      m.set(ValueLayout.JAVA_BYTE, NON_LINEAR_BYTES + i, (byte) NON_LINEAR_VALUES[i % 16]);
+      m.set(ValueLayout.JAVA_BYTE, DOUBLED_E2M1_BYTES + i, (byte) E2M1_VALUES[i % 16]);
+    }
+    for (int i = 0; i < Integer.SIZE; i++) {
+      m.set(ValueLayout.JAVA_INT, SINGLE_BITS + 4L * i, 1 << i);
     }
     bytes(m, NIBBLES, 15);
     bytes(m, TOP_BITS, 48);

@@ -25,9 +25,15 @@ public enum Operands {
     return lanes;
   }
 
-  /// Whether this machine can compute with them.
+  /// Whether this machine can compute with them in AVX-512.
   public boolean isSupported() {
-    return MachineCode.isSupported() && (this == F32 || MachineCode.hasBf16());
+    return isSupported(Instructions.AVX512);
+  }
+
+  /// Whether this machine can compute with them in some instructions.
+  public boolean isSupported(Instructions instructions) {
+    boolean isThere = this == F32 || instructions == Instructions.AVX512 && MachineCode.hasBf16();
+    return isThere && instructions.isSupported();
   }
 
   /// Bytes of rows of operands, of which each is a multiple of [#lanes] long.

@@ -3,11 +3,11 @@ package io.kvasir.compute.x86;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
-/// Products of up to six rows of `x` with decoded weights, in machine code.
+/// Products of a few rows of `x` with decoded weights, in machine code.
 ///
 /// Weights are tiles of four rows, `[tiles, vectors, 4]` vectors of [Operands].
 public final class PanelProducts {
-  /// Most rows of `x` at a time.
+  /// Most rows of `x` at a time with any instructions.
   public static final int MOST_ROWS = 6;
 
   /// Most weight rows at a time.
@@ -22,19 +22,52 @@ public final class PanelProducts {
   private static final int VECTOR = 64;
   private static final int MOST_PIECES = 3;
 
-  private static final AtomicReferenceArray<MachineCode.@Nullable Function> FUNCTIONS =
-      new AtomicReferenceArray<>(Operands.values().length * (MOST_ROWS + 1) * (MOST_PIECES + 1));
+  private static final PanelProducts OF_F32 =
+      new PanelProducts(Operands.F32, Instructions.AVX512, MOST_ROWS);
+  private static final PanelProducts OF_BF16 =
+      new PanelProducts(Operands.BF16, Instructions.AVX512, MOST_ROWS);
+  private static final PanelProducts OF_F32_IN_AVX2 =
+      new PanelProducts(Operands.F32, Instructions.AVX2, Avx2PanelCode.MOST_ROWS);
 
-  private PanelProducts() {}
+  private final Operands operands;
+  private final Instructions instructions;
+  private final int mostRows;
+  private final AtomicReferenceArray<MachineCode.@Nullable Function> functions;
+
+  private PanelProducts(Operands operands, Instructions instructions, int mostRows) {
+    this.operands = operands;
+    this.instructions = instructions;
+    this.mostRows = mostRows;
+    functions = new AtomicReferenceArray<>((mostRows + 1) * (MOST_PIECES + 1));
+  }
+
+  /// The products of some operands.
+  ///
+  /// @throws IllegalArgumentException where these instructions have none
+  public static PanelProducts of(Operands operands, Instructions instructions) {
+    return switch (instructions) {
+      case AVX512 -> operands == Operands.F32 ? OF_F32 : OF_BF16;
+      case AVX2 -> {
+        if (operands != Operands.F32) {
+          throw new IllegalArgumentException("AVX2 has no products of " + operands);
+        }
+        yield OF_F32_IN_AVX2;
+      }
+    };
+  }
+
+  /// Most rows of `x` at a time.
+  public int mostRows() {
+    return mostRows;
+  }
 
   /// Multiplies; [PanelCall#results] has the results.
   ///
   /// @param x where `[vectors, rows]` vectors of operands start
-  /// @param rows from 1 to [#MOST_ROWS]
+  /// @param rows from 1 to [#mostRows]
   /// @param panel where `[tiles, vectors, 4]` vectors of operands start
-  public static void multiply(
-      PanelCall call, Operands operands, long x, int rows, long panel, int tiles, int vectors) {
-    if (rows < 1 || rows > MOST_ROWS || tiles < 1 || tiles > MOST_OUTPUTS / TILE || vectors < 1) {
+  public void multiply(PanelCall call, long x, int rows, long panel, int tiles, int vectors) {
+    if (rows < 1 || rows > mostRows || tiles < 1 || tiles > MOST_OUTPUTS / TILE || vectors < 1) {
       throw new IllegalArgumentException(
           "%d rows by %d tiles of %d vectors".formatted(rows, tiles, vectors));
     }
@@ -48,17 +81,23 @@ public final class PanelProducts {
     call.set(PanelCall.LAST_STEPS, vectors - (pieces - 1) * PIECE);
     call.set(PanelCall.MIDDLE_PIECES, pieces - 2);
     call.set(PanelCall.TO_NEXT_PIECE, PIECE * TILE * VECTOR - tiles * tileBytes);
-    function(operands, rows, Math.min(pieces, MOST_PIECES)).call(call.address());
+    function(rows, Math.min(pieces, MOST_PIECES)).call(call.address());
   }
 
-  private static MachineCode.Function function(Operands operands, int rows, int pieces) {
-    int kind = operands == Operands.BF16 ? 1 : 0;
-    int index = (kind * (MOST_ROWS + 1) + rows) * (MOST_PIECES + 1) + pieces;
-    MachineCode.@Nullable Function function = FUNCTIONS.get(index);
+  private MachineCode.Function function(int rows, int pieces) {
+    int index = rows * (MOST_PIECES + 1) + pieces;
+    MachineCode.@Nullable Function function = functions.get(index);
     if (function == null) {
-      function = MachineCode.of(PanelCode.of(operands, rows, pieces));
-      FUNCTIONS.set(index, function);
+      function = MachineCode.of(code(rows, pieces));
+      functions.set(index, function);
     }
     return function;
+  }
+
+  private byte[] code(int rows, int pieces) {
+    return switch (instructions) {
+      case AVX512 -> PanelCode.of(operands, rows, pieces);
+      case AVX2 -> Avx2PanelCode.of(rows, pieces);
+    };
   }
 }

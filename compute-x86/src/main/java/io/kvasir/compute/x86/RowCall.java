@@ -46,9 +46,9 @@ public final class RowCall {
   ///
   /// @param address where `[vectors, rows]` vectors of operands start, which must stay until the
   ///   call is done
-  /// @param rows from 1 to [RowProducts#MOST_ROWS]
+  /// @param rows up to [RowProducts#MOST_ROWS]; 0 where weights are only decoded
   public void inputs(long address, int rows, int columns) {
-    if (rows < 1 || rows > RowProducts.MOST_ROWS) {
+    if (rows < 0 || rows > RowProducts.MOST_ROWS) {
       throw new IllegalArgumentException(rows + " rows cannot be multiplied at a time");
     }
     this.rows = rows;

@@ -18,29 +18,30 @@ public final class RowProducts {
   /// Most weight rows in a group.
   static final int MOST_OUTPUTS = 8;
 
-  private static final Map<TensorType, RowProducts> OF_F32 = of(Operands.F32);
-  private static final Map<TensorType, RowProducts> OF_BF16 = of(Operands.BF16);
+  private static final Map<TensorType, RowProducts> OF_F32 = all(Operands.F32, Instructions.AVX512);
+  private static final Map<TensorType, RowProducts> OF_BF16 =
+      all(Operands.BF16, Instructions.AVX512);
+  private static final Map<TensorType, RowProducts> OF_F32_IN_AVX2 =
+      all(Operands.F32, Instructions.AVX2);
 
-  private final RowFormat format;
-  private final Operands operands;
+  private final RowFunctions code;
   private final AtomicReferenceArray<MachineCode.@Nullable KeepingFunction> functions =
       new AtomicReferenceArray<>((MOST_ROWS + 1) * (MOST_OUTPUTS + 1));
 
   private final AtomicReference<MachineCode.@Nullable KeepingFunction> keeping =
       new AtomicReference<>();
 
-  private RowProducts(RowFormat format, Operands operands) {
-    this.format = format;
-    this.operands = operands;
+  private RowProducts(RowFunctions code) {
+    this.code = code;
   }
 
-  private static Map<TensorType, RowProducts> of(Operands operands) {
+  private static Map<TensorType, RowProducts> all(Operands operands, Instructions instructions) {
     Map<TensorType, RowProducts> all = new EnumMap<>(TensorType.class);
-    if (operands.isSupported()) {
+    if (operands.isSupported(instructions)) {
       for (TensorType type : TensorType.values()) {
-        RowFormat format = RowFormats.of(type, operands);
-        if (format != null) {
-          all.put(type, new RowProducts(format, operands));
+        @Nullable RowFunctions code = RowFunctions.of(type, operands, instructions);
+        if (code != null) {
+          all.put(type, new RowProducts(code));
         }
       }
     }
@@ -48,18 +49,27 @@ public final class RowProducts {
   }
 
   /// The products of a format, or null where it or the processor has no machine code.
-  public static @Nullable RowProducts of(TensorType type, Operands operands) {
-    return (operands == Operands.F32 ? OF_F32 : OF_BF16).get(type);
+  public static @Nullable RowProducts of(
+      TensorType type, Operands operands, Instructions instructions) {
+    return switch (instructions) {
+      case AVX512 -> (operands == Operands.F32 ? OF_F32 : OF_BF16).get(type);
+      case AVX2 -> operands == Operands.F32 ? OF_F32_IN_AVX2.get(type) : null;
+    };
   }
 
   /// Whether rows of so many weights can be multiplied.
   public boolean takes(int columns) {
-    return columns > 0 && columns % format.blockWeights() == 0;
+    return columns > 0 && columns % code.blockWeights() == 0;
   }
 
   /// Weight rows in a group for so many rows of `x`.
   public int groupSize(int rows) {
-    return rows == 1 ? format.outputsAlone() : 4;
+    return code.groupSize(rows);
+  }
+
+  /// Rows of `x` that [#decode] multiplies with.
+  public int rowsBesideDecoding() {
+    return code.rowsBesideDecoding();
   }
 
   /// Multiplies the groups of weight rows of [RowCall#groups] with the rows of [RowCall#inputs].
@@ -69,30 +79,35 @@ public final class RowProducts {
   /// @param group rows in a group, from 1 to [#groupSize]
   /// @throws IllegalStateException where the weights are closed
   public void multiply(RowCall call, int group, MemorySegment weights) {
+    if (call.rows() < 1) {
+      throw new IllegalArgumentException("0 rows cannot be multiplied");
+    }
     if (call.groups() > 0) {
-      call.set(weights.address(), group, format.blockWeights());
+      call.set(weights.address(), group, code.blockWeights());
       function(call.rows(), group).call(call.address(), weights);
     }
   }
 
-  /// Multiplies the tiles of [RowCall#groups], four weight rows each, with the four rows of
-  /// [RowCall#inputs], and writes them decoded to a panel of [PanelProducts].
+  /// Multiplies the tiles of [RowCall#groups], four weight rows each, with the rows of
+  /// [RowCall#inputs], [#rowsBesideDecoding], and writes them decoded to a panel of
+  /// [PanelProducts].
   ///
   /// @param panel address of `[tiles, vectors, 4]` vectors of operands
-  /// @param to whose results are set, four rows of them
+  /// @param to whose results are set, as many rows of them
   /// @throws IllegalStateException where the weights are closed
   public void decode(RowCall call, MemorySegment weights, long panel, PanelCall to) {
-    if (call.rows() != MOST_ROWS) {
-      throw new IllegalArgumentException("weights are decoded beside four rows: " + call.rows());
+    if (call.rows() != rowsBesideDecoding()) {
+      throw new IllegalArgumentException(
+          "weights are decoded beside %d rows: %d".formatted(rowsBesideDecoding(), call.rows()));
     }
     if (call.groups() < 1 || call.groups() > PanelProducts.MOST_OUTPUTS / PanelProducts.TILE) {
       throw new IllegalArgumentException(call.groups() + " tiles cannot be decoded at a time");
     }
-    call.set(weights.address(), 0, format.blockWeights());
+    call.set(weights.address(), 0, code.blockWeights());
     call.keep(panel, to.results().address());
     MachineCode.@Nullable KeepingFunction function = keeping.get();
     if (function == null) {
-      function = MachineCode.keeping(RowCode.keeping(format, operands, MOST_ROWS));
+      function = MachineCode.keeping(code.decoding());
       keeping.set(function);
     }
     function.call(call.address(), weights);
@@ -102,7 +117,7 @@ public final class RowProducts {
     int index = rows * (MOST_OUTPUTS + 1) + group;
     MachineCode.@Nullable KeepingFunction function = functions.get(index);
     if (function == null) {
-      function = MachineCode.keeping(RowCode.of(format, operands, rows, group));
+      function = MachineCode.keeping(code.multiplying(rows, group));
       functions.set(index, function);
     }
     return function;

@@ -17,9 +17,9 @@ final class SuperBlockRows {
   /// Eight `d sc` of a block of Q4_K or Q5_K to the scratch memory at `to`, and eight `dmin mn` to
   /// the vector behind them.
   private static void scales(Assembler code, RowCode rows, int output, int vector, int to) {
-    sixBits(code, rows, output, 4, 0);
+    sixBits(code, rows.weight(output, 12), rows.weight(output, 4), 0);
     products(code, rows, output, vector, 0, to);
-    sixBits(code, rows, output, 8, 4);
+    sixBits(code, rows.weight(output, 12), rows.weight(output, 8), 4);
     products(code, rows, output, vector, 2, to + VECTOR);
   }
 
@@ -33,11 +33,12 @@ final class SuperBlockRows {
     code.storeFloats(rows.scratch(output, to), vector);
   }
 
-  /// Eight 6-bit numbers as bytes, to `FREE_TOO`: four in the low bits of the bytes at `at`, four
-  /// whose low halves are halves of the bytes at 12 and whose top bits are those of the first.
-  private static void sixBits(Assembler code, RowCode rows, int output, int at, int shift) {
-    code.load32(FREE_TOO, rows.weight(output, 12));
-    code.load32(FREE, rows.weight(output, at));
+  /// Eight 6-bit numbers as bytes, to `FREE_TOO`: four in the low bits of the bytes at `first`,
+  /// four whose low halves are halves of the bytes at `lower` and whose top bits are those of the
+  /// first.
+  static void sixBits(GeneralInstructions code, Memory lower, Memory first, int shift) {
+    code.load32(FREE_TOO, lower);
+    code.load32(FREE, first);
     if (shift > 0) {
       code.shiftRight32(FREE_TOO, shift);
     }

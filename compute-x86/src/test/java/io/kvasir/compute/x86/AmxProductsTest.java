@@ -59,7 +59,7 @@ class AmxProductsTest {
         "IQ4_NL", "IQ4_XS", "MXFP4"
       })
   void decode_anyFormat_writesWhatPanelsHave(TensorType type) {
-    RowProducts kernel = RowProducts.of(type, Operands.BF16);
+    RowProducts kernel = RowProducts.of(type, Operands.BF16, Instructions.AVX512);
     assumeTrue(kernel != null, "[no-avx512-bf16] needs AVX512_BF16");
     long rowBytes = type.bytes(COLUMNS);
     long first = 3 * rowBytes;

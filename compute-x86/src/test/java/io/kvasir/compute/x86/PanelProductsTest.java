@@ -20,27 +20,27 @@ class PanelProductsTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 64, 65, 128, 150, 193})
   void multiply_anyRowsAndTiles_addsInTheStatedOrder(int vectors) {
-    assumeTrue(Processor.here().hasAvx512(), "[no-avx512] machine code needs AVX-512");
-    for (Operands operands : Operands.values()) {
-      if (operands.isSupported()) {
-        multiply(operands, vectors);
+    assumeTrue(Instructions.AVX2.isSupported(), "[no-avx2] machine code needs AVX2");
+    for (Instructions instructions : Instructions.values()) {
+      for (Operands operands : Operands.values()) {
+        if (operands.isSupported(instructions)) {
+          multiply(operands, instructions, vectors);
+        }
       }
     }
   }
 
-  private void multiply(Operands operands, int vectors) {
-    for (int rows = 1; rows <= PanelProducts.MOST_ROWS; rows++) {
-      check(operands, rows, 1, vectors);
-      check(operands, rows, 3, vectors);
+  private void multiply(Operands operands, Instructions instructions, int vectors) {
+    PanelProducts products = PanelProducts.of(operands, instructions);
+    for (int rows = 1; rows <= products.mostRows(); rows++) {
+      check(products, operands, rows, 1, vectors);
+      check(products, operands, rows, 3, vectors);
     }
-    check(
-        operands,
-        PanelProducts.MOST_ROWS,
-        PanelProducts.MOST_OUTPUTS / PanelProducts.TILE,
-        vectors);
+    int tiles = PanelProducts.MOST_OUTPUTS / PanelProducts.TILE;
+    check(products, operands, products.mostRows(), tiles, vectors);
   }
 
-  private void check(Operands operands, int rows, int tiles, int vectors) {
+  private void check(PanelProducts products, Operands operands, int rows, int tiles, int vectors) {
     int columns = vectors * operands.lanes();
     float[][] x = normal(rows, columns);
     float[][] w = normal(tiles * PanelProducts.TILE, columns);
@@ -48,7 +48,7 @@ class PanelProductsTest {
     MemorySegment panel = PackedTiles.of(operands, w, PanelProducts.TILE);
     PanelCall call = new PanelCall();
     call.next(panel.address(), 16);
-    PanelProducts.multiply(call, operands, packed.address(), rows, panel.address(), tiles, vectors);
+    products.multiply(call, packed.address(), rows, panel.address(), tiles, vectors);
     for (int r = 0; r < rows; r++) {
       for (int o = 0; o < w.length; o++) {
         long at = (long) r * PanelProducts.MOST_OUTPUTS + o;
@@ -62,25 +62,28 @@ class PanelProductsTest {
   @Test
   void multiply_tooManyRowsOrTiles_throws() {
     PanelCall call = new PanelCall();
-    assertThatThrownBy(() -> PanelProducts.multiply(call, Operands.F32, 0, 7, 0, 1, 1))
-        .hasMessageContaining("7");
-    assertThatThrownBy(() -> PanelProducts.multiply(call, Operands.F32, 0, 1, 0, 17, 1))
-        .hasMessageContaining("17");
-    assertThatThrownBy(() -> PanelProducts.multiply(call, Operands.F32, 0, 1, 0, 1, 0))
-        .hasMessageContaining("0");
+    PanelProducts wide = PanelProducts.of(Operands.F32, Instructions.AVX512);
+    assertThatThrownBy(() -> wide.multiply(call, 0, 7, 0, 1, 1)).hasMessageContaining("7");
+    assertThatThrownBy(() -> wide.multiply(call, 0, 1, 0, 17, 1)).hasMessageContaining("17");
+    assertThatThrownBy(() -> wide.multiply(call, 0, 1, 0, 1, 0)).hasMessageContaining("0");
+    PanelProducts narrow = PanelProducts.of(Operands.F32, Instructions.AVX2);
+    assertThatThrownBy(() -> narrow.multiply(call, 0, 4, 0, 1, 1)).hasMessageContaining("4 rows");
+    assertThatThrownBy(() -> PanelProducts.of(Operands.BF16, Instructions.AVX2))
+        .hasMessageContaining("BF16");
   }
 
   @Test
   void multiply_tinyNumbersOfBf16_takesSubnormalsAsZero() {
     assumeTrue(Operands.BF16.isSupported(), "[no-avx512-bf16] needs AVX512_BF16");
+    PanelProducts bf16 = PanelProducts.of(Operands.BF16, Instructions.AVX512);
     float unit = 0x1p-64f;
     for (int i = 0; i < 8; i++) {
       scale = unit;
-      check(Operands.BF16, 2, 1, 3);
+      check(bf16, Operands.BF16, 2, 1, 3);
       unit *= 1.5f;
     }
     scale = 0x1p-127f;
-    check(Operands.BF16, 2, 1, 3);
+    check(bf16, Operands.BF16, 2, 1, 3);
   }
 
   private float[][] normal(int rows, int columns) {
