@@ -18,9 +18,8 @@ import jdk.incubator.vector.FloatVector;
 /// Products of more than four rows in machine code, with the bits of [MachineProducts].
 ///
 /// A block of weight rows is decoded, in AVX-512 while it is multiplied with the first four rows of
-/// `x`, and stays decoded in the L2 cache for all others, which come in tiles of up to six rows, or
-/// three in AVX2. The last tiles ask for the weights of the next block, so that memory is read all
-/// the time.
+/// `x`, and stays decoded in the L2 cache for all others, which come in tiles of up to six rows.
+/// The last tiles ask for the weights of the next block, so that memory is read all the time.
 final class MachinePanels {
   /// Fewest outputs: a block may begin before its first output to have whole tiles.
   private static final int LEAST_OUTPUTS = PanelProducts.MOST_OUTPUTS;
@@ -95,7 +94,7 @@ final class MachinePanels {
 
   /// Tiles of `x` behind the first.
   private int tiles(Product p) {
-    return (p.rows - first + products.mostRows() - 1) / products.mostRows();
+    return (p.rows - first + PanelProducts.MOST_ROWS - 1) / PanelProducts.MOST_ROWS;
   }
 
   /// The first row of a tile behind the first; tiles are as equal as can be.

@@ -15,16 +15,20 @@ import static io.kvasir.compute.x86.Register.RDI;
 import static io.kvasir.compute.x86.Register.RDX;
 import static io.kvasir.compute.x86.Register.RSI;
 
-/// The function that multiplies up to three rows of `x` with tiles of four rows of decoded weights,
+/// The function that multiplies up to six rows of `x` with tiles of four rows of decoded weights,
 /// on processors with AVX2: what [PanelCode] is for those with AVX-512, with the same operands,
 /// results and bits.
 ///
-/// Three by four pairs have twelve accumulators of eight lanes. So each tile is gone over twice
-/// within a piece of K, for lanes 0 to 7 and for lanes 8 to 15 of all its vectors, which are in the
-/// L1 cache the second time. A step is seven loads for twelve multiply-adds.
+/// Three by four pairs have twelve accumulators of eight lanes. So each tile is gone over four
+/// times within a piece of K: for the first and the last three rows, and for lanes 0 to 7 and lanes
+/// 8 to 15 of all its vectors, which come from the L2 cache the first time and from the L1 cache
+/// then. A step is seven loads for twelve multiply-adds.
 final class Avx2PanelCode {
-  /// Most rows of `x`.
-  static final int MOST_ROWS = 3;
+  /// Vectors of K in a piece: six rows of `x` are 12 KiB and a tile of weights 8 KiB.
+  static final int PIECE = 32;
+
+  /// Most rows of `x` in a pass.
+  private static final int MOST_PASS_ROWS = 3;
 
   private static final int OUTPUTS = Avx2Sum.OUTPUTS;
   private static final int VECTOR = 64;
@@ -48,12 +52,31 @@ final class Avx2PanelCode {
   private static final Register[] SAVED = {RBX, RBP, R13, R14, R15};
 
   private final int rows;
-  private final int pairs;
   private final Avx2Assembler code = new Avx2Assembler();
 
   private Avx2PanelCode(int rows) {
     this.rows = rows;
-    pairs = rows * OUTPUTS;
+  }
+
+  /// Lanes `8 half .. 8 half + 7` of some rows of `x`.
+  private record Pass(int firstRow, int rows, int half) {
+    int pairs() {
+      return rows * OUTPUTS;
+    }
+
+    /// Where the sums of a pair rest.
+    Memory sum(int pair) {
+      return Memory.at(SUMS, firstRow * OUTPUTS * VECTOR + (half * pairs() + pair) * HALF);
+    }
+
+    /// Floats of a row, of `x` or of weights.
+    Memory lanes(Register base, int row) {
+      return Memory.at(base, row * VECTOR + half * HALF);
+    }
+
+    boolean isFirst() {
+      return firstRow == 0 && half == 0;
+    }
   }
 
   /// The function for `rows` rows of `x` and 1, 2, or 3 and more pieces of K. Its argument is the
@@ -97,14 +120,17 @@ final class Avx2PanelCode {
     code.load(TILES, Memory.at(RDI, PanelCall.TILES));
     code.load(SUMS, Memory.at(RDI, PanelCall.SUMS));
     Label tile = code.here();
-    for (int half = 0; half < 2; half++) {
-      half(half, isFirst, isLast);
+    int groups = (rows + MOST_PASS_ROWS - 1) / MOST_PASS_ROWS;
+    for (int i = 0; i < groups; i++) {
+      int first = rows * i / groups;
+      int count = rows * (i + 1) / groups - first;
+      pass(new Pass(first, count, 0), isFirst, isLast);
+      pass(new Pass(first, count, 1), isFirst, isLast);
     }
     if (isLast) {
-      results();
       code.add(OUT, OUTPUTS * Float.BYTES);
     }
-    code.add(SUMS, pairs * VECTOR);
+    code.add(SUMS, rows * OUTPUTS * VECTOR);
     code.add(PANEL, TILE_BYTES);
     code.subtract(TILES, 1);
     code.jumpIfNotZero(tile);
@@ -113,43 +139,43 @@ final class Avx2PanelCode {
     code.add(PANEL, FREE);
   }
 
-  /// Half of the lanes of one tile; the other half's sums stay in memory, or in registers at the
-  /// end.
-  private void half(int half, boolean isFirst, boolean isLast) {
+  /// One pass over a tile. Its sums stay in memory until the next piece, and those of the lower
+  /// lanes until the upper ones are there.
+  private void pass(Pass pass, boolean isFirst, boolean isLast) {
     code.move(X, X_PIECE);
     code.move(WEIGHTS, PANEL);
     code.load(STEPS, Memory.at(RDI, isLast ? PanelCall.LAST_STEPS : PanelCall.STEPS));
-    for (int i = 0; i < pairs; i++) {
+    for (int i = 0; i < pass.pairs(); i++) {
       if (isFirst) {
         code.zero(i);
       } else {
-        code.loadFloats(i, sum(half, i));
+        code.loadFloats(i, pass.sum(i));
       }
     }
     Label step = code.here();
-    step(half);
+    step(pass);
     code.subtract(STEPS, 1);
     code.jumpIfNotZero(step);
-    for (int i = 0; i < pairs && !(isLast && half == 1); i++) {
-      code.storeFloats(sum(half, i), i);
+    if (isLast && pass.half == 1) {
+      results(pass);
+    } else {
+      for (int i = 0; i < pass.pairs(); i++) {
+        code.storeFloats(pass.sum(i), i);
+      }
     }
   }
 
-  private Memory sum(int half, int pair) {
-    return Memory.at(SUMS, (half * pairs + pair) * HALF);
-  }
-
-  private void step(int half) {
-    for (int r = 0; r < rows; r++) {
-      code.loadFloats(X_REGISTER + r, Memory.at(X, r * VECTOR + half * HALF));
+  private void step(Pass pass) {
+    for (int r = 0; r < pass.rows; r++) {
+      code.loadFloats(X_REGISTER + r, pass.lanes(X, pass.firstRow + r));
     }
     for (int o = 0; o < OUTPUTS; o++) {
-      code.loadFloats(WEIGHTS_REGISTER, Memory.at(WEIGHTS, o * VECTOR + half * HALF));
-      for (int r = 0; r < rows; r++) {
+      code.loadFloats(WEIGHTS_REGISTER, pass.lanes(WEIGHTS, o));
+      for (int r = 0; r < pass.rows; r++) {
         code.multiplyAdd(r * OUTPUTS + o, WEIGHTS_REGISTER, X_REGISTER + r);
       }
     }
-    if (half == 0) {
+    if (pass.isFirst()) {
       code.prefetchSecond(Memory.at(NEXT, 0));
       code.add(NEXT, NEXT_STEP);
     }
@@ -157,12 +183,13 @@ final class Avx2PanelCode {
     code.add(WEIGHTS, OUTPUTS * VECTOR);
   }
 
-  private void results() {
-    for (int i = 0; i < pairs; i++) {
-      code.add(i, i, sum(0, i));
+  private void results(Pass upper) {
+    Pass lower = new Pass(upper.firstRow, upper.rows, 0);
+    for (int i = 0; i < upper.pairs(); i++) {
+      code.add(i, i, lower.sum(i));
     }
-    for (int r = 0; r < rows; r++) {
-      Memory to = Memory.at(OUT, r * PanelCall.OUT_STRIDE);
+    for (int r = 0; r < upper.rows; r++) {
+      Memory to = Memory.at(OUT, (upper.firstRow + r) * PanelCall.OUT_STRIDE);
       Avx2Sum.four(code, r * OUTPUTS, 1, X_REGISTER, to);
     }
   }
