@@ -1,6 +1,7 @@
 package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.PageSkips;
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.compute.x86.TileProducts;
 import io.kvasir.kvcache.BlockTable;
 import io.kvasir.kvcache.KvLayout;
@@ -134,15 +135,15 @@ final class KvTiles {
   }
 
   /// Machine code for rows of `dim` channels of the format that was found, or null.
-  @Nullable TileProducts foundMachine(int dim) {
+  @Nullable TileProducts foundMachine(int dim, Instructions set) {
     MachineTiles machine = found.machine();
-    return machine == null ? null : machine.of(dim);
+    return machine == null ? null : machine.of(dim, set);
   }
 
   /// The same with products of pairs of bf16.
-  @Nullable TileProducts foundPairs(int dim) {
+  @Nullable TileProducts foundPairs(int dim, Instructions set) {
     MachineTiles machine = found.machine();
-    return machine == null ? null : machine.pairs(dim);
+    return machine == null ? null : machine.pairs(dim, set);
   }
 
   /// The memory of the plane that was found.

@@ -1,5 +1,6 @@
 package io.kvasir.compute.cpu;
 
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.compute.x86.TileCall;
 import io.kvasir.compute.x86.TileProducts;
 import io.kvasir.kvcache.KvLayout;
@@ -15,7 +16,8 @@ final class MachinePartition {
   private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT;
   private static final int TILE = KvLayout.TILE_TOKENS;
 
-  private final TileCall call = new TileCall();
+  private final Instructions set;
+  private final TileCall call;
   private final KvTiles tiles;
   private TileList keys = new TileList();
   private TileList values = new TileList();
@@ -31,8 +33,11 @@ final class MachinePartition {
   private int from;
   private int to;
 
-  MachinePartition(KvTiles tiles) {
+  /// @param set the instructions that machine code is written in
+  MachinePartition(KvTiles tiles, Instructions set) {
     this.tiles = tiles;
+    this.set = set;
+    call = new TileCall(set);
     Softmax.prepare(call);
   }
 
@@ -141,7 +146,7 @@ final class MachinePartition {
   }
 
   private @Nullable TileProducts products(int dim) {
-    return isPaired ? tiles.foundPairs(dim) : tiles.foundMachine(dim);
+    return isPaired ? tiles.foundPairs(dim, set) : tiles.foundMachine(dim, set);
   }
 
   /// Sets `count` floats of the queries, from float `to` on.

@@ -1,5 +1,6 @@
 package io.kvasir.compute.cpu;
 
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.compute.x86.TileCodes;
 import io.kvasir.compute.x86.TileProducts;
 import org.jspecify.annotations.Nullable;
@@ -29,14 +30,14 @@ final class MachineTiles {
   }
 
   /// As [#of], with products of pairs of bf16.
-  @Nullable TileProducts pairs(int dim) {
+  @Nullable TileProducts pairs(int dim, Instructions set) {
     TileProducts known = paired;
-    if (known != null && known.codes().dim() == dim) {
+    if (known != null && known.is(dim, set)) {
       return known;
     }
-    TileProducts plain = of(dim);
+    TileProducts plain = of(dim, set);
     TileCodes codes = plain == null ? null : plain.codes().paired();
-    paired = codes == null ? null : TileProducts.of(codes);
+    paired = codes == null ? null : TileProducts.of(set, codes);
     return paired;
   }
 
@@ -45,16 +46,18 @@ final class MachineTiles {
   }
 
   /// The products with rows of `dim` channels, or null where there is no machine code.
-  @Nullable TileProducts of(int dim) {
+  ///
+  /// @param set the instructions that it is written in
+  @Nullable TileProducts of(int dim, Instructions set) {
     TileProducts known = products;
-    if (known != null && known.codes().dim() == dim) {
+    if (known != null && known.is(dim, set)) {
       return known;
     }
     int size = group == WHOLE ? dim : group;
-    if (!MachineProducts.SUPPORTED || !TileCodes.fits(kind, dim, size)) {
+    if (!TileCodes.fits(kind, dim, size)) {
       return null;
     }
-    known = TileProducts.of(new TileCodes(kind, dim, size));
+    known = TileProducts.of(set, new TileCodes(kind, dim, size));
     products = known;
     return known;
   }

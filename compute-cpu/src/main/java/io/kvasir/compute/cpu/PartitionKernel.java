@@ -100,9 +100,9 @@ final class PartitionKernel {
 
   /// @param code whether machine code is used where there is some
   PartitionKernel(KernelCode code) {
-    boolean isMachine = code.instructions() == Instructions.AVX512;
-    machine = isMachine ? new MachinePartition(tiles) : null;
-    wide = isMachine ? new WidePartition(tiles, code.isBf16()) : null;
+    Instructions set = code.instructions();
+    machine = set == null ? null : new MachinePartition(tiles, set);
+    wide = set == null ? null : new WidePartition(tiles, set, code.isBf16());
   }
 
   /// Forgets what was computed before, at the start of a call.

@@ -1,6 +1,7 @@
 package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.AttentionSpec;
+import io.kvasir.compute.x86.Instructions;
 import io.kvasir.compute.x86.TileCall;
 import io.kvasir.compute.x86.TileCodes;
 import io.kvasir.compute.x86.TileProducts;
@@ -33,7 +34,8 @@ final class WidePartition {
   private static final int PAIR = 2 * TILE;
   private static final int SHAPES = 8;
 
-  private final WideCall call = new WideCall();
+  private final Instructions set;
+  private final WideCall call;
   private final KvTiles tiles;
 
   /// Products for the shapes that were met last.
@@ -53,8 +55,11 @@ final class WidePartition {
 
   private boolean isPaired;
 
-  WidePartition(KvTiles tiles, boolean isBf16) {
+  /// @param set the instructions that machine code is written in
+  WidePartition(KvTiles tiles, Instructions set, boolean isBf16) {
     this.tiles = tiles;
+    this.set = set;
+    call = new WideCall(set);
     this.isBf16 = isBf16;
     Softmax.prepare(call.softmax());
   }
@@ -236,7 +241,7 @@ final class WidePartition {
   /// @return how many
   private int readKeys(int row, int tile, int count, int dim) {
     int found = tiles.findKeys(row, count);
-    TileProducts machine = tiles.foundMachine(dim);
+    TileProducts machine = tiles.foundMachine(dim, set);
     if (machine != null) {
       decode(machine.codes(), true, tile, found);
       return found;
@@ -250,7 +255,7 @@ final class WidePartition {
 
   private int readValues(int row, int tile, int count, int dim) {
     int found = tiles.findValues(row, count);
-    TileProducts machine = tiles.foundMachine(dim);
+    TileProducts machine = tiles.foundMachine(dim, set);
     if (machine != null) {
       decode(machine.codes(), false, tile, found);
       return found;
@@ -297,7 +302,8 @@ final class WidePartition {
         return products;
       }
     }
-    WideProducts products = WideProducts.of(new WideProducts.Shape(dim, part, group, isPaired));
+    WideProducts products =
+        WideProducts.of(set, new WideProducts.Shape(dim, part, group, isPaired));
     known[nextKnown] = products;
     nextKnown = (nextKnown + 1) % SHAPES;
     return products;

@@ -1,6 +1,7 @@
 package io.kvasir.compute.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.kvasir.compute.ReferenceBackend;
 import io.kvasir.kvcache.format.ExactRows;
@@ -173,6 +174,25 @@ class CpuAttentionTest {
       assertThat(AttentionCase.same(actual, expected))
           .as("%s block %d seed %d", kind, blockTokens, SEED)
           .isTrue();
+    }
+  }
+
+  /// With vectors of sixteen lanes the other code is that of AVX-512; with fewer (`-XX:UseAVX=2`)
+  /// it is that of AVX2 too, which the Vector API checks above.
+  @ParameterizedTest
+  @MethodSource("cases")
+  void attend_avx2_sameBitsAsWiderCode(AttentionCase kind) {
+    assumeThat(KernelCode.MACHINE_AVX2.missing()).isNull();
+    SplittableRandom random = new SplittableRandom(SEED + 6);
+    List<AttentionCase.Rows> sequences = List.of(kind.rows(277, random), kind.rows(45, random));
+    try (CpuBackend avx2 = new CpuBackend(2, null, KernelCode.MACHINE_AVX2)) {
+      for (int chunk : new int[] {1, 90}) {
+        List<float[]> expected = kind.run(backends.get(1), 48, chunk, sequences);
+        List<float[]> actual = kind.run(avx2, 48, chunk, sequences);
+        assertThat(AttentionCase.same(actual, expected))
+            .as("%s chunk %d seed %d", kind, chunk, SEED)
+            .isTrue();
+      }
     }
   }
 

@@ -20,20 +20,25 @@ final class DecodeCode {
   private static final int TABLE = 31;
 
   /// How far ahead codes are asked for.
-  private static final int AHEAD = 1024;
+  static final int AHEAD = 1024;
 
   // Functions of a kind: of values, of keys, of scales.
   private static final int VALUES = 0;
   private static final int KEYS = 1;
   private static final int SCALES = 2;
   private static final int FUNCTIONS = 3;
-  private static final Map<Kind, AtomicReferenceArray<MachineCode.@Nullable Function>> KNOWN =
-      new EnumMap<>(Kind.class);
+  private static final Map<Kind, AtomicReferenceArray<MachineCode.@Nullable Function>> AVX512 =
+      none();
+  private static final Map<Kind, AtomicReferenceArray<MachineCode.@Nullable Function>> AVX2 =
+      none();
 
-  static {
+  private static Map<Kind, AtomicReferenceArray<MachineCode.@Nullable Function>> none() {
+    Map<Kind, AtomicReferenceArray<MachineCode.@Nullable Function>> kinds =
+        new EnumMap<>(Kind.class);
     for (Kind kind : Kind.values()) {
-      KNOWN.put(kind, new AtomicReferenceArray<>(FUNCTIONS));
+      kinds.put(kind, new AtomicReferenceArray<>(FUNCTIONS));
     }
+    return kinds;
   }
 
   private final Kind kind;
@@ -49,21 +54,26 @@ final class DecodeCode {
   }
 
   /// Decodes [WideCall#COUNT] times [#vectors].
-  static MachineCode.Function function(Kind kind, boolean isKeys) {
-    return function(kind, isKeys ? KEYS : VALUES, vectors(kind));
+  static MachineCode.Function function(Instructions set, Kind kind, boolean isKeys) {
+    return function(set, kind, isKeys ? KEYS : VALUES, vectors(kind));
   }
 
   /// Decodes [WideCall#COUNT] vectors of scales.
-  static MachineCode.Function scales() {
-    return function(Kind.F16, SCALES, 1);
+  static MachineCode.Function scales(Instructions set) {
+    return function(set, Kind.F16, SCALES, 1);
   }
 
-  private static MachineCode.Function function(Kind kind, int use, int vectors) {
+  private static MachineCode.Function function(Instructions set, Kind kind, int use, int vectors) {
     AtomicReferenceArray<MachineCode.@Nullable Function> known =
-        Objects.requireNonNull(KNOWN.get(kind));
+        Objects.requireNonNull((set == Instructions.AVX512 ? AVX512 : AVX2).get(kind));
     MachineCode.@Nullable Function function = known.get(use);
     if (function == null) {
-      function = MachineCode.ofShort(new DecodeCode(kind).of(use == KEYS, vectors));
+      byte[] code =
+          switch (set) {
+            case AVX512 -> new DecodeCode(kind).of(use == KEYS, vectors);
+            case AVX2 -> Avx2DecodeCode.of(kind, use == KEYS, vectors);
+          };
+      function = MachineCode.ofShort(code);
       known.set(use, function);
     }
     return function;
@@ -87,8 +97,13 @@ final class DecodeCode {
     return code.code();
   }
 
+  /// Bytes of sixteen numbers.
+  static int vectorBytes(Kind kind) {
+    return new TileCodes(kind, TileCodes.TILE, kind == Kind.BYTES ? TileCodes.TILE : 0).rowBytes();
+  }
+
   private int numbers(int vectors) {
-    int bytes = new TileCodes(kind, TileCodes.TILE, kind == Kind.BYTES ? 16 : 0).rowBytes();
+    int bytes = vectorBytes(kind);
     for (int at = 0; at < vectors * bytes; at += LINE) {
       code.prefetch(Memory.at(RSI, AHEAD + at));
     }

@@ -9,11 +9,12 @@ import static io.kvasir.compute.x86.Register.RSI;
 
 import java.util.function.IntConsumer;
 
-/// Passes over rows of scores, of which [SoftmaxCode] and [RoughSoftmaxCode] have two each.
+/// Passes over rows of scores, of which [SoftmaxCode], [Avx2SoftmaxCode] and [RoughSoftmaxCode]
+/// have two each.
 ///
 /// @param vectors of a row that are written out one after the other; 0 for a loop over any number,
 ///   whose end would be guessed wrong each time
-record SoftmaxPasses(Assembler code, int vectors) {
+record SoftmaxPasses(GeneralInstructions code, int vectors) {
   private static final int VECTOR = 64;
   private static final Register SCORES = RSI;
   private static final Register ROWS = R8;

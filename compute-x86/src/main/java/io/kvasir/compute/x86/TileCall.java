@@ -41,10 +41,14 @@ public final class TileCall {
   private final MemorySegment acc = floats(MOST_QUERIES * TileCodes.MOST_CHANNELS);
   private final MemorySegment folded = Arena.ofAuto().allocate(FOLDED_BYTES, CACHE_LINE);
   private final Rounding rounding = new Rounding();
+  private final Instructions set;
   private int[] levels = {};
 
   /// An argument without queries.
-  public TileCall() {
+  ///
+  /// @param set what [#weigh] is written in
+  public TileCall(Instructions set) {
+    this.set = set;
     memory.set(ValueLayout.JAVA_LONG, X, x.address());
     memory.set(ValueLayout.JAVA_LONG, ACC, acc.address());
     memory.set(ValueLayout.JAVA_LONG, FOLDED, folded.address());
@@ -126,7 +130,7 @@ public final class TileCall {
     memory.set(ValueLayout.JAVA_LONG, ROWS, queries);
     memory.set(ValueLayout.JAVA_LONG, VECTORS, vectors);
     memory.set(ValueLayout.JAVA_FLOAT, FACTOR, factor);
-    TileProducts.softmax(vectors, isRough).call(memory.address());
+    TileProducts.softmax(set, vectors, isRough).call(memory.address());
   }
 
   /// The largest score of a query that [#weigh] found.

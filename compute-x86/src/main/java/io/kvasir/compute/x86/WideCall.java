@@ -29,7 +29,8 @@ public final class WideCall {
 
   private final MemorySegment memory = Arena.ofAuto().allocate(SIZE, LINE);
   private final Rounding rounding = new Rounding();
-  private final TileCall softmax = new TileCall();
+  private final Instructions set;
+  private final TileCall softmax;
   private int[] levels = {};
   private MemorySegment x = MemorySegment.NULL;
   private MemorySegment rounded = MemorySegment.NULL;
@@ -41,7 +42,12 @@ public final class WideCall {
   private MemorySegment masked = MemorySegment.NULL;
 
   /// An argument without room for queries.
-  public WideCall() {}
+  ///
+  /// @param set what [#decode] and [#weigh] are written in
+  public WideCall(Instructions set) {
+    this.set = set;
+    softmax = new TileCall(set);
+  }
 
   /// Makes room for so many queries and channels; the contents are lost.
   public void room(int queries, int keyDim, int valueDim) {
@@ -115,12 +121,12 @@ public final class WideCall {
     set(SOURCE, row);
     set(TARGET, numbers.address() + (long) first * vectors * LINE);
     set(COUNT, (long) tiles * vectors / DecodeCode.vectors(codes.kind()));
-    DecodeCode.function(codes.kind(), isKeys).call(memory.address());
+    DecodeCode.function(set, codes.kind(), isKeys).call(memory.address());
     if (codes.groups() > 0) {
       set(SOURCE, scale);
       set(TARGET, scales.address() + (long) first * codes.groups() * LINE);
       set(COUNT, (long) tiles * codes.groups());
-      DecodeCode.scales().call(memory.address());
+      DecodeCode.scales(set).call(memory.address());
     }
   }
 

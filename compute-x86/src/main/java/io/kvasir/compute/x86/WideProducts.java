@@ -18,15 +18,19 @@ public final class WideProducts {
   private static final int SUMS = SIDE + 1;
   private static final int FOLD = 2 * (SIDE + 1);
 
-  private static final Map<Shape, WideProducts> KNOWN = new ConcurrentHashMap<>();
+  private static final Map<Key, WideProducts> KNOWN = new ConcurrentHashMap<>();
 
+  private final Instructions set;
   private final Shape shape;
   private final AtomicReferenceArray<MachineCode.@Nullable Function> functions =
       new AtomicReferenceArray<>(FOLD + 1);
 
-  private WideProducts(Shape shape) {
-    this.shape = shape;
+  private WideProducts(Key key) {
+    set = key.set();
+    shape = key.shape();
   }
+
+  private record Key(Instructions set, Shape shape) {}
 
   /// What decoded rows are.
   ///
@@ -89,9 +93,15 @@ public final class WideProducts {
     }
   }
 
-  /// The products of such rows; the processor must have AVX-512, see [MachineCode#isSupported].
-  public static WideProducts of(Shape shape) {
-    return KNOWN.computeIfAbsent(shape, WideProducts::new);
+  /// The products of such rows.
+  ///
+  /// @param set what they are written in, which the processor must have, see
+  ///   [Instructions#isSupported]; pairs of bf16 need [Instructions#AVX512]
+  public static WideProducts of(Instructions set, Shape shape) {
+    if (shape.isPaired() && set != Instructions.AVX512) {
+      throw new IllegalArgumentException("no products of pairs of bf16 in " + set);
+    }
+    return KNOWN.computeIfAbsent(new Key(set, shape), WideProducts::new);
   }
 
   /// What the rows are.
@@ -184,8 +194,14 @@ public final class WideProducts {
   }
 
   private byte[] code(int index, int queries) {
+    boolean isAvx2 = set == Instructions.AVX2;
     if (index == FOLD) {
-      return WideValueCode.fold(shape);
+      return isAvx2 ? Avx2WideValueCode.fold(shape) : WideValueCode.fold(shape);
+    }
+    if (isAvx2) {
+      return index < SUMS
+          ? Avx2WideScoreCode.of(shape, queries)
+          : Avx2WideValueCode.of(shape, queries);
     }
     return index < SUMS ? WideScoreCode.of(shape, queries) : WideValueCode.of(shape, queries);
   }
