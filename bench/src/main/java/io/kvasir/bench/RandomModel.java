@@ -11,27 +11,32 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 
-/// Writes a Llama-architecture GGUF with random weights of a real model's shape, to measure speed
-/// without a download: time per token does not depend on what the weights are.
+/// Writes a GGUF with random weights of a real model's shape, to measure speed without a download:
+/// time per token does not depend on what the weights are. Shapes whose names end in a number of
+/// layers are mixtures of experts cut to these, with a small vocabulary.
 ///
 /// ```
 /// ./kvasir java bench/src/main/java/io/kvasir/bench/RandomModel.java llama-3.2-1b Q8_0 out.gguf
 /// ```
 ///
 /// The type `Q4_K_M` is a mix like the usual one of that name: Q4_K, and Q6_K for the embedding and
-/// half of the value and down projections.
+/// half of the value and down projections. `MXFP4` is for the experts of a mixture, whose other
+/// matrices are Q8_0 then.
 public final class RandomModel {
   private RandomModel() {}
 
   /// Which number format a matrix has.
-  private record Types(TensorType most, TensorType few) {
+  private record Types(TensorType most, TensorType few, TensorType experts) {
     static Types named(String name) {
       if (name.equalsIgnoreCase("q4_k_m")) {
-        return new Types(TensorType.Q4_K, TensorType.Q6_K);
+        return new Types(TensorType.Q4_K, TensorType.Q6_K, TensorType.Q4_K);
       }
       TensorType type = TensorType.valueOf(name.toUpperCase(Locale.ROOT));
-      return new Types(type, type);
+      TensorType other = type == TensorType.MXFP4 ? TensorType.Q8_0 : type;
+      return new Types(other, other, type);
     }
 
     TensorType ofLayer(int layer) {
@@ -49,16 +54,47 @@ public final class RandomModel {
       int headDim,
       int inner,
       int vocabulary,
-      boolean headNorms) {}
+      boolean headNorms,
+      int experts,
+      int expertsPerToken) {
+
+    /// Without experts.
+    Shape(
+        String architecture,
+        int layers,
+        int width,
+        int heads,
+        int kvHeads,
+        int headDim,
+        int inner,
+        int vocabulary,
+        boolean headNorms) {
+      this(
+          architecture, layers, width, heads, kvHeads, headDim, inner, vocabulary, headNorms, 0, 0);
+    }
+
+    /// Whether matrices have biases and softmax has sinks.
+    boolean isGptOss() {
+      return architecture.equals("gpt-oss");
+    }
+  }
 
   private static Shape shape(String name) {
     return switch (name) {
       case "llama-3.2-1b" -> new Shape("llama", 16, 2048, 32, 8, 64, 8192, 128_256, false);
       case "qwen3-0.6b" -> new Shape("qwen3", 28, 1024, 16, 8, 128, 3072, 151_936, true);
+      case "qwen3-30b-a3b-4" ->
+          new Shape("qwen3moe", 4, 2048, 32, 4, 128, 768, 32_000, true, 128, 8);
+      case "mixtral-8x7b-2" -> new Shape("llama", 2, 4096, 32, 8, 128, 14_336, 32_000, false, 8, 2);
+      case "gpt-oss-20b-4" -> new Shape("gpt-oss", 4, 2880, 64, 8, 64, 2880, 32_000, false, 32, 4);
       case "tiny" -> new Shape("llama", 2, 256, 4, 2, 64, 512, 512, false);
+      case "tiny-experts" -> new Shape("qwen3moe", 2, 256, 4, 2, 64, 128, 512, true, 16, 4);
       default ->
           throw new IllegalArgumentException(
-              "unknown shape '" + name + "'; known are llama-3.2-1b, qwen3-0.6b, tiny");
+              "unknown shape '"
+                  + name
+                  + "'; known are llama-3.2-1b, qwen3-0.6b, qwen3-30b-a3b-4, mixtral-8x7b-2,"
+                  + " gpt-oss-20b-4, tiny, tiny-experts");
     };
   }
 
@@ -88,9 +124,21 @@ public final class RandomModel {
     writer.put(a + "rope.freq_base", 500_000f);
     writer.put(a + "attention.layer_norm_rms_epsilon", 1e-5f);
     writer.put(a + "vocab_size", s.vocabulary());
+    if (s.experts() > 0) {
+      writer.put(a + "expert_count", s.experts());
+      writer.put(a + "expert_used_count", s.expertsPerToken());
+      writer.put(a + "expert_feed_forward_length", s.inner());
+    }
+    if (s.isGptOss()) {
+      writer.put(a + "attention.sliding_window", 128);
+    }
     vocabulary(writer, s.vocabulary());
     matrix(writer, "token_embd", types.few(), s.vocabulary(), s.width());
     norm(writer, "output_norm", s.width());
+    if (s.isGptOss()) {
+      // Other engines do not take the embedding for it here.
+      matrix(writer, "output", types.few(), s.vocabulary(), s.width());
+    }
     for (int i = 0; i < s.layers(); i++) {
       layer(writer, s, types, i);
     }
@@ -109,38 +157,72 @@ public final class RandomModel {
       norm(writer, block + "attn_q_norm", s.headDim());
       norm(writer, block + "attn_k_norm", s.headDim());
     }
-    norm(writer, block + "ffn_norm", s.width());
+    norm(writer, block + (s.isGptOss() ? "post_attention_norm" : "ffn_norm"), s.width());
+    if (s.isGptOss()) {
+      vector(writer, block + "attn_q.bias", 0, s.heads() * s.headDim());
+      vector(writer, block + "attn_k.bias", 0, s.kvHeads() * s.headDim());
+      vector(writer, block + "attn_v.bias", 0, s.kvHeads() * s.headDim());
+      vector(writer, block + "attn_output.bias", 0, s.width());
+      vector(writer, block + "attn_sinks.weight", 0, s.heads());
+    }
+    if (s.experts() > 0) {
+      experts(writer, s, types.experts(), block);
+      return;
+    }
     matrix(writer, block + "ffn_gate", type, s.inner(), s.width());
     matrix(writer, block + "ffn_up", type, s.inner(), s.width());
     matrix(writer, block + "ffn_down", types.ofLayer(layer), s.width(), s.inner());
   }
 
+  private static void experts(GgufWriter writer, Shape s, TensorType type, String block) {
+    int count = s.experts();
+    matrix(writer, block + "ffn_gate_inp", TensorType.F32, count, s.width());
+    matrix(writer, block + "ffn_gate_exps", type, count, s.inner(), s.width());
+    matrix(writer, block + "ffn_up_exps", type, count, s.inner(), s.width());
+    matrix(writer, block + "ffn_down_exps", type, count, s.width(), s.inner());
+    if (s.isGptOss()) {
+      vector(writer, block + "ffn_gate_inp.bias", 0, count);
+      vector(writer, block + "ffn_gate_exps.bias", 0, count, s.inner());
+      vector(writer, block + "ffn_up_exps.bias", 0, count, s.inner());
+      vector(writer, block + "ffn_down_exps.bias", 0, count, s.width());
+    }
+  }
+
   private static void norm(GgufWriter writer, String name, int width) {
+    vector(writer, name + ".weight", 1, width);
+  }
+
+  /// A tensor of floats that are all the same.
+  private static void vector(GgufWriter writer, String name, float value, long... shape) {
+    int size = Math.toIntExact(LongStream.of(shape).reduce(1, Math::multiplyExact));
     writer.add(
-        name + ".weight",
+        name,
         TensorType.F32,
-        new long[] {width},
+        shape,
         channel -> {
-          ByteBuffer bytes = ByteBuffer.allocate(4 * width).order(ByteOrder.LITTLE_ENDIAN);
-          for (int i = 0; i < width; i++) {
-            bytes.putFloat(1);
+          ByteBuffer bytes = ByteBuffer.allocate(Float.BYTES * size).order(ByteOrder.LITTLE_ENDIAN);
+          for (int i = 0; i < size; i++) {
+            bytes.putFloat(value);
           }
           channel.write(bytes.flip());
         });
   }
 
-  private static void matrix(
-      GgufWriter writer, String name, TensorType type, int rows, int columns) {
+  /// @param shape rows and columns, or how many such matrices before them
+  private static void matrix(GgufWriter writer, String name, TensorType type, int... shape) {
+    long[] sizes = IntStream.of(shape).asLongStream().toArray();
+    int columns = shape[shape.length - 1];
+    long rows = LongStream.of(sizes).reduce(1, Math::multiplyExact) / columns;
     writer.add(
         name + ".weight",
         type,
-        new long[] {rows, columns},
+        sizes,
         channel -> {
           SplittableRandom random = new SplittableRandom(name.hashCode());
           int rowBytes = Math.toIntExact(type.bytes(columns));
           byte[] bytes = new byte[rowBytes];
           ByteBuffer row = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
-          for (int r = 0; r < rows; r++) {
+          for (long r = 0; r < rows; r++) {
             random.nextBytes(bytes);
             scale(row, type, random);
             channel.write(row.clear());
@@ -155,6 +237,8 @@ public final class RandomModel {
     for (int at = 0; at < row.capacity(); at += block) {
       switch (type) {
         case Q8_0, Q4_0 -> row.putShort(at, scale);
+        // 2^-12 times E2M1.
+        case MXFP4 -> row.put(at, (byte) 115);
         case Q4_K -> row.putShort(at, scale).putShort(at + 2, scale);
         case Q6_K -> row.putShort(at + 208, scale);
         case BF16 -> row.putShort(at, bf16((float) (random.nextGaussian() * 0.02)));

@@ -8,6 +8,8 @@ public final class ExpertSelection {
   private final float[] scores;
   private final float[] ranked;
   private final boolean[] groupKept;
+  private final float[] groupScores;
+  private final float[] group;
   private final int[] experts;
   private final float[] weights;
 
@@ -21,6 +23,8 @@ public final class ExpertSelection {
     this.scores = new float[expertCount];
     this.ranked = new float[expertCount];
     this.groupKept = new boolean[routing.groups()];
+    this.groupScores = new float[routing.groups()];
+    this.group = new float[expertCount / routing.groups()];
     this.experts = new int[routing.expertsPerRow()];
     this.weights = new float[routing.expertsPerRow()];
   }
@@ -99,7 +103,6 @@ public final class ExpertSelection {
 
   private void dropWeakGroups() {
     int groupSize = ranked.length / groupKept.length;
-    float[] groupScores = new float[groupKept.length];
     for (int g = 0; g < groupScores.length; g++) {
       groupScores[g] = topSum(g * groupSize, groupSize, routing.groupTop());
       groupKept[g] = false;
@@ -115,11 +118,10 @@ public final class ExpertSelection {
   }
 
   private float topSum(int from, int count, int top) {
-    float[] copy = new float[count];
-    System.arraycopy(ranked, from, copy, 0, count);
+    System.arraycopy(ranked, from, group, 0, count);
     float sum = 0;
     for (int i = 0; i < Math.min(top, count); i++) {
-      sum += ranked[from + takeBest(copy)];
+      sum += ranked[from + takeBest(group)];
     }
     return sum;
   }

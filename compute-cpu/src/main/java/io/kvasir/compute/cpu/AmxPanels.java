@@ -12,7 +12,7 @@ import java.util.Objects;
 ///
 /// Up to sixteen rows of `x` are multiplied with weights while these are in the L1 cache; for more,
 /// a block of 64 weight rows is decoded to the L2 cache and multiplied with all rows, 32 at a time.
-final class AmxPanels {
+final class AmxPanels implements Packing.Packer {
   /// Rows of results are as far from each other as those of [MachinePanels], which stores them.
   private static final int OUTPUTS = PanelProducts.MOST_OUTPUTS;
 
@@ -23,14 +23,12 @@ final class AmxPanels {
   /// Calls of a block beside which the weights of the next one are asked for.
   private static final int CALLS_AHEAD = 8;
 
-  private final KernelPool pool;
-  private final Packing packing = new Packing();
   private final Scratch[] scratches;
   private MemorySegment inputs = MemorySegment.NULL;
+  private long size;
 
-  AmxPanels(KernelPool pool) {
-    this.pool = pool;
-    scratches = new Scratch[pool.threads()];
+  AmxPanels(int threads) {
+    scratches = new Scratch[threads];
     for (int i = 0; i < scratches.length; i++) {
       scratches[i] = new Scratch();
     }
@@ -49,7 +47,7 @@ final class AmxPanels {
       if (row.byteSize() < bytes) {
         row = Arena.ofAuto().allocate(bytes, CACHE_LINE);
       }
-      rounding.round(p.x, p.xAt + r * p.xStride, p.columns, row.address(), CACHE_LINE);
+      rounding.round(p.x, p.inputAt(r), p.columns, row.address(), CACHE_LINE);
       return row.address();
     }
   }
@@ -64,23 +62,43 @@ final class AmxPanels {
         && p.weights.byteSize() >= p.outputs * p.rowBytes;
   }
 
-  /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
-  void pack(Product p) {
-    int tiles = (p.rows + TILE - 1) / TILE;
-    long bytes = AmxProducts.bytes(tiles * TILE, p.columns);
-    if (inputs.byteSize() < bytes) {
-      inputs = Arena.ofAuto().allocate(bytes, CACHE_LINE);
-    }
-    packing.product = p;
-    if (tiles == 1) {
-      packing.run(0, 0);
-    } else {
-      pool.run(packing, tiles);
+  @Override
+  public void clear() {
+    size = 0;
+  }
+
+  @Override
+  public long place(Product p) {
+    long at = size;
+    size += AmxProducts.bytes(tiles(p) * TILE, p.columns);
+    return at;
+  }
+
+  @Override
+  public void reserve() {
+    inputs = Workspace.grown(inputs, size);
+  }
+
+  @Override
+  public int tiles(Product p) {
+    return (p.rows + TILE - 1) / TILE;
+  }
+
+  /// Rounds and spreads the rows of a tile.
+  @Override
+  public void tile(Product p, int tile, int worker) {
+    int first = tile * TILE;
+    int width = Math.min(TILE, p.rows);
+    long tiles = address(p, first);
+    Scratch scratch = scratches[worker];
+    for (int r = first; r < Math.min(first + TILE, p.rows); r++) {
+      long row = scratch.rounded(p, r);
+      AmxProducts.spread(scratch.call, row, r - first, width, p.columns, tiles);
     }
   }
 
-  private long address(int row, int columns) {
-    return inputs.address() + AmxProducts.bytes(row, columns);
+  private long address(Product p, int row) {
+    return inputs.address() + p.packedAt + AmxProducts.bytes(row, p.columns);
   }
 
   /// Outputs `from .. to - 1` of all rows.
@@ -93,7 +111,7 @@ final class AmxPanels {
       AmxProducts.Weights weights =
           scratches[worker].weights.set(p.weights, first * p.rowBytes, p.rowBytes, p.columns);
       if (p.rows <= TILE) {
-        kernel.multiply(space.call(), call, inputs.address(), p.rows, weights);
+        kernel.multiply(space.call(), call, address(p, 0), p.rows, weights);
         MachinePanels.store(p, 0, p.rows, o - first, o, end, call.results());
       } else {
         long panel = space.decoded(AmxProducts.bytes(OUTPUTS, p.columns)).address();
@@ -117,26 +135,8 @@ final class AmxPanels {
       int turn = t - (count - ahead);
       long next = p.weights.address() + to * p.rowBytes + turn * lines * step;
       call.next(next, turn < 0 ? 0 : step);
-      AmxProducts.multiply(call, address(row, p.columns), rows, panel, p.columns);
+      AmxProducts.multiply(call, address(p, row), rows, panel, p.columns);
       MachinePanels.store(p, row, rows, skipped, from, to, call.results());
-    }
-  }
-
-  /// Rounds and spreads a tile of rows of `x` per part.
-  private final class Packing implements KernelPool.Region {
-    private Product product = new Product();
-
-    @Override
-    public void run(int part, int worker) {
-      Product p = product;
-      int first = part * TILE;
-      int width = Math.min(TILE, p.rows);
-      long tiles = address(first, p.columns);
-      Scratch scratch = scratches[worker];
-      for (int r = first; r < Math.min(first + TILE, p.rows); r++) {
-        long row = scratch.rounded(p, r);
-        AmxProducts.spread(scratch.call, row, r - first, width, p.columns, tiles);
-      }
     }
   }
 }

@@ -14,14 +14,12 @@ import io.kvasir.compute.MatrixProvider;
 import io.kvasir.compute.MixtureOfExperts;
 import io.kvasir.compute.Norm;
 import io.kvasir.compute.Rope;
-import io.kvasir.compute.ScalarMath;
 import io.kvasir.compute.Tensor;
 import io.kvasir.compute.Weight;
 import io.kvasir.compute.Xielu;
 import io.kvasir.compute.x86.Instructions;
 import io.kvasir.kvcache.tier.HostStorage;
 import io.kvasir.kvcache.tier.KvStorage;
-import java.util.Arrays;
 import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -41,15 +39,13 @@ public final class CpuBackend implements Backend {
   private final @Nullable MatrixProvider provider;
   private final KernelCode code;
   private final @Nullable Instructions instructions;
-  private final Products products;
+  private final Networks networks;
+  private final CpuExperts experts;
   private final CpuAttention attention;
   private final Elementwise elementwise;
-  private final Product product = new Product();
-  private final Product gateProduct = new Product();
   private final AttentionCall attentionCall = new AttentionCall();
   private final IdentityHashMap<MixtureOfExperts, MoeScratch> moeScratch = new IdentityHashMap<>();
-  private float[] inner = {};
-  private float[] innerGate = {};
+  private float[] embedding = {};
 
   /// @param threads threads that compute, the caller's included
   /// @throws IllegalArgumentException where that is less than one
@@ -89,9 +85,11 @@ public final class CpuBackend implements Backend {
     for (int i = 0; i < threads; i++) {
       workspaces[i] = new Workspace();
     }
-    products = new Products(pool, workspaces, code);
+    Products products = new Products(pool, workspaces, code);
     attention = new CpuAttention(pool, code);
     elementwise = new Elementwise(pool, workspaces);
+    networks = new Networks(products, elementwise);
+    experts = new CpuExperts(pool, products, networks);
   }
 
   @Override
@@ -159,7 +157,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void embed(Weight table, int[] ids, int rows, Buffer out) {
-    Tensor tensor = tensorOf(table);
+    Tensor tensor = Networks.tensorOf(table);
     for (int r = 0; r < rows; r++) {
       tensor.decodeRow(ids[r], host(out).values(), r * out.columns());
     }
@@ -167,8 +165,11 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void addEmbedding(Weight table, int[] ids, int rows, Buffer x) {
-    Tensor tensor = tensorOf(table);
-    float[] row = inner(table.columns());
+    Tensor tensor = Networks.tensorOf(table);
+    if (embedding.length < table.columns()) {
+      embedding = new float[table.columns()];
+    }
+    float[] row = embedding;
     for (int r = 0; r < rows; r++) {
       tensor.decodeRow(ids[r], row, 0);
       int at = r * x.columns();
@@ -205,52 +206,12 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void linear(Linear linear, Buffer in, Buffer out, int rows) {
-    linear(linear, in, out, rows, false);
-  }
-
-  private void linear(Linear linear, Buffer in, Buffer out, int rows, boolean isExact) {
-    fill(product, linear, rows);
-    product.isExact = isExact;
-    from(product, in, 0);
-    to(product, out, 0);
-    multiply(linear.weight(), product);
-  }
-
-  private void multiply(Weight weight, Product p) {
-    if (weight instanceof ProvidedWeight provided) {
-      ProvidedProducts.multiply(provided.packed(), p);
-    } else {
-      products.multiply(p);
-    }
-  }
-
-  private void multiplyGated(FeedForward ffn, @Nullable Product gate, Product up) {
-    boolean isProvided =
-        ffn.up().weight() instanceof ProvidedWeight
-            || ffn.gate() != null && ffn.gate().weight() instanceof ProvidedWeight;
-    if (!isProvided) {
-      products.multiplyGated(gate, up, ffn.activation());
-      return;
-    }
-    multiply(ffn.up().weight(), up);
-    HostBuffer ups = ProvidedProducts.rowsOf(up);
-    if (ffn.gate() == null || gate == null) {
-      elementwise.activate(ffn.activation(), ups, null, ups, up.rows);
-    } else {
-      multiply(ffn.gate().weight(), gate);
-      HostBuffer gates = ProvidedProducts.rowsOf(gate);
-      elementwise.activate(ffn.activation(), gates, ups, ups, up.rows);
-    }
+    networks.linear(linear, host(in), host(out), rows, false);
   }
 
   @Override
   public void headLinear(HeadLinear linear, Buffer in, Buffer out, int rows) {
-    for (int h = 0; h < linear.weights().size(); h++) {
-      fill(product, linear.weights().get(h), null, rows);
-      from(product, in, h * linear.inputStride() + linear.inputOffset());
-      to(product, out, h * linear.outputStride() + linear.outputOffset());
-      multiply(linear.weights().get(h), product);
-    }
+    networks.headLinear(linear, host(in), host(out), rows);
   }
 
   @Override
@@ -274,32 +235,7 @@ public final class CpuBackend implements Backend {
 
   @Override
   public void feedForward(FeedForward ffn, Buffer in, Buffer out, int rows) {
-    int size = Math.multiplyExact(rows, ffn.innerSize());
-    float[] up = inner(size);
-    fill(product, ffn.up(), rows);
-    from(product, in, 0);
-    product.out = up;
-    product.outAt = 0;
-    product.outStride = ffn.innerSize();
-    Product gate = null;
-    if (ffn.gate() != null) {
-      gate = gateProduct;
-      if (innerGate.length < size) {
-        innerGate = new float[size];
-      }
-      fill(gate, ffn.gate(), rows);
-      from(gate, in, 0);
-      gate.out = innerGate;
-      gate.outAt = 0;
-      gate.outStride = ffn.innerSize();
-    }
-    multiplyGated(ffn, gate, product);
-    fill(product, ffn.down(), rows);
-    product.x = up;
-    product.xAt = 0;
-    product.xStride = ffn.innerSize();
-    to(product, out, 0);
-    multiply(ffn.down().weight(), product);
+    networks.feedForward(ffn, host(in), host(out).values(), 0, rows);
   }
 
   @Override
@@ -307,56 +243,15 @@ public final class CpuBackend implements Backend {
       MixtureOfExperts moe, Buffer routerIn, Buffer in, Buffer out, int rows) {
     MoeScratch scratch = moeScratch.get(moe);
     if (scratch == null) {
-      scratch = new MoeScratch(moe, in.columns(), out.columns());
+      scratch = new MoeScratch(moe, pool.threads());
       moeScratch.put(moe, scratch);
     }
-    HostBuffer logits = scratch.logits(rows);
     // A rounding here would not change an expert's result a little, but choose another expert.
-    linear(moe.router(), routerIn, logits, rows, true);
-    for (int r = 0; r < rows; r++) {
-      scratch.selection.select(logits.values(), r * logits.columns());
-      mixRow(moe, scratch, host(in), host(out), r);
+    networks.linear(moe.router(), host(routerIn), scratch.logits(rows), rows, true);
+    if (moe.sharedGate() != null) {
+      networks.linear(moe.sharedGate(), host(in), scratch.gates(rows), rows, false);
     }
-  }
-
-  private void mixRow(
-      MixtureOfExperts moe, MoeScratch scratch, HostBuffer in, HostBuffer out, int r) {
-    System.arraycopy(in.values(), r * in.columns(), scratch.row.values(), 0, in.columns());
-    int at = r * out.columns();
-    Arrays.fill(out.values(), at, at + out.columns(), 0f);
-    for (int i = 0; i < scratch.selection.experts().length; i++) {
-      FeedForward expert = moe.experts().get(scratch.selection.experts()[i]);
-      float weight = scratch.selection.weights()[i];
-      if (moe.routing().weighsInput()) {
-        copyScaled(in.values(), r * in.columns(), weight, scratch.scaled.values());
-        feedForward(expert, scratch.scaled, scratch.part, 1);
-        addTo(out.values(), at, scratch.part.values(), 1);
-      } else {
-        feedForward(expert, scratch.row, scratch.part, 1);
-        addTo(out.values(), at, scratch.part.values(), weight);
-      }
-    }
-    if (moe.shared() != null) {
-      feedForward(moe.shared(), scratch.row, scratch.part, 1);
-      float factor = 1;
-      if (moe.sharedGate() != null) {
-        linear(moe.sharedGate(), scratch.row, scratch.gate, 1);
-        factor = ScalarMath.sigmoid(scratch.gate.values()[0]);
-      }
-      addTo(out.values(), at, scratch.part.values(), factor);
-    }
-  }
-
-  private static void copyScaled(float[] from, int at, float factor, float[] to) {
-    for (int i = 0; i < to.length; i++) {
-      to[i] = factor * from[at + i];
-    }
-  }
-
-  private static void addTo(float[] sum, int at, float[] part, float factor) {
-    for (int i = 0; i < part.length; i++) {
-      sum[at + i] += factor * part[i];
-    }
+    experts.mix(moe, scratch, host(in), host(out), rows);
   }
 
   @Override
@@ -418,47 +313,6 @@ public final class CpuBackend implements Backend {
     if (provider != null) {
       provider.close();
     }
-  }
-
-  private float[] inner(int size) {
-    if (inner.length < size) {
-      inner = new float[size];
-    }
-    return inner;
-  }
-
-  private static Tensor tensorOf(Weight weight) {
-    return weight instanceof ProvidedWeight provided
-        ? provided.host().tensor()
-        : ((HostWeight) weight).tensor();
-  }
-
-  private static void fill(Product p, Linear linear, int rows) {
-    fill(p, linear.weight(), linear.bias(), rows);
-  }
-
-  private static void fill(Product p, Weight weight, @Nullable Buffer bias, int rows) {
-    Tensor tensor = tensorOf(weight);
-    p.weights = tensor.data();
-    p.type = tensor.type();
-    p.columns = weight.columns();
-    p.outputs = weight.rows();
-    p.rowBytes = tensor.type().bytes(weight.columns());
-    p.rows = rows;
-    p.isExact = false;
-    p.bias = bias == null ? null : host(bias).values();
-  }
-
-  private static void from(Product p, Buffer in, int offset) {
-    p.x = host(in).values();
-    p.xAt = offset;
-    p.xStride = in.columns();
-  }
-
-  private static void to(Product p, Buffer out, int offset) {
-    p.out = host(out).values();
-    p.outAt = offset;
-    p.outStride = out.columns();
   }
 
   private static HostBuffer host(Buffer buffer) {

@@ -39,13 +39,6 @@ final class DotTile {
     }
   }
 
-  /// Rows `first .. first + 3` of `x`, not beyond `last`.
-  void inputRows(int base, int stride, int first, int last) {
-    for (int i = 0; i < SIDE; i++) {
-      xAt[i] = base + Math.min(first + i, last) * stride;
-    }
-  }
-
   /// Row `i` of the four rows of `x` starts at `at`.
   void inputRow(int i, int at) {
     xAt[i] = at;

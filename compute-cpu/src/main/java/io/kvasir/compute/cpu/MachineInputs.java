@@ -2,20 +2,17 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.x86.Operands;
 import io.kvasir.compute.x86.RowRounding;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /// Rows of `x` in tiles, as machine code reads them: `[tiles, vectors, rows of a tile]` vectors of
-/// operands in native memory whose start is a cache line's.
+/// operands in native memory whose start is a cache line's, product after product.
 ///
 /// Memory grows to the largest need and stays. Tiles may be packed by different threads.
 final class MachineInputs {
-  private static final long CACHE_LINE = 64;
-
   private final Operands operands;
-  private final PackedRows floats = new PackedRows();
   private final RowRounding[] roundings;
-  private MemorySegment rounded = MemorySegment.NULL;
+  private MemorySegment memory = MemorySegment.NULL;
+  private long size;
 
   MachineInputs(Operands operands, int threads) {
     this.operands = operands;
@@ -25,31 +22,38 @@ final class MachineInputs {
     }
   }
 
-  /// Makes room for `rows` rows; what was there is lost.
-  void reserve(int rows, int columns) {
-    if (operands == Operands.F32) {
-      floats.reserve(rows, columns);
-    } else if (rounded.byteSize() < operands.bytes(rows, columns)) {
-      rounded = Arena.ofAuto().allocate(operands.bytes(rows, columns), CACHE_LINE);
-    }
+  void clear() {
+    size = 0;
   }
 
-  /// Where the tile starts whose first row is `row`.
-  long address(int row, int columns) {
-    MemorySegment memory = operands == Operands.F32 ? floats.memory() : rounded;
-    return memory.address() + operands.bytes(row, columns);
+  /// Takes memory for the rows of a product and says where it starts.
+  long place(Product p) {
+    long at = size;
+    size += operands.bytes(p.rows, p.columns);
+    return at;
+  }
+
+  /// Makes sure that there is as much memory as was taken; what was there may be lost.
+  void reserve() {
+    memory = Workspace.grown(memory, size);
+  }
+
+  /// Where the tile of a product starts whose first row is `row`.
+  long address(Product p, int row) {
+    return memory.address() + p.packedAt + operands.bytes(row, p.columns);
   }
 
   /// Packs some rows of `x` as a tile.
   void tile(Product p, int first, int rows, int worker) {
     long step = operands.bytes(rows, operands.lanes());
     for (int r = 0; r < rows; r++) {
-      int at = p.xAt + (first + r) * p.xStride;
+      int at = p.inputAt(first + r);
+      long to = p.packedAt + operands.bytes(first, p.columns);
       if (operands == Operands.F32) {
-        floats.put(p.x, at, p.columns, operands.bytes(first, p.columns), r, rows);
+        PackedRows.put(p.x, at, p.columns, memory, to, r, rows);
       } else {
-        long to = address(first, p.columns) + operands.bytes(r, operands.lanes());
-        roundings[worker].round(p.x, at, p.columns, to, step);
+        long row = memory.address() + to + operands.bytes(r, operands.lanes());
+        roundings[worker].round(p.x, at, p.columns, row, step);
       }
     }
   }

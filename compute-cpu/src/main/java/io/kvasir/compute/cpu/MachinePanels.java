@@ -20,7 +20,7 @@ import jdk.incubator.vector.FloatVector;
 /// A block of weight rows is decoded, in AVX-512 while it is multiplied with the first four rows of
 /// `x`, and stays decoded in the L2 cache for all others, which come in tiles of up to six rows.
 /// The last tiles ask for the weights of the next block, so that memory is read all the time.
-final class MachinePanels {
+final class MachinePanels implements Packing.Packer {
   /// Fewest outputs: a block may begin before its first output to have whole tiles.
   private static final int LEAST_OUTPUTS = PanelProducts.MOST_OUTPUTS;
 
@@ -45,12 +45,8 @@ final class MachinePanels {
   /// Tiles of `x` beside which the next weights are read.
   private static final int TILES_AHEAD = 4;
 
-  private static final long SERIAL_FLOATS = 32 << 10;
-
-  private final KernelPool pool;
   private final Operands operands;
   private final MachineProducts few;
-  private final Packing packing = new Packing();
   private final MachineInputs inputs;
   private final PanelProducts products;
   private final int leastRows;
@@ -58,17 +54,17 @@ final class MachinePanels {
   /// Rows of `x` that are multiplied while weights are decoded.
   private final int first;
 
+  /// @param inputs of these and other products with the same operands
   /// @param few the same products of fewer rows
   MachinePanels(
-      KernelPool pool, Operands operands, Instructions instructions, MachineProducts few) {
+      Operands operands, Instructions instructions, MachineInputs inputs, MachineProducts few) {
     this.operands = operands;
+    this.inputs = inputs;
     products = PanelProducts.of(operands, instructions);
     boolean isWide = instructions == Instructions.AVX512;
     first = isWide ? RowProducts.MOST_ROWS : 0;
     leastRows = isWide && operands == Operands.F32 ? LEAST_ROWS : LEAST_ROWS_OF_OTHERS;
     this.few = few;
-    inputs = new MachineInputs(operands, pool.threads());
-    this.pool = pool;
   }
 
   /// Whether a product can be computed.
@@ -78,28 +74,40 @@ final class MachinePanels {
     return isEnough && p.outputs >= LEAST_OUTPUTS && few.takes(p);
   }
 
-  /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
-  void pack(Product p) {
-    inputs.reserve(p.rows, p.columns);
-    packing.product = p;
-    int tiles = 1 + tiles(p);
-    if ((long) p.rows * p.columns > SERIAL_FLOATS) {
-      pool.run(packing, tiles);
-    } else {
-      for (int tile = 0; tile < tiles; tile++) {
-        packing.run(tile, 0);
-      }
-    }
+  @Override
+  public void clear() {
+    inputs.clear();
+  }
+
+  @Override
+  public long place(Product p) {
+    return inputs.place(p);
+  }
+
+  @Override
+  public void reserve() {
+    inputs.reserve();
+  }
+
+  @Override
+  public int tiles(Product p) {
+    return 1 + laterTiles(p);
+  }
+
+  @Override
+  public void tile(Product p, int tile, int worker) {
+    int from = tile == 0 ? 0 : start(p, tile - 1);
+    inputs.tile(p, from, (tile == 0 ? first : start(p, tile)) - from, worker);
   }
 
   /// Tiles of `x` behind the first.
-  private int tiles(Product p) {
+  private int laterTiles(Product p) {
     return (p.rows - first + PanelProducts.MOST_ROWS - 1) / PanelProducts.MOST_ROWS;
   }
 
   /// The first row of a tile behind the first; tiles are as equal as can be.
   private int start(Product p, int tile) {
-    return first + (int) ((long) (p.rows - first) * tile / tiles(p));
+    return first + (int) ((long) (p.rows - first) * tile / laterTiles(p));
   }
 
   /// Outputs `from .. to - 1` of all rows.
@@ -121,12 +129,12 @@ final class MachinePanels {
     int skipped = from - decodedFrom;
     long weights = space.decoded(operands.bytes(TILE * tiles, p.columns)).address();
     RowCall call = space.call();
-    call.inputs(inputs.address(0, p.columns), first, p.columns);
+    call.inputs(inputs.address(p, 0), first, p.columns);
     call.groups(decodedFrom * p.rowBytes, p.rowBytes, TILE * p.rowBytes, tiles);
     kernel.decode(call, p.weights, weights, panel);
     store(p, 0, first, skipped, from, to, panel.results());
 
-    int count = tiles(p);
+    int count = laterTiles(p);
     int vectors = p.columns / operands.lanes();
     long steps = (long) tiles * vectors;
     long next = p.weights.address() + to * p.rowBytes;
@@ -137,7 +145,7 @@ final class MachinePanels {
       int rows = start(p, t + 1) - row;
       int turn = t - (count - ahead);
       panel.next(next + turn * steps * step, turn < 0 ? 0 : step);
-      long tile = inputs.address(row, p.columns);
+      long tile = inputs.address(p, row);
       products.multiply(panel, tile, rows, weights, tiles, vectors);
       store(p, row, rows, skipped, from, to, panel.results());
     }
@@ -164,18 +172,6 @@ final class MachinePanels {
         p.out[out + o] = results.get(ValueLayout.JAVA_FLOAT, at) + p.biasOf(o);
         at += Float.BYTES;
       }
-    }
-  }
-
-  /// Packs a tile of rows of `x` per part.
-  private final class Packing implements KernelPool.Region {
-    private Product product = new Product();
-
-    @Override
-    public void run(int part, int worker) {
-      Product p = product;
-      int from = part == 0 ? 0 : start(p, part - 1);
-      inputs.tile(p, from, (part == 0 ? first : start(p, part)) - from, worker);
     }
   }
 }

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// The rows of `x` are packed in tiles of four once per product. Weights are read where they lie,
 /// once for a tile: from memory for the first one, for the others from the L2 cache.
-final class MachineProducts {
+final class MachineProducts implements Packing.Packer {
   /// Whether this machine runs the code of AVX-512, and vectors of the Vector API are as long as
   /// its vectors, so that sums have the same order.
   static final boolean SUPPORTED = L == 16 && MachineCode.isSupported();
@@ -24,20 +24,16 @@ final class MachineProducts {
   /// Bytes of weights that stay in the L2 cache from tile to tile.
   private static final int BLOCK_BYTES = 256 << 10;
 
-  private static final long SERIAL_FLOATS = 32 << 10;
-
-  private final KernelPool pool;
   private final Operands operands;
   private final @Nullable Instructions instructions;
-  private final Packing packing = new Packing();
   private final MachineInputs inputs;
 
   /// @param instructions what the code is of, null where there is none
-  MachineProducts(KernelPool pool, Operands operands, @Nullable Instructions instructions) {
+  /// @param inputs of these and other products with the same operands
+  MachineProducts(Operands operands, @Nullable Instructions instructions, MachineInputs inputs) {
     this.operands = operands;
     this.instructions = instructions;
-    inputs = new MachineInputs(operands, pool.threads());
-    this.pool = pool;
+    this.inputs = inputs;
   }
 
   /// Whether a product can be computed, whatever the number of its rows.
@@ -53,18 +49,30 @@ final class MachineProducts {
     return instructions == null ? null : RowProducts.of(p.type, operands, instructions);
   }
 
-  /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
-  void pack(Product p) {
-    inputs.reserve(p.rows, p.columns);
-    packing.product = p;
-    int tiles = (p.rows + TILE - 1) / TILE;
-    if ((long) p.rows * p.columns > SERIAL_FLOATS) {
-      pool.run(packing, tiles);
-    } else {
-      for (int tile = 0; tile < tiles; tile++) {
-        packing.run(tile, 0);
-      }
-    }
+  @Override
+  public void clear() {
+    inputs.clear();
+  }
+
+  @Override
+  public long place(Product p) {
+    return inputs.place(p);
+  }
+
+  @Override
+  public void reserve() {
+    inputs.reserve();
+  }
+
+  @Override
+  public int tiles(Product p) {
+    return (p.rows + TILE - 1) / TILE;
+  }
+
+  @Override
+  public void tile(Product p, int tile, int worker) {
+    int first = tile * TILE;
+    inputs.tile(p, first, Math.min(TILE, p.rows - first), worker);
   }
 
   /// Outputs `from .. to - 1` of all rows.
@@ -78,7 +86,7 @@ final class MachineProducts {
       int end = Math.min(o + block, to);
       for (int r = 0; r < p.rows; r += TILE) {
         int rows = Math.min(TILE, p.rows - r);
-        call.inputs(inputs.address(r, p.columns), rows, p.columns);
+        call.inputs(inputs.address(p, r), rows, p.columns);
         tile(kernel, p, r, o, end, call);
       }
     }
@@ -118,18 +126,6 @@ final class MachineProducts {
           p.out[to + output] = call.sum(index++) + p.biasOf(output);
         }
       }
-    }
-  }
-
-  /// Packs a tile of rows of `x` per part.
-  private final class Packing implements KernelPool.Region {
-    private Product product = new Product();
-
-    @Override
-    public void run(int part, int worker) {
-      Product p = product;
-      int first = part * TILE;
-      inputs.tile(p, first, Math.min(TILE, p.rows - first), worker);
     }
   }
 }

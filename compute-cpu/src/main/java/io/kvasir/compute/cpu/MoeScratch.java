@@ -2,37 +2,62 @@ package io.kvasir.compute.cpu;
 
 import io.kvasir.compute.Buffer;
 import io.kvasir.compute.ExpertSelection;
+import io.kvasir.compute.FeedForward;
 import io.kvasir.compute.HostBuffer;
 import io.kvasir.compute.MixtureOfExperts;
 import org.jspecify.annotations.Nullable;
 
-/// What one mixture of experts needs beside its operands; made once per layer and kept.
+/// What one mixture of experts keeps: the choices of the threads, and the router's logits.
 final class MoeScratch {
   private static final float[] NONE = {};
 
-  final ExpertSelection selection;
-  final HostBuffer row;
-  final HostBuffer scaled;
-  final HostBuffer part;
-  final HostBuffer gate = HostBuffer.allocate(1, 1);
+  private final ExpertSelection[] selections;
   private HostBuffer logits;
+  private HostBuffer gates;
+  private final int mostInner;
+  private final boolean copiesRows;
 
-  MoeScratch(MixtureOfExperts moe, int inputs, int outputs) {
+  MoeScratch(MixtureOfExperts moe, int threads) {
     int experts = moe.experts().size();
-    selection =
-        new ExpertSelection(
-            moe.routing(),
-            vector(moe.routing().selectionBias()),
-            vector(moe.routing().expertScale()),
-            experts);
-    row = HostBuffer.allocate(1, inputs);
-    scaled = HostBuffer.allocate(1, moe.routing().weighsInput() ? inputs : 1);
-    part = HostBuffer.allocate(1, outputs);
+    selections = new ExpertSelection[threads];
+    for (int i = 0; i < threads; i++) {
+      selections[i] =
+          new ExpertSelection(
+              moe.routing(),
+              vector(moe.routing().selectionBias()),
+              vector(moe.routing().expertScale()),
+              experts);
+    }
+    int inner = moe.shared() == null ? 0 : moe.shared().innerSize();
+    boolean copies =
+        moe.routing().weighsInput() || moe.shared() != null && CpuExperts.isProvided(moe.shared());
+    for (FeedForward expert : moe.experts()) {
+      inner = Math.max(inner, expert.innerSize());
+      copies |= CpuExperts.isProvided(expert);
+    }
+    mostInner = inner;
+    copiesRows = copies;
     logits = HostBuffer.allocate(1, experts);
+    gates = HostBuffer.allocate(1, 1);
   }
 
   private static float[] vector(@Nullable Buffer buffer) {
     return buffer == null ? NONE : ((HostBuffer) buffer).values();
+  }
+
+  /// What each thread chooses experts with.
+  ExpertSelection[] selections() {
+    return selections;
+  }
+
+  /// The size of the largest inner row.
+  int mostInner() {
+    return mostInner;
+  }
+
+  /// Whether an expert may need its rows copied: scaled ones, or for a provider.
+  boolean copiesRows() {
+    return copiesRows;
   }
 
   /// Room for the router's logits `[rows, experts]`.
@@ -41,5 +66,13 @@ final class MoeScratch {
       logits = HostBuffer.allocate(rows, logits.columns());
     }
     return logits;
+  }
+
+  /// Room for what the shared network's gate says `[rows, 1]`.
+  HostBuffer gates(int rows) {
+    if (gates.rows() < rows) {
+      gates = HostBuffer.allocate(rows, 1);
+    }
+    return gates;
   }
 }

@@ -35,12 +35,18 @@ final class PackedRows {
 
   /// Packs row `row` of a tile of `rows` that starts at byte `tileAt`.
   void put(float[] from, int at, int columns, long tileAt, int row, int rows) {
+    put(from, at, columns, memory, tileAt, row, rows);
+  }
+
+  /// As [#put(float[], int, int, long, int, int)], into some memory.
+  static void put(
+      float[] from, int at, int columns, MemorySegment to, long tileAt, int row, int rows) {
     int vectors = columns / LANES;
     for (int v = 0; v < vectors; v++) {
-      long to = tileAt + ((long) v * rows + row) * VECTOR;
+      long vectorAt = tileAt + ((long) v * rows + row) * VECTOR;
       for (int i = 0; i < LANES; i += L) {
         FloatVector.fromArray(F, from, at + v * LANES + i)
-            .intoMemorySegment(memory, to + (long) i * Float.BYTES, ByteOrder.nativeOrder());
+            .intoMemorySegment(to, vectorAt + (long) i * Float.BYTES, ByteOrder.nativeOrder());
       }
     }
   }

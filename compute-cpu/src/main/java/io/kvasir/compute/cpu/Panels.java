@@ -3,36 +3,52 @@ package io.kvasir.compute.cpu;
 import static io.kvasir.compute.cpu.Lanes.F;
 import static io.kvasir.compute.cpu.Lanes.L;
 
+import java.lang.foreign.MemorySegment;
+
 /// Products of many rows with [PanelTile]: the rows of `x` are packed once per product, weight rows
 /// are decoded and packed a few at a time into the L2 cache and used for all rows of `x`.
 ///
 /// Weights are read once per product and `x` once per block of outputs.
-final class Panels {
+final class Panels implements Packing.Packer {
   /// Bytes of decoded weights that stay in the L2 cache.
   private static final int BLOCK_BYTES = 640 << 10;
 
   private static final int MOST_OUTPUTS = 64;
-  private static final long SERIAL_FLOATS = 32 << 10;
 
-  private final KernelPool pool;
-  private final Packing packing = new Packing();
-  private final PackedRows inputs = new PackedRows();
+  private MemorySegment inputs = MemorySegment.NULL;
+  private long size;
 
-  Panels(KernelPool pool) {
-    this.pool = pool;
+  @Override
+  public void clear() {
+    size = 0;
   }
 
-  /// Packs the rows of `x` for [#multiply] of this and other products with the same `x`.
-  void pack(Product p) {
-    inputs.reserve(p.rows + PanelTile.ROWS, p.columns);
-    packing.product = p;
-    int tiles = (p.rows + PanelTile.ROWS - 1) / PanelTile.ROWS;
-    if ((long) p.rows * p.columns > SERIAL_FLOATS) {
-      pool.run(packing, tiles);
-    } else {
-      for (int tile = 0; tile < tiles; tile++) {
-        packing.run(tile, 0);
-      }
+  @Override
+  public long place(Product p) {
+    long at = size;
+    size += PackedRows.tileBytes(tiles(p) * PanelTile.ROWS, p.columns);
+    return at;
+  }
+
+  @Override
+  public void reserve() {
+    inputs = Workspace.grown(inputs, size);
+  }
+
+  @Override
+  public int tiles(Product p) {
+    return (p.rows + PanelTile.ROWS - 1) / PanelTile.ROWS;
+  }
+
+  @Override
+  public void tile(Product p, int tile, int worker) {
+    int first = tile * PanelTile.ROWS;
+    int rows = PanelTile.tileRows(first, p.rows);
+    long tileAt = p.packedAt + PackedRows.tileBytes(first, p.columns);
+    for (int r = 0; r < rows; r++) {
+      // Rows beyond the last repeat it; their results are dropped.
+      int row = Math.min(first + r, p.rows - 1);
+      PackedRows.put(p.x, p.inputAt(row), p.columns, inputs, tileAt, r, rows);
     }
   }
 
@@ -126,8 +142,8 @@ final class Panels {
     for (int r = 0; r < p.rows; r += PanelTile.ROWS) {
       int rows = PanelTile.tileRows(r, p.rows);
       tile.multiply(
-          inputs.memory(),
-          PackedRows.tileBytes(r, p.columns),
+          inputs,
+          p.packedAt + PackedRows.tileBytes(r, p.columns),
           rows,
           space.panel.memory(),
           tiles,
@@ -145,7 +161,7 @@ final class Panels {
     float[] tails = space.weights(0);
     int to = p.outAt + row * p.outStride;
     int end = F.loopBound(p.columns);
-    int xAt = p.xAt + row * p.xStride;
+    int xAt = p.inputAt(row);
     int output = outputs.first;
     int from = at;
     for (int i = 0; i < outputs.count; i += PanelTile.OUTPUTS) {
@@ -159,24 +175,6 @@ final class Panels {
       }
       output += outputs.next;
       from += pairs;
-    }
-  }
-
-  /// Packs a tile of rows of `x` per part.
-  private final class Packing implements KernelPool.Region {
-    private Product product = new Product();
-
-    @Override
-    public void run(int part, int worker) {
-      Product p = product;
-      int first = part * PanelTile.ROWS;
-      int rows = PanelTile.tileRows(first, p.rows);
-      long tileAt = PackedRows.tileBytes(first, p.columns);
-      for (int r = 0; r < rows; r++) {
-        // Rows beyond the last repeat it; their results are dropped.
-        int row = Math.min(first + r, p.rows - 1);
-        inputs.put(p.x, p.xAt + row * p.xStride, p.columns, tileAt, r, rows);
-      }
     }
   }
 }

@@ -17,7 +17,7 @@ final class PlainTail {
 
   /// `sum` plus the products from element `from` on, one after the other.
   static float add(Product p, int row, int output, int from, float sum) {
-    int xAt = p.xAt + row * p.xStride;
+    int xAt = p.inputAt(row);
     long at = output * p.rowBytes;
     float result = sum;
     for (int k = from; k < p.columns; k++) {

@@ -19,12 +19,21 @@ final class Product {
   int columns;
   int outputs;
 
-  /// Rows of `x` and `out`: row `r` starts at `xAt + r * xStride` and `outAt + r * outStride`.
+  /// Rows of `x` and `out`: row `r` starts at [#inputAt] and `outAt + r * outStride`.
   int rows;
 
   float[] x = NO_VALUES;
   int xAt;
   int xStride;
+
+  /// From `chosenAt` on, which rows of `x` are meant; null for the first ones.
+  int @Nullable [] chosen;
+
+  int chosenAt;
+
+  /// Where kernels find the rows of `x` in their own order, in bytes; set by [Packing].
+  long packedAt;
+
   float[] out = NO_VALUES;
   int outAt;
   int outStride;
@@ -34,6 +43,47 @@ final class Product {
 
   /// Whether operands stay floats where those of other products are rounded.
   boolean isExact;
+
+  /// Names the first rows of `x`, which start `stride` after each other.
+  void from(float[] values, int at, int stride) {
+    x = values;
+    xAt = at;
+    xStride = stride;
+    chosen = null;
+  }
+
+  /// Names rows of `x` by their numbers.
+  void choose(int[] numbers, int at) {
+    chosen = numbers;
+    chosenAt = at;
+  }
+
+  /// Names the rows of results, which start `stride` after each other.
+  void to(float[] values, int at, int stride) {
+    out = values;
+    outAt = at;
+    outStride = stride;
+  }
+
+  /// Where row `r` of `x` starts.
+  int inputAt(int r) {
+    return xAt + (chosen == null ? r : chosen[chosenAt + r]) * xStride;
+  }
+
+  /// Whether the rows of `x` are surely those of another product.
+  @SuppressWarnings("ReferenceEquality") // the same memory is meant
+  boolean hasInputsOf(Product other) {
+    if (x != other.x || columns != other.columns || rows != other.rows) {
+      return false;
+    }
+    if (rows == 1) {
+      return inputAt(0) == other.inputAt(0);
+    }
+    return xAt == other.xAt
+        && xStride == other.xStride
+        && chosen == other.chosen
+        && chosenAt == other.chosenAt;
+  }
 
   float biasOf(int output) {
     return bias == null ? 0 : bias[output];

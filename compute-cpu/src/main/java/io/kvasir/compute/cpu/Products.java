@@ -36,55 +36,69 @@ final class Products {
 
   private final KernelPool pool;
   private final Workspace[] workspaces;
-  private final Panels panels;
+  private final Packing packing;
+  private final Panels panels = new Panels();
   private final MachineProducts machine;
   private final @Nullable MachinePanels machinePanels;
   private final @Nullable AmxPanels tiles;
-  private final Single single = new Single();
-  private final Gated gated = new Gated();
+  private final Running running = new Running();
 
   Products(KernelPool pool, Workspace[] workspaces, KernelCode code) {
     this.pool = pool;
     this.workspaces = workspaces;
-    panels = new Panels(pool);
+    packing = new Packing(pool);
     operands = code.isBf16() ? Operands.BF16 : Operands.F32;
     boolean isAlone = code.isBf16() || !PanelTile.SUPPORTED;
     machineRows = isAlone ? Integer.MAX_VALUE : MACHINE_ROWS;
     @Nullable Instructions instructions = code.instructions();
-    machine = new MachineProducts(pool, operands, instructions);
+    MachineInputs inputs = new MachineInputs(operands, pool.threads());
+    machine = new MachineProducts(operands, instructions, inputs);
     machinePanels =
-        instructions == null ? null : new MachinePanels(pool, operands, instructions, machine);
-    tiles = code.hasTiles() ? new AmxPanels(pool) : null;
+        instructions == null ? null : new MachinePanels(operands, instructions, inputs, machine);
+    tiles = code.hasTiles() ? new AmxPanels(pool.threads()) : null;
   }
 
-  /// `out = W x + b` for all rows.
-  void multiply(Product p) {
-    single.product = p;
-    single.step = step(p);
-    pack(p);
-    pool.run(single, parts(p, single.step));
-  }
-
-  /// `up.out = act(gate) * up`, the inner row of a gated feed-forward network; `gate.out` is
-  /// overwritten. Without `gate`, `up.out = act(up)`.
-  void multiplyGated(@Nullable Product gate, Product up, Activation activation) {
-    gated.gate = gate;
-    gated.up = up;
-    gated.activation = activation;
-    gated.step = step(up);
-    pack(up);
-    if (gate != null && way(gate) != way(up)) {
-      pack(gate);
+  /// `out = W x + b` for all rows of all products; of a gated entry, `product.out = act(gate) *
+  /// product`, and `gate.out` is overwritten. Parts are of equal work, whichever product they are
+  /// of.
+  void multiply(ProductBatch batch) {
+    packing.clear();
+    for (int i = 0; i < batch.size(); i++) {
+      ProductBatch.Entry entry = batch.get(i);
+      pack(entry.product);
+      if (entry.isGated) {
+        pack(entry.gate);
+      }
     }
-    pool.run(gated, parts(up, gated.step));
+    packing.run();
+    long work = 0;
+    for (int i = 0; i < batch.size(); i++) {
+      Product p = batch.get(i).product;
+      work += p.outputs * outputWork(p);
+    }
+    int parts = 0;
+    for (int i = 0; i < batch.size(); i++) {
+      ProductBatch.Entry entry = batch.get(i);
+      entry.step = step(entry.product, work);
+      entry.firstPart = parts;
+      parts += (entry.product.outputs + entry.step - 1) / entry.step;
+    }
+    running.batch = batch;
+    if (work > SERIAL_BYTES) {
+      pool.run(running, parts);
+    } else {
+      for (int part = 0; part < parts; part++) {
+        running.run(part, 0);
+      }
+    }
   }
 
   private void pack(Product p) {
     switch (way(p)) {
-      case TILES -> Objects.requireNonNull(tiles).pack(p);
-      case MACHINE_PANELS -> Objects.requireNonNull(machinePanels).pack(p);
-      case MACHINE_ROWS -> machine.pack(p);
-      case PANELS -> panels.pack(p);
+      case TILES -> packing.add(p, Objects.requireNonNull(tiles));
+      case MACHINE_PANELS -> packing.add(p, Objects.requireNonNull(machinePanels));
+      case MACHINE_ROWS -> packing.add(p, machine);
+      case PANELS -> packing.add(p, panels);
       case ROWS -> {}
     }
   }
@@ -112,19 +126,19 @@ final class Products {
     return PanelTile.SUPPORTED && p.rows > ROW_KERNEL_ROWS ? Way.PANELS : Way.ROWS;
   }
 
-  /// Outputs per part: a multiple of the tile.
-  private int step(Product p) {
-    long bytes = p.outputs * p.rowBytes * Math.max(1, p.rows / 4);
-    if (bytes <= SERIAL_BYTES) {
-      return p.outputs;
-    }
-    int share = p.outputs / (pool.threads() * PARTS_PER_THREAD) + 1;
-    int multiple = way(p) == Way.TILES ? AmxProducts.MOST_OUTPUTS : DotTile.SIDE;
-    return (share + multiple - 1) / multiple * multiple;
+  /// What an output costs: bytes of weights, each several times where there are many rows.
+  private static long outputWork(Product p) {
+    return p.rowBytes * Math.max(1, p.rows / 4);
   }
 
-  private static int parts(Product p, int step) {
-    return (p.outputs + step - 1) / step;
+  /// Outputs per part, a multiple of the tile, where all products are so much work.
+  private int step(Product p, long work) {
+    if (work <= SERIAL_BYTES) {
+      return p.outputs;
+    }
+    long share = work / (outputWork(p) * pool.threads() * PARTS_PER_THREAD) + 1;
+    int multiple = way(p) == Way.TILES ? AmxProducts.MOST_OUTPUTS : DotTile.SIDE;
+    return (int) Math.min(share + multiple - 1, Integer.MAX_VALUE) / multiple * multiple;
   }
 
   /// Outputs `from .. to - 1` of all rows.
@@ -166,7 +180,9 @@ final class Products {
     DotTile tile = space.tile;
     float[] weights = space.weights(0);
     for (int r = 0; r < p.rows; r += DotTile.SIDE) {
-      tile.inputRows(p.xAt, p.xStride, r, p.rows - 1);
+      for (int i = 0; i < DotTile.SIDE; i++) {
+        tile.inputRow(i, p.inputAt(Math.min(r + i, p.rows - 1)));
+      }
       for (int o = 0; o < count; o += DotTile.SIDE) {
         tile.weightRows(0, p.columns, o, count - 1);
         tile.multiply(weights, p.x, p.columns);
@@ -185,44 +201,38 @@ final class Products {
     }
   }
 
-  private final class Single implements KernelPool.Region {
-    private Product product = new Product();
-    private int step;
-
-    @Override
-    public void run(int part, int worker) {
-      int from = part * step;
-      range(product, from, Math.min(product.outputs, from + step), worker);
+  private void activate(ProductBatch.Entry entry, int from, int to, Workspace space) {
+    Activation activation = Objects.requireNonNull(entry.activation);
+    Product up = entry.product;
+    Product inner = entry.isGated ? entry.gate : up;
+    for (int r = 0; r < up.rows; r++) {
+      for (int i = from; i < to; i += Workspace.STRIPE) {
+        int count = Math.min(Workspace.STRIPE, to - i);
+        int innerAt = inner.outAt + r * inner.outStride + i;
+        VectorMath.activate(activation, inner.out, innerAt, count, space.stripe);
+        int upAt = up.outAt + r * up.outStride + i;
+        if (entry.isGated) {
+          VectorMath.gate(activation, space.stripe, up.out, upAt, count);
+        }
+        System.arraycopy(space.stripe, 0, up.out, upAt, count);
+      }
     }
   }
 
-  private final class Gated implements KernelPool.Region {
-    private @Nullable Product gate;
-    private Product up = new Product();
-    private Activation activation = Activation.SILU;
-    private int step;
+  private final class Running implements KernelPool.Region {
+    private ProductBatch batch = new ProductBatch();
 
     @Override
     public void run(int part, int worker) {
-      int from = part * step;
-      int to = Math.min(up.outputs, from + step);
-      range(up, from, to, worker);
-      if (gate != null) {
-        range(gate, from, to, worker);
+      ProductBatch.Entry entry = batch.ofPart(part);
+      int from = (part - entry.firstPart) * entry.step;
+      int to = Math.min(entry.product.outputs, from + entry.step);
+      range(entry.product, from, to, worker);
+      if (entry.isGated) {
+        range(entry.gate, from, to, worker);
       }
-      Product inner = gate == null ? up : gate;
-      for (int r = 0; r < up.rows; r++) {
-        for (int i = from; i < to; i += Workspace.STRIPE) {
-          int count = Math.min(Workspace.STRIPE, to - i);
-          float[] stripe = workspaces[worker].stripe;
-          VectorMath.activate(
-              activation, inner.out, inner.outAt + r * inner.outStride + i, count, stripe);
-          int upAt = up.outAt + r * up.outStride + i;
-          if (gate != null) {
-            VectorMath.gate(activation, stripe, up.out, upAt, count);
-          }
-          System.arraycopy(stripe, 0, up.out, upAt, count);
-        }
+      if (entry.activation != null) {
+        activate(entry, from, to, workspaces[worker]);
       }
     }
   }

@@ -1,6 +1,5 @@
 package io.kvasir.compute.cpu;
 
-import io.kvasir.compute.HostBuffer;
 import io.kvasir.compute.MatrixProvider;
 
 /// Products of matrices that a [MatrixProvider] has taken: the provider multiplies, biases are
@@ -8,7 +7,8 @@ import io.kvasir.compute.MatrixProvider;
 final class ProvidedProducts {
   private ProvidedProducts() {}
 
-  /// `p.out = W p.x + b` for all rows, `W` being `packed`; the product's weights are not read.
+  /// `p.out = W p.x + b` for all rows, `W` being `packed`; the product's weights are not read, and
+  /// its rows of `x` are the first ones.
   static void multiply(MatrixProvider.Packed packed, Product p) {
     packed.multiply(
         new MatrixProvider.Rows(p.x, p.xAt, p.xStride),
@@ -23,10 +23,5 @@ final class ProvidedProducts {
         p.out[at + o] += p.biasOf(o);
       }
     }
-  }
-
-  /// A view of the rows that a product wrote one after the other.
-  static HostBuffer rowsOf(Product p) {
-    return new HostBuffer(p.out, p.rows, p.outputs);
   }
 }

@@ -39,7 +39,7 @@ final class Q4RowKernel implements RowKernel {
   public void group(Product p, int row, int first, int stride, int last, float[] lanes, int to) {
     MemorySegment w = p.weights;
     float[] x = p.x;
-    int xAt = p.xAt + row * p.xStride;
+    int xAt = p.inputAt(row);
     long w0 = first * p.rowBytes;
     long w1 = Math.min(first + stride, last) * p.rowBytes;
     long w2 = Math.min(first + 2 * stride, last) * p.rowBytes;

@@ -44,6 +44,14 @@ final class Workspace {
     return panelCall;
   }
 
+  /// `memory` where it has `bytes` bytes, else more, on a cache line, without its contents. A need
+  /// that changes a little from step to step does not ask for memory in each.
+  static MemorySegment grown(MemorySegment memory, long bytes) {
+    return memory.byteSize() >= bytes
+        ? memory
+        : Arena.ofAuto().allocate(Math.max(bytes, 2 * memory.byteSize()), CACHE_LINE);
+  }
+
   /// At least `bytes` bytes for weights that machine code decodes.
   MemorySegment decoded(long bytes) {
     if (decoded.byteSize() < bytes) {
