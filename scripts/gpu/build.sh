@@ -26,7 +26,7 @@ done
 rm -f "$classes/module-info.class"
 rm -rf "$classes/META-INF"
 mkdir -p "$classes/io/kvasir/acceptance"
-for class in GpuCheck GpuDraw GpuExperts GpuProducts GpuServe GpuSpeed Forward DecodeRun; do
+for class in GpuCheck GpuDraw GpuExperts GpuProducts GpuServe GpuSpeed GpuTogether Forward DecodeRun; do
   cp "$home/acceptance/target/test-classes/io/kvasir/acceptance/$class"*.class \
     "$classes/io/kvasir/acceptance"
 done

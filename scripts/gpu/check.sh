@@ -1,8 +1,9 @@
 #!/bin/sh
 # Checks the GPU backend with what build.sh packed: check.sh FOLDER MODEL PART...
 # MODEL is the default model's file; parts: golden, cases, formats, greedy, draw, speed, fast,
-# products, decode, experts, memory, load, llama or mixture with FORMAT:SEQUENCES:PROMPT:CHUNK:STEPS,
-# serve=FORMAT:REQUESTS:IN:OUT:GIB[:TEMPERATURE], restore=FORMAT:TOKENS.
+# products, decode, together, experts, memory, load, llama or mixture with
+# FORMAT:SEQUENCES:PROMPT:CHUNK:STEPS or together=FORMAT:SEQUENCES:SHARED:OWN:STEPS,
+# serve=FORMAT:REQUESTS:IN:OUT:GIB[:TEMPERATURE[:SHARED]], restore=FORMAT:TOKENS.
 set -eu
 folder=$1
 model=$2

@@ -169,8 +169,8 @@ struct TileCursor {
 /// Starts copying a tile, the `place`th of a stage at shared address `to`; `block` -1 for zeros.
 template <int KF, int VF, int D>
 __device__ __forceinline__ void copyStageTile(const DecodeCall& call, const unsigned char* head,
-                                              const Item& item, uint32_t to, int place, int block,
-                                              int tile, int within, int lane) {
+                                              int start, int end, uint32_t to, int place,
+                                              int block, int tile, int within, int lane) {
   using S = DecodeShape<KF, VF, D>;
   bool there = block >= 0;
   const unsigned char* keys = head + (there ? block * call.blockBytes : 0);
@@ -187,7 +187,7 @@ __device__ __forceinline__ void copyStageTile(const DecodeCall& call, const unsi
       int chunk = lane + 32 * i;
       int row = chunk / ROW_CHUNKS;
       int position = tile * 16 + row;
-      bool read = position >= item.start && position < item.end;
+      bool read = position >= start && position < end;
       copy16(to + S::VALUES_AT + row * S::VALUE_LINE + (chunk - row * ROW_CHUNKS) * 16,
              source + chunk * 16, read ? 16 : 0);
     }
@@ -294,10 +294,10 @@ struct Queries {
   }
 };
 
-/// Scores of 16 positions in a 16-bit format.
-template <int KF, int D>
-__device__ __forceinline__ void scores16(float s[1][4], uint32_t keys, const Queries<KF, D>& q,
-                                         int lane) {
+/// Scores of 16 positions in a 16-bit format, the `n`th tile of `s`, for C times 8 columns.
+template <int KF, int D, int C, int N>
+__device__ __forceinline__ void scores16(float (&s)[C][N][4], int n, uint32_t keys,
+                                         const Queries<KF, D> (&q)[C], int lane) {
   int row = (lane & 7) + (lane >> 4) * 8;
   int chunk = row * 2 + (lane >> 3 & 1);
   uint32_t address = keys + (chunk ^ (chunk >> 3 & 1)) * 16;
@@ -305,14 +305,17 @@ __device__ __forceinline__ void scores16(float s[1][4], uint32_t keys, const Que
   for (int step = 0; step < D / 16; step++) {
     uint32_t a[4];
     loadTransposed(a, address + step * 512);
-    q.times(s[0], a, step);
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+      q[c].times(s[c][n], a, step);
+    }
   }
 }
 
-/// Adds products of 8-bit keys: s[0] positions 4g, 4g + 1, s[1] positions 4g + 2, 4g + 3.
-template <int KF, int D>
-__device__ __forceinline__ void scores8(float s[2][4], uint32_t stage, const Queries<KF, D>& q,
-                                        int lane) {
+/// Adds products of 8-bit keys: s[c][0] positions 4g, 4g + 1, s[c][1] positions 4g + 2, 4g + 3.
+template <int KF, int D, int C>
+__device__ __forceinline__ void scores8(float (&s)[C][2][4], uint32_t stage,
+                                        const Queries<KF, D> (&q)[C], int lane) {
   using S = DecodeShape<KF, INT8, D>;
   int g = lane >> 2;
   uint32_t address = stage + (g >> 2) * S::KEY_STRIDE + (lane & 3) * 16 + (g & 3) * 4;
@@ -328,19 +331,25 @@ __device__ __forceinline__ void scores8(float s[2][4], uint32_t stage, const Que
     uint32_t z1 = weaveLow(w[2], w[3]);
     uint32_t a[4] = {bytesToHalves<KF, 0>(z0), bytesToHalves<KF, 1>(z0), bytesToHalves<KF, 0>(z1),
                      bytesToHalves<KF, 1>(z1)};
-    q.times(s[0], a, step);
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+      q[c].times(s[c][0], a, step);
+    }
     z0 = weaveHigh(w[0], w[1]);
     z1 = weaveHigh(w[2], w[3]);
     uint32_t b[4] = {bytesToHalves<KF, 0>(z0), bytesToHalves<KF, 1>(z0), bytesToHalves<KF, 0>(z1),
                      bytesToHalves<KF, 1>(z1)};
-    q.times(s[1], b, step);
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+      q[c].times(s[c][1], b, step);
+    }
   }
 }
 
 /// The same for nibbles, scales included.
-template <int D>
-__device__ __forceinline__ void scores4(float s[2][4], uint32_t stage, uint32_t scales,
-                                        const Queries<INT4, D>& q, int lane) {
+template <int D, int C>
+__device__ __forceinline__ void scores4(float (&s)[C][2][4], uint32_t stage, uint32_t scales,
+                                        const Queries<INT4, D> (&q)[C], int lane) {
   using S = DecodeShape<INT4, INT4, D>;
   int g = lane >> 2;
   uint32_t address = stage + (g >> 2) * S::KEY_STRIDE + (lane & 3) * 16 + (g & 3) * 4;
@@ -349,10 +358,10 @@ __device__ __forceinline__ void scores4(float s[2][4], uint32_t stage, uint32_t 
 #pragma unroll
   for (int group = 0; group < S::GROUPS; group++) {
     uint2 factors = load64(scaleAt + group * 32);
-    float part[2][4];
+    float part[C][2][4];
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-      part[0][i] = part[1][i] = q.bias[group][i & 1];
+    for (int i = 0; i < 4 * C; i++) {
+      part[i / 4][0][i % 4] = part[i / 4][1][i % 4] = q[i / 4].bias[group][i & 1];
     }
     if (32 * group + 32 <= D) {
       uint32_t w[4];
@@ -365,9 +374,15 @@ __device__ __forceinline__ void scores4(float s[2][4], uint32_t stage, uint32_t 
         uint32_t z0 = __byte_perm(w[0], w[1], pair == 0 ? 0x5410 : 0x7632);
         uint32_t z1 = __byte_perm(w[2], w[3], pair == 0 ? 0x5410 : 0x7632);
         uint32_t low[4] = {z0 & LOWER, z0 >> 8 & LOWER, z1 & LOWER, z1 >> 8 & LOWER};
-        q.times(part[pair], low, 2 * group);
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+          q[c].times(part[c][pair], low, 2 * group);
+        }
         uint32_t high[4] = {z0 & UPPER, z0 >> 8 & UPPER, z1 & UPPER, z1 >> 8 & UPPER};
-        q.times(part[pair], high, 2 * group + 1 < D / 16 ? 2 * group + 1 : 0);
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+          q[c].times(part[c][pair], high, 2 * group + 1 < D / 16 ? 2 * group + 1 : 0);
+        }
       }
     } else {  // 16 channels left: 8 bytes a position
       uint32_t w0 = load32(address + group * 256);
@@ -376,40 +391,53 @@ __device__ __forceinline__ void scores4(float s[2][4], uint32_t stage, uint32_t 
       for (int pair = 0; pair < 2; pair++) {
         uint32_t z = __byte_perm(w0, w1, pair == 0 ? 0x5410 : 0x7632);
         uint32_t both[4] = {z & LOWER, z >> 8 & LOWER, z & UPPER, z >> 8 & UPPER};
-        q.times(part[pair], both, 2 * group);
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+          q[c].times(part[c][pair], both, 2 * group);
+        }
       }
     }
     float2 f0 = halves(factors.x);
     float2 f1 = halves(factors.y);
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-      s[0][i] += part[0][i] * (i < 2 ? f0.x : f0.y);
-      s[1][i] += part[1][i] * (i < 2 ? f1.x : f1.y);
+    for (int c = 0; c < C; c++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        s[c][0][i] += part[c][0][i] * (i < 2 ? f0.x : f0.y);
+        s[c][1][i] += part[c][1][i] * (i < 2 ? f1.x : f1.y);
+      }
     }
   }
 }
 
-/// acc += V^T p of 16 positions in a 16-bit format; `p` are weights of heads 2t, 2t+1 at positions
-/// g and g + 8.
-template <int VF, int D>
-__device__ __forceinline__ void values16(float acc[][4], uint32_t values, const float p[4],
-                                         int lane) {
+/// acc += V^T p of 16 positions in a 16-bit format; the `n`th tile of `p` are weights of columns 2t,
+/// 2t + 1 at positions g and g + 8.
+template <int VF, int D, int C, int N, class Sums>
+__device__ __forceinline__ void values16(Sums (&own)[C], uint32_t values,
+                                         const float (&p)[C][N][4], int n, int lane) {
   using S = DecodeShape<VF, VF, D>;
   constexpr bool BRAIN = VF == BF16;
-  uint32_t h0 = pack<BRAIN>(p[0], p[1]);
-  uint32_t h1 = pack<BRAIN>(p[2], p[3]);
-  uint32_t l0 = transpose8(packRest<BRAIN>(p[0], p[1], h0));
-  uint32_t l1 = transpose8(packRest<BRAIN>(p[2], p[3], h1));
-  h0 = transpose8(h0);
-  h1 = transpose8(h1);
+  uint32_t high[C][2], low[C][2];
+#pragma unroll
+  for (int c = 0; c < C; c++) {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      uint32_t of = pack<BRAIN>(p[c][n][2 * i], p[c][n][2 * i + 1]);
+      low[c][i] = transpose8(packRest<BRAIN>(p[c][n][2 * i], p[c][n][2 * i + 1], of));
+      high[c][i] = transpose8(of);
+    }
+  }
   uint32_t address =
       values + ((lane & 7) + (lane >> 4) * 8) * S::VALUE_LINE + (lane >> 3 & 1) * 16;
 #pragma unroll
   for (int m = 0; m < D / 16; m++) {
     uint32_t a[4];
     loadTransposed(a, address + m * 32);
-    multiply<BRAIN>(acc[m], a, h0, h1);
-    multiply<BRAIN>(acc[m], a, l0, l1);
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+      multiply<BRAIN>(own[c].acc[m], a, high[c][0], high[c][1]);
+      multiply<BRAIN>(own[c].acc[m], a, low[c][0], low[c][1]);
+    }
   }
 }
 
@@ -432,9 +460,9 @@ __device__ __forceinline__ void loadWords(uint32_t w[N], uint32_t address) {
 
 /// acc += V^T p of 32 positions of codes; `b` are the weights as B of two products of 16: positions
 /// 8t, 8t+4 | 8t+1, 8t+5 and 8t+2, 8t+6 | 8t+3, 8t+7.
-template <int VF, int D>
-__device__ __forceinline__ void valuesCoded(float acc[][4], uint32_t values, uint32_t scales,
-                                            const uint32_t b[2][2], int lane) {
+template <int VF, int D, int C, class Sums>
+__device__ __forceinline__ void valuesCoded(Sums (&own)[C], uint32_t values, uint32_t scales,
+                                            const uint32_t (&b)[C][2][2], int lane) {
   using S = DecodeShape<INT8, VF, D>;
   constexpr int N = S::LANE_WORDS;
   int g = lane >> 2;
@@ -451,17 +479,17 @@ __device__ __forceinline__ void valuesCoded(float acc[][4], uint32_t values, uin
   }
 #pragma unroll
   for (int half = 0; half < 2; half++) {
-    constexpr int C = N < 4 ? N : 4;
+    constexpr int W = N < 4 ? N : 4;
 #pragma unroll
-    for (int from = 0; from < N; from += C) {
-      uint32_t w[4][C];  // positions 8t + 2 half, + 4, + 1, + 5
+    for (int from = 0; from < N; from += W) {
+      uint32_t w[4][W];  // positions 8t + 2 half, + 4, + 1, + 5
 #pragma unroll
       for (int i = 0; i < 4; i++) {
         int row = 2 * half + (i & 1) * 4 + (i >> 1);
-        loadWords<C>(w[i], address + row * S::VALUE_ROW + 4 * from);
+        loadWords<W>(w[i], address + row * S::VALUE_ROW + 4 * from);
       }
 #pragma unroll
-      for (int n = 0; n < C; n++) {
+      for (int n = 0; n < W; n++) {
         if constexpr (VF == INT4) {
 #pragma unroll
           for (int pair = 0; pair < 2; pair++) {
@@ -471,10 +499,16 @@ __device__ __forceinline__ void valuesCoded(float acc[][4], uint32_t values, uin
             uint32_t f1 = factors[2 * half + 1];
             uint32_t low[4] = {half2Mul(lowNibbles(z0), f0), half2Mul(lowNibbles(z0 >> 8), f0),
                                half2Mul(lowNibbles(z1), f1), half2Mul(lowNibbles(z1 >> 8), f1)};
-            multiply<false>(acc[4 * (from + n) + 2 * pair], low, b[half][0], b[half][1]);
+#pragma unroll
+            for (int c = 0; c < C; c++) {
+              multiply<false>(own[c].acc[4 * (from + n) + 2 * pair], low, b[c][half][0], b[c][half][1]);
+            }
             uint32_t high[4] = {half2Mul(highNibbles(z0), f0), half2Mul(highNibbles(z0 >> 8), f0),
                                 half2Mul(highNibbles(z1), f1), half2Mul(highNibbles(z1 >> 8), f1)};
-            multiply<false>(acc[4 * (from + n) + 2 * pair + 1], high, b[half][0], b[half][1]);
+#pragma unroll
+            for (int c = 0; c < C; c++) {
+              multiply<false>(own[c].acc[4 * (from + n) + 2 * pair + 1], high, b[c][half][0], b[c][half][1]);
+            }
           }
         } else {
           constexpr uint32_t flip = VF == INT8 ? 0x80808080u : 0;
@@ -483,11 +517,17 @@ __device__ __forceinline__ void valuesCoded(float acc[][4], uint32_t values, uin
           uint32_t z0 = weaveLow(w0, w1), z1 = weaveLow(w2, w3);
           uint32_t first[4] = {bytesToHalves<VF, 0>(z0), bytesToHalves<VF, 1>(z0),
                                bytesToHalves<VF, 0>(z1), bytesToHalves<VF, 1>(z1)};
-          multiply<false>(acc[2 * (from + n)], first, b[half][0], b[half][1]);
+#pragma unroll
+          for (int c = 0; c < C; c++) {
+            multiply<false>(own[c].acc[2 * (from + n)], first, b[c][half][0], b[c][half][1]);
+          }
           z0 = weaveHigh(w0, w1), z1 = weaveHigh(w2, w3);
           uint32_t second[4] = {bytesToHalves<VF, 0>(z0), bytesToHalves<VF, 1>(z0),
                                 bytesToHalves<VF, 0>(z1), bytesToHalves<VF, 1>(z1)};
-          multiply<false>(acc[2 * (from + n) + 1], second, b[half][0], b[half][1]);
+#pragma unroll
+          for (int c = 0; c < C; c++) {
+            multiply<false>(own[c].acc[2 * (from + n) + 1], second, b[c][half][0], b[c][half][1]);
+          }
         }
       }
     }
@@ -545,12 +585,14 @@ struct Running {
   }
 };
 
-/// What turns products into scores in powers of two, for the lane's two heads.
+/// What turns products into scores in powers of two, for the lane's two columns, which are of
+/// `ROWS` rows.
+template <int ROWS>
 struct Scoring {
   float factor[2];  // without cap and slopes: score = dot factor + centre
   float centre[2];
   float slope[2];
-  int last;
+  int last[ROWS];
   float softcap;
   bool plain;
 
@@ -560,7 +602,7 @@ struct Scoring {
       if (softcap > 0) {
         y = softcap * tanhf(y / softcap);
       }
-      y = (y + slope[i] * (position - last)) * LOG2E;
+      y = (y + slope[i] * (position - last[i % ROWS])) * LOG2E;
     }
     return y;
   }
@@ -664,8 +706,8 @@ __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
 #pragma unroll
     for (int n = 0; n < S::TILES; n++) {
       if (any) {
-        copyStageTile<KF, VF, D>(call, planes, item, to, n, ids[n], ahead[n].tile, ahead[n].within,
-                                 lane);
+        copyStageTile<KF, VF, D>(call, planes, item.start, item.end, to, n, ids[n], ahead[n].tile,
+                                 ahead[n].within, lane);
       }
       ahead[n].tile += WARPS * S::TILES;
       ahead[n].within += stepWithin;
@@ -683,10 +725,10 @@ __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
     copyAhead(ring + i * S::BYTES, warp + i * WARPS < stages);
   }
 
-  Queries<KF, D> queries;
+  Queries<KF, D> queries[1];
   const float* q = call.q + ((long long)item.row * call.heads + firstHead + g) * D;
-  float factor = queries.read(q, g < headCount, t);
-  Scoring scoring;
+  float factor = queries[0].read(q, g < headCount, t);
+  Scoring<1> scoring;
   scoring.plain = call.softcap <= 0 && call.slopes == nullptr;
 #pragma unroll
   for (int i = 0; i < 2; i++) {
@@ -699,11 +741,11 @@ __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
         there && call.centre ? call.centre[item.row * call.heads + head] * unit : 0.0f;
     scoring.slope[i] = there && call.slopes ? call.slopes[head] : 0.0f;
   }
-  scoring.last = call.slopes ? call.positions[item.row] : 0;
+  scoring.last[0] = call.slopes ? call.positions[item.row] : 0;
   scoring.softcap = call.softcap;
 
-  Running<S::OUT_TILES> own;
-  own.clear();
+  Running<S::OUT_TILES> own[1];
+  own[0].clear();
   int slot = 0;
   for (int stage = warp; stage < stages; stage += WARPS) {
     copyWait<STAGES - 2>();
@@ -716,23 +758,23 @@ __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
     int first = (firstTile + stage * S::TILES) * 16;
     bool whole = first >= item.start && first + S::TOKENS <= item.end;
     if constexpr (!S::CODED) {
-      float s[1][4] = {};
-      scores16<KF, D>(s, at, queries, lane);
+      float s[1][1][4] = {};
+      scores16(s, 0, at, queries, lane);
 #pragma unroll
       for (int i = 0; i < 4; i++) {
         int position = first + g + (i >> 1) * 8;
         bool seen = whole || (position >= item.start && position < item.end);
-        s[0][i] = seen ? scoring.score(s[0][i], i & 1, position) : -INFINITY;
+        s[0][0][i] = seen ? scoring.score(s[0][0][i], i & 1, position) : -INFINITY;
       }
-      own.template weigh<1>(s);
-      values16<VF, D>(own.acc, at + S::VALUES_AT, s[0], lane);
+      own[0].template weigh<1>(s[0]);
+      values16<VF, D>(own, at + S::VALUES_AT, s, 0, lane);
     } else {
-      float s[2][4] = {};
+      float s[1][2][4] = {};
       uint2 keyScales = make_uint2(0, 0);
       if constexpr (KF == INT4) {
-        scores4<D>(s, at, at + S::KEY_SCALES_AT, queries, lane);
+        scores4(s, at, at + S::KEY_SCALES_AT, queries, lane);
       } else {
-        scores8<KF, D>(s, at, queries, lane);
+        scores8(s, at, queries, lane);
         keyScales = load64(at + S::KEY_SCALES_AT + g * 8);
       }
 #pragma unroll
@@ -742,11 +784,11 @@ __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
         for (int i = 0; i < 4; i++) {
           int position = first + 4 * g + 2 * n + (i >> 1);
           bool seen = whole || (position >= item.start && position < item.end);
-          float dot = s[n][i] * (i < 2 ? f.x : f.y);
-          s[n][i] = seen ? scoring.score(dot, i & 1, position) : -INFINITY;
+          float dot = s[0][n][i] * (i < 2 ? f.x : f.y);
+          s[0][n][i] = seen ? scoring.score(dot, i & 1, position) : -INFINITY;
         }
       }
-      own.template weigh<2>(s);
+      own[0].template weigh<2>(s[0]);
       float2 v[2] = {make_float2(1, 1), make_float2(1, 1)};
       if constexpr (VF != INT4) {
         constexpr float unit = VF == INT8 ? 64.0f : 256.0f;
@@ -755,17 +797,17 @@ __device__ __forceinline__ void attendDecode(const DecodeCall& call) {
         v[1] = halves(valueScales.y);
         v[0].x *= unit, v[0].y *= unit, v[1].x *= unit, v[1].y *= unit;
       }
-      uint32_t b[2][2];
+      uint32_t b[1][2][2];
 #pragma unroll
       for (int n = 0; n < 2; n++) {
-        b[n][0] = transpose8(pack<false>(s[n][0] * v[n].x, s[n][1] * v[n].x));
-        b[n][1] = transpose8(pack<false>(s[n][2] * v[n].y, s[n][3] * v[n].y));
+        b[0][n][0] = transpose8(pack<false>(s[0][n][0] * v[n].x, s[0][n][1] * v[n].x));
+        b[0][n][1] = transpose8(pack<false>(s[0][n][2] * v[n].y, s[0][n][3] * v[n].y));
       }
-      valuesCoded<VF, D>(own.acc, at + S::VALUES_AT, at + S::VALUE_SCALES_AT, b, lane);
+      valuesCoded<VF, D>(own, at + S::VALUES_AT, at + S::VALUE_SCALES_AT, b, lane);
     }
   }
   letNextStart();
-  mergeWarps<VF, D, S::CODED>(own, reinterpret_cast<float*>(shared), call, item.slot, firstHead,
+  mergeWarps<VF, D, S::CODED>(own[0], reinterpret_cast<float*>(shared), call, item.slot, firstHead,
                               headCount);
 }
 

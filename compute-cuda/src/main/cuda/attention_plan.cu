@@ -6,8 +6,9 @@
 //   attend_query   once a layer whose cache is rotated or centred
 //   attend_expand  once a layer whose cache is coded, if the step has prefill items
 //
-// A step of a layer then is: attend_query, attend_decode_F_D over each list of runs (codes, tail,
-// sinks), attend_expand and attend_prefill_F_D over the list of many rows, attend_merge.
+// A step of a layer then is: attend_query, attend_shared_F_D over the host's list of runs that rows
+// share, attend_decode_F_D over each list of runs (codes, tail, sinks), attend_expand and
+// attend_prefill_F_D over the list of many rows, attend_merge.
 #include "attention_decode.cuh"
 #include "attention_prefill.cuh"
 
@@ -37,6 +38,8 @@ struct PlanCall {
   ExpandItem* expansions;
   int* counts;     // [COUNTS]
   int* firstSlot;  // [rows + 1]
+  const int* sharedTo;    // [rows] or null: codes before it are read for several rows at once, by
+  const int* sharedRuns;  // [rows] runs that the host lists; their slots are a row's first
   int rows;
   int window;       // 0 for none
   int exactSinks;   // ExactRows.sinks
@@ -127,9 +130,14 @@ extern "C" __global__ void attend_plan(const __grid_constant__ kvasir::PlanCall 
     int row = first + threadIdx.x;
     int4 own = make_int4(0, 0, 0, 0), begun = own;
     int sequence = row < call.rows ? call.sequences[row] : -1, position = 0, ofRow = 0, count = 0;
+    int sharedTo = 0, sharedRuns = 0;
     bool prefill = false;
     if (row < call.rows) {
       position = call.positions[row];
+      if (call.sharedTo != nullptr) {
+        sharedTo = call.sharedTo[row];
+        sharedRuns = call.sharedRuns[row];
+      }
       int begin = row, end = row + 1;
       while (begin > 0 && call.sequences[begin - 1] == sequence && row - begin < call.many) begin--;
       while (end < call.rows && call.sequences[end] == sequence && end - begin < call.many) end++;
@@ -158,10 +166,10 @@ extern "C" __global__ void attend_plan(const __grid_constant__ kvasir::PlanCall 
       } else {
         Ranges r(call, position);
         int tokens = runOf(call, position);
-        own.x = countRuns(max(r.from, r.sinksTo), r.exactFrom, tokens);
+        own.x = countRuns(max(max(r.from, r.sinksTo), sharedTo), r.exactFrom, tokens);
         own.y = countRuns(r.exactFrom, r.to, tokens);
         own.z = countRuns(r.from, r.sinksTo, tokens);
-        own.w = own.x + own.y + own.z;
+        own.w = sharedRuns + own.x + own.y + own.z;
         ofRow = 1;
       }
     }
@@ -174,12 +182,13 @@ extern "C" __global__ void attend_plan(const __grid_constant__ kvasir::PlanCall 
       if (ofRow) {
         Ranges r(call, position);
         int tokens = runOf(call, position);
+        slot += sharedRuns;
         if (own.z > 0) {
           listRuns(call.sinks, base.z + at.z, row, call.sinkStarts[sequence], r.from, r.sinksTo,
                    tokens, slot);
         }
-        listRuns(call.codes, base.x + at.x, row, call.codeStarts[sequence], max(r.from, r.sinksTo),
-                 r.exactFrom, tokens, slot + own.z);
+        listRuns(call.codes, base.x + at.x, row, call.codeStarts[sequence],
+                 max(max(r.from, r.sinksTo), sharedTo), r.exactFrom, tokens, slot + own.z);
         if (own.y > 0) {
           listRuns(call.tail, base.y + at.y, row, call.tailStarts[sequence], r.exactFrom, r.to,
                    tokens, slot + own.z + own.x);

@@ -47,8 +47,9 @@ final class GpuCheck {
   }
 
   /// `GpuCheck LIBRARY REFERENCE_FOLDER MODEL PART...` with parts golden, cases, formats, greedy,
-  /// draw, speed, decode, fast, products, experts, llama or mixture with loads of [GpuSpeed.Load],
-  /// load, memory, and those of [GpuServe#run].
+  /// draw, speed, decode, fast, together, products, experts, llama or mixture with loads of
+  /// [GpuSpeed.Load] and `together=` with those of [GpuTogether.Load], load, memory, and those of
+  /// [GpuServe#run].
   public static void main(String[] arguments) throws IOException {
     GpuCheck check = new GpuCheck(() -> open(arguments[0], true));
     Supplier<CudaBackend> fast = () -> open(arguments[0], false);
@@ -76,6 +77,9 @@ final class GpuCheck {
     }
     if (parts.contains("llama")) {
       check.random(fast, GpuSpeed.writeLlama(Files.createTempDirectory("llama")), parts);
+    }
+    if (parts.contains("together")) {
+      check.together(Path.of(arguments[2]), arguments[0]);
     }
     if (parts.contains("mixture")) {
       check.random(fast, GpuSpeed.writeMixture(Files.createTempDirectory("mixture")), parts);
@@ -358,6 +362,24 @@ final class GpuCheck {
     }
   }
 
+  /// What sequences share read together against the same read by each.
+  void together(Path path, String library) {
+    for (String recipe : List.of("f16", "bf16", "int8", "fp8", "int8+s64t64", "int4", "k8v4")) {
+      try {
+        GpuTogether.Run apart = GpuTogether.run(open(library, false), path, recipe, 40, false);
+        GpuTogether.Run shared = GpuTogether.run(open(library, false), path, recipe, 40, true);
+        double bound = recipe.contains("4") ? 2e-2 : 1e-3;
+        report(bound, recipe + " together", apart.logits(), shared.logits());
+        note(
+            shared.replays() > 10 && shared.kernels() > apart.kernels(),
+            "together %-12s %d of 40 replayed, %d kernels a step, apart %d"
+                .formatted(recipe, shared.replays(), shared.kernels(), apart.kernels()));
+      } catch (RuntimeException e) {
+        note(false, "together " + recipe + ": " + e);
+      }
+    }
+  }
+
   private void report(double bound, String what, float[][] expected, float[][] actual) {
     double divergence = 0;
     double away = 0;
@@ -422,7 +444,10 @@ final class GpuCheck {
       try (Model model = Model.open(folder, backend, new Transformer.Rows(2048, 256), 0)) {
         System.out.printf("opened in %.1f s%n", (System.nanoTime() - start) / 1e9);
         for (String part : parts) {
-          if (part.contains(":") && !part.contains("=")) {
+          if (part.startsWith("together=")) {
+            String load = part.substring(part.indexOf('=') + 1);
+            GpuTogether.measure(backend, model, GpuTogether.Load.of(load));
+          } else if (part.contains(":") && !part.contains("=")) {
             backend.captureSteps(!part.endsWith(":queued"));
             GpuSpeed.measure(backend, model, GpuSpeed.Load.of(part));
           }

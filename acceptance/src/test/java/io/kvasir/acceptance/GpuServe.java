@@ -28,7 +28,9 @@ final class GpuServe {
 
   private GpuServe() {}
 
-  /// Runs `serve=FORMAT:REQUESTS:PROMPT:ANSWER:CACHE_GB[:TEMPERATURE]` or `restore=FORMAT:TOKENS`.
+  /// Runs `serve=FORMAT:REQUESTS:PROMPT:ANSWER:CACHE_GB[:TEMPERATURE[:SHARED]]`, where all prompts
+  /// begin with the same SHARED tokens, which are read together and then by each, or
+  /// `restore=FORMAT:TOKENS`.
   static void run(String part, CudaBackend opened) throws IOException {
     String[] words = part.substring(part.indexOf('=') + 1).split(":", -1);
     Path folder = GpuSpeed.writeLlama(Files.createTempDirectory("llama"));
@@ -46,12 +48,20 @@ final class GpuServe {
                 .withCacheBytes(Long.parseLong(words[4]) << 30);
         float temperature = words.length > 5 ? Float.parseFloat(words[5]) : 0;
         SamplingOptions sampling = SamplingOptions.GREEDY.withTemperature(temperature);
-        List<Request> all = new ArrayList<>();
-        for (int i = 0; i < requests; i++) {
-          all.add(request(i, prompt, answer, sampling.withSeed(i)));
-        }
+        int shared = words.length > 6 ? Integer.parseInt(words[6]) : 0;
         try (Engine engine = Engine.open(folder, backend, config)) {
-          serve(engine, backend, part, all);
+          for (int turn = 0; turn < (shared > 0 ? 4 : 1); turn++) {
+            backend.shareBeginnings(turn % 2 == 0);
+            List<Request> all = new ArrayList<>();
+            for (int i = 0; i < requests; i++) {
+              int seed = turn * requests + i;
+              all.add(request(seed, prompt, shared, answer, sampling.withSeed(i)));
+            }
+            if (turn == 0 && shared > 0) {
+              finish(engine.submit(request(0, shared, shared, 1, sampling)));
+            }
+            serve(engine, backend, part + (turn % 2 == 0 ? "" : " apart"), all);
+          }
         }
       } else {
         restore(folder, backend, config, Integer.parseInt(words[1]));
@@ -62,14 +72,17 @@ final class GpuServe {
   }
 
   private static Request request(int seed, int prompt, int answer) {
-    return request(seed, prompt, answer, SamplingOptions.GREEDY);
+    return request(seed, prompt, 0, answer, SamplingOptions.GREEDY);
   }
 
-  private static Request request(int seed, int prompt, int answer, SamplingOptions sampling) {
-    SplittableRandom random = new SplittableRandom(seed);
+  /// A prompt of which the first `shared` tokens are those of others.
+  private static Request request(
+      int seed, int prompt, int shared, int answer, SamplingOptions sampling) {
+    SplittableRandom all = new SplittableRandom(-3);
+    SplittableRandom own = new SplittableRandom(seed);
     int[] ids = new int[prompt];
     for (int i = 0; i < prompt; i++) {
-      ids[i] = random.nextInt(VOCABULARY);
+      ids[i] = (i < shared ? all : own).nextInt(VOCABULARY);
     }
     return new Request(ids, answer, sampling, Set.of());
   }

@@ -114,7 +114,7 @@ final class GpuSpeed {
   }
 
   /// Moderate numbers in all blocks.
-  private static void fill(KvStorage storage) {
+  static void fill(KvStorage storage) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment block = arena.allocate(storage.blockBytes());
       SplittableRandom random = new SplittableRandom(1);
@@ -133,7 +133,7 @@ final class GpuSpeed {
   /// @param hostMicros median of a step, of all that is not waiting for the device
   /// @param bytes median of what a step allocated
   /// @param kernels of a step
-  private record Figures(
+  record Figures(
       double seconds,
       double hostMicros,
       double leastHostMicros,
@@ -141,7 +141,7 @@ final class GpuSpeed {
       long kernels,
       long replays) {}
 
-  private static Figures decode(Pass pass, List<BlockTable> tables, int[] next, int steps) {
+  static Figures decode(Pass pass, List<BlockTable> tables, int[] next, int steps) {
     CudaBackend backend = pass.backend;
     com.sun.management.ThreadMXBean threads =
         (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -171,7 +171,7 @@ final class GpuSpeed {
   }
 
   /// Forward passes over one cache.
-  private static final class Pass {
+  static final class Pass {
     private final CudaBackend backend;
     private final Model model;
     private final KvCache cache;

@@ -146,6 +146,22 @@ public final class BlockTable {
         other.start[group] + otherHeld);
   }
 
+  /// How many blocks of the group, from the oldest on, this table and another hold alike; 0 where
+  /// they do not begin at the same position.
+  public int sharedBlocks(int group, BlockTable other) {
+    if (firstBlock[group] != other.firstBlock[group]) {
+      return 0;
+    }
+    int[] own = blocks[group];
+    int[] others = other.blocks[group];
+    int held = endBlock[group] - firstBlock[group];
+    int most = Math.min(held, other.endBlock[group] - other.firstBlock[group]);
+    int from = start[group];
+    int otherFrom = other.start[group];
+    int different = Arrays.mismatch(own, from, from + most, others, otherFrom, otherFrom + most);
+    return different < 0 ? most : different;
+  }
+
   /// Blocks held over all groups; a shared one counts in each table.
   public int blockCount() {
     int count = pages == null ? 0 : pages.blockCount();

@@ -140,6 +140,12 @@ public final class CudaBackend implements Backend {
     graphs.enable(value);
   }
 
+  /// Whether decoding rows read together what they hold in the same blocks; they do unless this
+  /// says otherwise.
+  public void shareBeginnings(boolean value) {
+    inputs.enableSharing(value);
+  }
+
   /// Waits until all that was asked for is done.
   public void synchronize() {
     enter();

@@ -26,6 +26,9 @@ final class CudaOpening {
           "attention_decode_16bit.fatbin",
           "attention_decode_8bit.fatbin",
           "attention_decode_4bit.fatbin",
+          "attention_shared_16bit.fatbin",
+          "attention_shared_8bit.fatbin",
+          "attention_shared_4bit.fatbin",
           "attention_prefill.fatbin",
           "attention_merge.fatbin");
 

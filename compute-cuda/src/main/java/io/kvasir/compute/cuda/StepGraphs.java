@@ -12,10 +12,11 @@ import org.jspecify.annotations.Nullable;
 /// Decoding steps as captured graphs: all kernels of all layers are queued by one call, and what
 /// differs from step to step lies in tables that are sent before it.
 ///
-/// There is a graph for each number of rows, rounded up, and of attention's runs, rounded up by at
-/// most a quarter. A step whose graph is not there is rehearsed: computed as the graph would, with
-/// its roundings. If that moved no memory and asked nothing of the host, the next step of its kind
-/// is captured. Memory that grows moves, and makes all graphs of before useless.
+/// There is a graph for each number of rows, rounded up, and of attention's runs, those that rows
+/// share and their own, rounded up by at most a quarter. A step whose graph is not there is
+/// rehearsed: computed as the graph would, with its roundings. If that moved no memory and asked
+/// nothing of the host, the next step of its kind is captured. Memory that grows moves, and makes
+/// all graphs of before useless.
 final class StepGraphs implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(StepGraphs.class.getName());
 
@@ -59,8 +60,7 @@ final class StepGraphs implements AutoCloseable {
   private static final class Graph {
     final DecodePass pass;
     final AttentionMetadata batch;
-    final int rows;
-    final int runs;
+    final StepInputs.Room room;
     int rehearsals;
     boolean clean;
     long moves = -1;
@@ -68,11 +68,10 @@ final class StepGraphs implements AutoCloseable {
     int kernels;
     long used;
 
-    Graph(DecodePass pass, AttentionMetadata batch, int rows, int runs) {
+    Graph(DecodePass pass, AttentionMetadata batch, StepInputs.Room room) {
       this.pass = pass;
       this.batch = batch;
-      this.rows = rows;
-      this.runs = runs;
+      this.room = room;
     }
   }
 
@@ -92,14 +91,13 @@ final class StepGraphs implements AutoCloseable {
     if (!enabled || !isPlain(pass, batch)) {
       return false;
     }
-    int rows = Math.min(roundedRows(batch.rows()), pass.mostRows());
-    int runs = roundedRuns(mostRuns(batch) + (rows - batch.rows()) * runs(0));
-    if (runs > MOST_RUNS) {
+    StepInputs.Room room = room(pass, batch);
+    if (room.runs() > MOST_RUNS) {
       return false;
     }
-    Graph graph = graph(pass, batch, rows, runs);
+    Graph graph = graph(pass, batch, room);
     CudaKvStorage storage = (CudaKvStorage) batch.storage();
-    inputs.send(pass, batch, tokens, rows, storage.spareBlock());
+    inputs.send(pass, batch, tokens, room, storage.spareBlock());
     graph.used = ++steps;
     if (graph.executable != 0 && graph.moves == context.moves()) {
       replay(graph);
@@ -128,16 +126,26 @@ final class StepGraphs implements AutoCloseable {
     return (rows + step - 1) / step * step;
   }
 
-  private static int runs(int position) {
-    return TensorCoreAttention.mostRuns(position);
-  }
-
-  private static int mostRuns(AttentionMetadata batch) {
-    int sum = 0;
+  /// What the step needs, rounded up, so that few graphs serve many steps.
+  private StepInputs.Room room(DecodePass pass, AttentionMetadata batch) {
+    SharedRuns shared = inputs.share(batch);
+    int rows = Math.min(roundedRows(batch.rows()), pass.mostRows());
+    int runs = (rows - batch.rows()) * TensorCoreAttention.mostRuns(0, 0);
+    int ownRuns = runs;
     for (int r = 0; r < batch.rows(); r++) {
-      sum += runs(batch.positions()[r]);
+      int position = batch.positions()[r];
+      runs += TensorCoreAttention.mostRuns(position, 0);
+      ownRuns += TensorCoreAttention.mostRuns(position, shared.skipped(r));
     }
-    return sum;
+    if (shared.items() == 0) {
+      return new StepInputs.Room(rows, roundedRuns(runs), 0, 0, 0);
+    }
+    return new StepInputs.Room(
+        rows,
+        roundedRuns(runs),
+        roundedRuns(ownRuns),
+        roundedRuns(shared.items()),
+        roundedRuns(ownRuns + shared.slots()));
   }
 
   /// The next of 4, 5, 6, 7 times a power of two.
@@ -146,14 +154,11 @@ final class StepGraphs implements AutoCloseable {
     return (runs + step - 1) / step * step;
   }
 
-  private Graph graph(DecodePass pass, AttentionMetadata batch, int rows, int runs) {
+  private Graph graph(DecodePass pass, AttentionMetadata batch, StepInputs.Room room) {
     int oldest = 0;
     for (int i = 0; i < graphs.size(); i++) {
       Graph graph = graphs.get(i);
-      if (graph.rows == rows
-          && graph.runs == runs
-          && graph.pass.equals(pass)
-          && graph.batch.equals(batch)) {
+      if (graph.room.equals(room) && graph.pass.equals(pass) && graph.batch.equals(batch)) {
         return graph;
       }
       oldest = graph.used < graphs.get(oldest).used ? i : oldest;
@@ -161,7 +166,7 @@ final class StepGraphs implements AutoCloseable {
     if (graphs.size() == MOST_GRAPHS) {
       discard(graphs.remove(oldest));
     }
-    Graph added = new Graph(pass, batch, rows, runs);
+    Graph added = new Graph(pass, batch, room);
     graphs.add(added);
     return added;
   }
@@ -191,13 +196,16 @@ final class StepGraphs implements AutoCloseable {
     refusedPass = graph.pass;
     refusedBatch = graph.batch;
     LOG.log(
-        System.Logger.Level.INFO, "event=graphs_refused rows={0} reason={1}", graph.rows, reason);
+        System.Logger.Level.INFO,
+        "event=graphs_refused rows={0} reason={1}",
+        graph.room.rows(),
+        reason);
   }
 
   private void compute(Graph graph, int[] tokens) {
-    inputs.begin(graph.pass, graph.batch, tokens, graph.runs);
+    inputs.begin(graph.pass, graph.batch, tokens, graph.room);
     try {
-      graph.pass.compute(graph.rows);
+      graph.pass.compute(graph.room.rows());
       networks.flush();
       elements.flush();
     } finally {

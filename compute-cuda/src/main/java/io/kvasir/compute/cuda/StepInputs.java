@@ -15,7 +15,7 @@ final class StepInputs implements AutoCloseable {
   private int[] tokens = NONE;
   private int[] positions = NONE;
   private float[] factors = NO_FACTORS;
-  private int runs;
+  private Room room = new Room(0, 0, 0, 0, 0);
   private boolean recorded;
   private long attempt;
 
@@ -25,19 +25,46 @@ final class StepInputs implements AutoCloseable {
     decoding = new StepTables(context, staging);
   }
 
-  /// Sends what a decoding step needs.
-  void send(DecodePass pass, AttentionMetadata batch, int[] ids, int rows, int spareBlock) {
-    decoding.useToDecode(batch, rows, ids, pass.rowFactors(), spareBlock);
+  /// Upper bounds of a decoding step.
+  ///
+  /// @param rows with those that belong to no sequence
+  /// @param runs of attention where each row reads for itself
+  /// @param ownRuns of rows where others are shared
+  /// @param sharedItems of [SharedRuns], 0 for a step that shares nothing
+  /// @param slots of partial results where runs are shared
+  record Room(int rows, int runs, int ownRuns, int sharedItems, int slots) {}
+
+  /// What rows of a decoding step share.
+  SharedRuns share(AttentionMetadata batch) {
+    decoding.shared().find(batch);
+    return decoding.shared();
+  }
+
+  /// Tells how many query heads read a key head; see [SharedRuns#allow].
+  void allowSharing(int headsOfKvHead) {
+    any.shared().allow(headsOfKvHead);
+    decoding.shared().allow(headsOfKvHead);
+  }
+
+  void enableSharing(boolean value) {
+    any.shared().enable(value);
+    decoding.shared().enable(value);
+  }
+
+  /// Sends what a decoding step needs, behind [#share].
+  void send(DecodePass pass, AttentionMetadata batch, int[] ids, Room wanted, int spareBlock) {
+    decoding.useToDecode(
+        batch, wanted.rows(), wanted.sharedItems(), ids, pass.rowFactors(), spareBlock);
   }
 
   /// From now on operations belong to the decoding step that was sent.
   ///
-  /// @param mostRuns of attention, of all rows
-  void begin(DecodePass pass, AttentionMetadata batch, int[] ids, int mostRuns) {
+  /// @param bounds of the step
+  void begin(DecodePass pass, AttentionMetadata batch, int[] ids, Room bounds) {
     tokens = ids;
     positions = batch.positions();
     factors = pass.rowFactors();
-    runs = mostRuns;
+    room = bounds;
     recorded = true;
     attempt++;
   }
@@ -60,9 +87,9 @@ final class StepInputs implements AutoCloseable {
     return attempt;
   }
 
-  /// Most runs of attention of the step that is recorded.
-  int runs() {
-    return runs;
+  /// Upper bounds of the step that is recorded.
+  Room room() {
+    return room;
   }
 
   /// The tables of the batch that is computed.

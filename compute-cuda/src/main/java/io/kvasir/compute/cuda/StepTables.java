@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// ```
 /// positions [rows] | sequence of row [rows] | tokens [rows] | factors [rows] |
-/// starts [groups, sequences] | block ids
+/// starts [groups, sequences] | what rows share, see SharedRuns | block ids
 /// ```
 ///
 /// A decoding step may have rows behind those of its batch, each a sequence of its own at position
@@ -27,9 +27,17 @@ final class StepTables implements AutoCloseable {
   private int sequences;
   private int groups;
   private long pointer;
+  private final SharedRuns shared;
+  private int sharedItems;
 
   StepTables(CudaContext context, Staging staging) {
     array = new DeviceArray(context, staging, "block tables");
+    shared = new SharedRuns(context.multiprocessors());
+  }
+
+  /// What rows of the batch share.
+  SharedRuns shared() {
+    return shared;
   }
 
   /// Sends the tables of a batch unless they are there already.
@@ -37,26 +45,34 @@ final class StepTables implements AutoCloseable {
     if (known == batch && knownStep == batch.step()) {
       return;
     }
-    begin(batch, batch.rows(), batch.sequences());
+    shared.find(batch);
+    begin(batch, batch.rows(), batch.sequences(), shared.items());
     for (int r = 0; r < rows; r++) {
       numbers[rows + r] = batch.sequenceOfRow(r);
     }
     addBlocks(batch);
+    addShared();
     pointer = array.send(numbers, size);
     known = batch;
     knownStep = batch.step();
   }
 
-  /// Sends what a decoding step needs.
+  /// Sends what a decoding step needs, for which [#shared] was asked.
   ///
   /// @param padded rows with those that belong to no sequence
+  /// @param items that there is room for
   /// @param tokens of all rows
   /// @param factors of all rows, or empty
   /// @param spareBlock where the rows behind have their keys and values
   void useToDecode(
-      AttentionMetadata batch, int padded, int[] tokens, float[] factors, int spareBlock) {
+      AttentionMetadata batch,
+      int padded,
+      int items,
+      int[] tokens,
+      float[] factors,
+      int spareBlock) {
     int own = batch.rows();
-    begin(batch, padded, padded);
+    begin(batch, padded, padded, items);
     for (int r = 0; r < padded; r++) {
       numbers[padded + r] = r;
     }
@@ -75,11 +91,13 @@ final class StepTables implements AutoCloseable {
       }
       size++;
     }
+    addShared();
     pointer = array.send(numbers, size);
   }
 
-  private void begin(AttentionMetadata batch, int rowCount, int sequenceCount) {
+  private void begin(AttentionMetadata batch, int rowCount, int sequenceCount, int items) {
     rows = rowCount;
+    sharedItems = items;
     sequences = sequenceCount;
     groups = batch.layout().groups().size();
     size = 0;
@@ -101,6 +119,13 @@ final class StepTables implements AutoCloseable {
         table.copyBlocks(group, numbers, size);
         size += count;
       }
+    }
+  }
+
+  private void addShared() {
+    if (sharedItems > 0) {
+      int starts = COLUMNS * rows + shared.group() * sequences;
+      shared.write(numbers, sharedAt(), rows, starts);
     }
   }
 
@@ -137,8 +162,28 @@ final class StepTables implements AutoCloseable {
     return pointer + 4L * (COLUMNS * rows + group * sequences);
   }
 
-  private int tablesAt() {
+  /// Positions up to which codes of a row are read with those of others, by row, and behind them
+  /// how many runs these are; 0 where the group shares nothing.
+  long sharedTo(int group) {
+    return sharedItems == 0 || group != shared.group() ? 0 : pointer + 4L * sharedAt();
+  }
+
+  /// The counter of items of [SharedRuns], and behind it the items.
+  long sharedCount() {
+    return pointer + 4L * (sharedAt() + 2 * rows);
+  }
+
+  /// Items that there is room for.
+  int sharedItems() {
+    return sharedItems;
+  }
+
+  private int sharedAt() {
     return COLUMNS * rows + groups * sequences;
+  }
+
+  private int tablesAt() {
+    return sharedAt() + SharedRuns.size(rows, sharedItems);
   }
 
   /// Block ids of all groups and sequences.

@@ -32,7 +32,8 @@ final class TensorCoreAttention implements AutoCloseable {
   private static final int EXPANSION_BYTES = 16;
   private static final int COUNTS = 6;
   private static final int LISTS = 3;
-  private static final int PLAN_BYTES = 128;
+
+  private static final int PLAN_BYTES = 144;
   private static final int PREFILL_BYTES = 160;
 
   private static final LayerGroup.Role[] EXACT = {LayerGroup.Role.TAIL, LayerGroup.Role.SINKS};
@@ -41,9 +42,10 @@ final class TensorCoreAttention implements AutoCloseable {
   private final Launch launch;
   private final Arena arena = Arena.ofShared();
   private final MemorySegment plan = arena.allocate(PLAN_BYTES, 8);
+  private final SharedArguments sharing = new SharedArguments(arena);
   private final MemorySegment prefill = arena.allocate(PREFILL_BYTES, 8);
   private final Map<String, CudaKernels.@Nullable Sized> found = new HashMap<>();
-  private final Map<Integer, Lists> plans = new HashMap<>();
+  private final Map<Integer, RunLists> plans = new HashMap<>();
   private final CudaContext context;
   private final Staging staging;
   private final StepInputs inputs;
@@ -74,46 +76,6 @@ final class TensorCoreAttention implements AutoCloseable {
     tiles = new DeviceArray(context, staging, "tiles of prompts");
   }
 
-  /// What a step reads in layers of the same groups, listed on the device.
-  private static final class Lists {
-    final DeviceArray memory;
-    @Nullable AttentionMetadata batch;
-    long step = -1;
-    long attempt = -1;
-    int capacity;
-    int prompts;
-    int promptTiles;
-    int slots;
-    boolean decodes;
-    long codes;
-    long tail;
-    long sinks;
-    long prefills;
-    long expansions;
-    long counts;
-    long firstSlot;
-
-    Lists(DeviceArray memory) {
-      this.memory = memory;
-    }
-
-    boolean isOf(AttentionMetadata wanted, StepInputs inputs) {
-      return batch == wanted && step == wanted.step() && attempt == inputs.attempt();
-    }
-
-    /// Those of a decoding step that is recorded; others are measured.
-    void become(AttentionMetadata wanted, StepInputs inputs) {
-      batch = wanted;
-      step = wanted.step();
-      attempt = inputs.attempt();
-      prompts = 0;
-      promptTiles = 0;
-      decodes = true;
-      capacity = inputs.runs();
-      slots = inputs.runs();
-    }
-  }
-
   /// The kernels of one call.
   ///
   /// @param exact of the f16 copies
@@ -122,6 +84,7 @@ final class TensorCoreAttention implements AutoCloseable {
       CudaKernels.@Nullable Sized exact,
       CudaKernels.@Nullable Sized promptCodes,
       CudaKernels.@Nullable Sized promptExact,
+      CudaKernels.@Nullable Sized shared,
       boolean coded) {}
 
   /// What is computed where; device addresses.
@@ -147,14 +110,21 @@ final class TensorCoreAttention implements AutoCloseable {
     }
     AttentionSpec spec = call.spec();
     KvLayout layout = call.batch().layout();
+    int sharedItems = sharedItems(call);
+    if (layout.groupOf(spec.cacheLayer()).isFull()) {
+      inputs.allowSharing(choice.shared() == null ? 0 : spec.groupSize());
+    }
+    if (sharedItems > 0 && choice.shared() == null) {
+      return false; // another model's layers allowed it
+    }
     boolean prompts = choice.promptCodes() != null && spec.slopes() == null;
-    Lists lists = lists(layout, spec.cacheLayer(), prompts, choice.coded());
+    RunLists lists = lists(layout, spec.cacheLayer(), prompts, choice.coded());
     if (lists.isOf(call.batch(), inputs)) {
       if (lists.capacity > MOST_GRID) {
         return false;
       }
     } else {
-      lists.become(call.batch(), inputs);
+      lists.become(call.batch(), inputs, sharedItems);
       if (!inputs.isRecorded()) {
         measure(lists, call, prompts);
       }
@@ -170,28 +140,36 @@ final class TensorCoreAttention implements AutoCloseable {
     return true;
   }
 
+  /// Items of what the rows of a call share in the layer.
+  private static int sharedItems(Call call) {
+    LayerGroup codes = call.batch().layout().groupOf(call.spec().cacheLayer());
+    return call.tables().sharedTo(codes.index()) == 0 ? 0 : call.tables().sharedItems();
+  }
+
   /// Most runs of a row in all of its lists. A list's runs are of the same length, but that its
   /// first may be up to 31 positions shorter and its last as short as it comes.
-  static int mostRuns(int position) {
+  ///
+  /// @param skipped positions of codes that are read for several rows at once
+  static int mostRuns(int position, int skipped) {
     int doublings =
         (position >= 2048 ? 1 : 0) + (position >= 4096 ? 1 : 0) + (position >= 16384 ? 1 : 0);
     int tokens = RUN_TOKENS << doublings;
-    return position / tokens + 2 + LISTS;
+    return (position - skipped) / tokens + 2 + LISTS;
   }
 
   /// The lists of all layers whose codes and exact copies are in the same groups and are read
   /// alike: layers that share a group of codes may have their copies, which are larger, in
   /// different ones, and may have other formats.
-  private Lists lists(KvLayout layout, int layer, boolean prompts, boolean coded) {
+  private RunLists lists(KvLayout layout, int layer, boolean prompts, boolean coded) {
     int key = layout.groupOf(layer).index();
     for (LayerGroup.Role role : EXACT) {
       LayerGroup group = layout.exactGroup(layer, role);
       key = key << 10 | (group == null ? 0 : group.index() + 1);
     }
     key = key << 2 | (prompts ? 2 : 0) | (coded ? 1 : 0);
-    Lists lists = plans.get(key);
+    RunLists lists = plans.get(key);
     if (lists == null) {
-      lists = new Lists(new DeviceArray(context, staging, "lists of runs"));
+      lists = new RunLists(new DeviceArray(context, staging, "lists of runs"));
       plans.put(key, lists);
     }
     return lists;
@@ -228,6 +206,7 @@ final class TensorCoreAttention implements AutoCloseable {
         exact,
         kernel("attend_prefill_" + kind + dim),
         kernel("attend_prefill_f16_" + dim),
+        kernel("attend_shared_" + formats + "_" + dim),
         coded);
   }
 
@@ -239,12 +218,13 @@ final class TensorCoreAttention implements AutoCloseable {
   }
 
   /// Upper bounds of the lists.
-  private static void measure(Lists lists, Call call, boolean prompts) {
+  private static void measure(RunLists lists, Call call, boolean prompts) {
     AttentionMetadata batch = call.batch();
     ExactRows rule = batch.layout().kv(call.spec().cacheLayer()).exact();
     int passes = 1 + (rule.hasTail() ? 1 : 0) + (rule.sinks() > 0 ? 1 : 0);
+    SharedRuns shared = call.tables().shared();
     long capacity = 0;
-    long slots = 0;
+    long slots = lists.sharedItems == 0 ? 0 : shared.slots();
     lists.decodes = false;
     for (int s = 0; s < batch.sequences(); s++) {
       int rows = batch.rowCount(s);
@@ -255,8 +235,9 @@ final class TensorCoreAttention implements AutoCloseable {
         slots += (long) rows * passes;
       } else {
         long runs = 0;
+        int skipped = lists.sharedItems == 0 ? 0 : shared.skipped(batch.firstRow(s));
         for (int r = 0; r < rows; r++) {
-          runs += mostRuns(last - r);
+          runs += mostRuns(last - r, skipped);
         }
         capacity += runs;
         slots += runs;
@@ -267,7 +248,7 @@ final class TensorCoreAttention implements AutoCloseable {
     lists.slots = (int) Math.min(Integer.MAX_VALUE, slots);
   }
 
-  private void plan(Lists lists, Call call, boolean prompts, boolean coded) {
+  private void plan(RunLists lists, Call call, boolean prompts, boolean coded) {
     AttentionMetadata batch = call.batch();
     KvLayout layout = batch.layout();
     int layer = call.spec().cacheLayer();
@@ -304,7 +285,9 @@ final class TensorCoreAttention implements AutoCloseable {
       lists.prefills,
       lists.expansions,
       lists.counts,
-      lists.firstSlot
+      lists.firstSlot,
+      lists.sharedItems == 0 ? 0 : tables.sharedTo(codes.index()),
+      lists.sharedItems == 0 ? 0 : tables.sharedTo(codes.index()) + 4L * rows
     };
     int[] numbers = {
       rows,
@@ -319,7 +302,7 @@ final class TensorCoreAttention implements AutoCloseable {
     launch.of(kernels.function("attend_plan")).structure(plan).launch(1, 256);
   }
 
-  private static void fill(MemorySegment target, long[] pointers, int[] numbers) {
+  static void fill(MemorySegment target, long[] pointers, int[] numbers) {
     MemorySegment.copy(pointers, 0, target, ValueLayout.JAVA_LONG, 0, pointers.length);
     MemorySegment.copy(
         numbers, 0, target, ValueLayout.JAVA_INT, 8L * pointers.length, numbers.length);
@@ -364,7 +347,7 @@ final class TensorCoreAttention implements AutoCloseable {
     return into;
   }
 
-  private void run(Lists lists, Call call, Choice choice, long q, long middle) {
+  private void run(RunLists lists, Call call, Choice choice, long q, long middle) {
     AttentionSpec spec = call.spec();
     KvLayout layout = call.batch().layout();
     int layer = spec.cacheLayer();
@@ -373,15 +356,27 @@ final class TensorCoreAttention implements AutoCloseable {
     LayerGroup sinks = layout.exactGroup(layer, LayerGroup.Role.SINKS);
     acc.room(4L * lists.slots * spec.heads() * spec.valueDim());
     ml.room(8L * lists.slots * spec.heads());
-    Place place = Place.of(call, codes);
+    KvPlace place = KvPlace.of(call, codes);
+    if (lists.sharedItems > 0 && choice.shared() != null) {
+      launch
+          .of(choice.shared().function())
+          .structure(
+              sharing.of(
+                  call,
+                  place,
+                  new SharedArguments.Operands(
+                      q, middle, acc.room(0), ml.room(0), lists.firstSlot)))
+          .shared(choice.shared().sharedBytes());
+      follows(call).launch(SharedArguments.blocks(call), lists.sharedItems, 1, 128);
+    }
     if (lists.decodes) {
       decode(lists, call, choice.codes(), place, new Runs(lists.codes, 0), q, middle);
       if (tail != null && choice.exact() != null) {
-        Place exact = Place.of(call, tail);
+        KvPlace exact = KvPlace.of(call, tail);
         decode(lists, call, choice.exact(), exact, new Runs(lists.tail, 1), q, middle);
       }
       if (sinks != null && choice.exact() != null) {
-        Place exact = Place.of(call, sinks);
+        KvPlace exact = KvPlace.of(call, sinks);
         decode(lists, call, choice.exact(), exact, new Runs(lists.sinks, 2), q, middle);
       }
     }
@@ -393,38 +388,13 @@ final class TensorCoreAttention implements AutoCloseable {
     }
     prefill(lists, call, choice.promptCodes(), place, new Pass(1, 0), q, middle);
     if (tail != null && choice.promptExact() != null) {
-      Place exact = Place.of(call, tail);
+      KvPlace exact = KvPlace.of(call, tail);
       prefill(lists, call, choice.promptExact(), exact, new Pass(2, 1), q, middle);
     }
     if (sinks != null && choice.promptExact() != null) {
-      Place exact = Place.of(call, sinks);
+      KvPlace exact = KvPlace.of(call, sinks);
       int pass = tail == null ? 1 : 2;
       prefill(lists, call, choice.promptExact(), exact, new Pass(3, pass), q, middle);
-    }
-  }
-
-  /// Where the rows of a layer lie.
-  private record Place(
-      long pool,
-      long blockBytes,
-      long keyOffset,
-      long headBytes,
-      long valueOffset,
-      long tables,
-      int tilesPerBlock) {
-
-    static Place of(Call call, LayerGroup group) {
-      KvLayout layout = call.batch().layout();
-      int layer = call.spec().cacheLayer();
-      long key = layout.keyOffset(group, layer, 0);
-      return new Place(
-          call.storage().pool(),
-          layout.blockBytes(),
-          key,
-          layout.kv(group, layer).headBytes(layout.blockTokens()),
-          layout.valueOffset(group, layer, 0) - key,
-          call.tables().tables(),
-          layout.blockTokens() / 16);
     }
   }
 
@@ -444,10 +414,10 @@ final class TensorCoreAttention implements AutoCloseable {
   private record Runs(long list, int counter) {}
 
   private void decode(
-      Lists lists,
+      RunLists lists,
       Call call,
       CudaKernels.Sized kernel,
-      Place place,
+      KvPlace place,
       Runs runs,
       long q,
       long middle) {
@@ -478,7 +448,7 @@ final class TensorCoreAttention implements AutoCloseable {
   }
 
   /// Coded tiles of prompts as f16 rows, and where they are then.
-  private Place expand(Lists lists, Call call, Place place, LayerKv kv) {
+  private KvPlace expand(RunLists lists, Call call, KvPlace place, LayerKv kv) {
     AttentionSpec spec = call.spec();
     int dim = spec.keyDim();
     long scratch = tiles.room(64L * dim * spec.kvHeads() * lists.promptTiles);
@@ -498,7 +468,7 @@ final class TensorCoreAttention implements AutoCloseable {
         .number(dim)
         .pointer(scratch)
         .launch(spec.kvHeads(), lists.promptTiles, 1, 256);
-    return new Place(scratch, 64L * dim * spec.kvHeads(), 0, 64L * dim, 32L * dim, 0, 1);
+    return new KvPlace(scratch, 64L * dim * spec.kvHeads(), 0, 64L * dim, 32L * dim, 0, 1);
   }
 
   /// The format's number in `attention_mma.cuh`.
@@ -516,10 +486,10 @@ final class TensorCoreAttention implements AutoCloseable {
   private record Pass(int mode, int number) {}
 
   private void prefill(
-      Lists lists,
+      RunLists lists,
       Call call,
       CudaKernels.Sized kernel,
-      Place place,
+      KvPlace place,
       Pass pass,
       long q,
       long middle) {
@@ -561,7 +531,7 @@ final class TensorCoreAttention implements AutoCloseable {
         .launch(spec.heads(), lists.prompts, 1, 384);
   }
 
-  private void merge(Lists lists, Call call) {
+  private void merge(RunLists lists, Call call) {
     AttentionSpec spec = call.spec();
     launch
         .of(kernels.function("attend_merge"))
@@ -578,7 +548,7 @@ final class TensorCoreAttention implements AutoCloseable {
   @Override
   public void close() {
     arena.close();
-    for (Lists lists : plans.values()) {
+    for (RunLists lists : plans.values()) {
       lists.memory.close();
     }
     for (DeviceArray array : new DeviceArray[] {turned, centre, acc, ml, tiles}) {

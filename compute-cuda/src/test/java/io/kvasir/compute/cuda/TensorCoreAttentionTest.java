@@ -28,7 +28,7 @@ final class TensorCoreAttentionTest {
               + runs(sinksTo, tailFrom, tokens)
               + runs(tailFrom, end, tokens);
 
-      assertThat(TensorCoreAttention.mostRuns(position))
+      assertThat(TensorCoreAttention.mostRuns(position, 0))
           .as("position %d, cuts %d, %d, %d, seed %d", position, from, sinksTo, tailFrom, seed)
           .isGreaterThanOrEqualTo(runs);
     }
