@@ -101,7 +101,7 @@ final class GpuCheck {
     }
     for (String part : parts) {
       if (part.startsWith("serve=") || part.startsWith("restore=")) {
-        GpuServe.run(part, fast.get());
+        GpuServe.run(part, fast.get(), Path.of(arguments[2]));
       }
     }
     if (parts.contains("formats")) {

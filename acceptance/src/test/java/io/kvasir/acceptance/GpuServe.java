@@ -26,16 +26,23 @@ import java.util.SplittableRandom;
 final class GpuServe {
   private static final int VOCABULARY = 128_256;
 
+  private static int vocabulary = VOCABULARY;
+
   private GpuServe() {}
 
-  /// Runs `serve=FORMAT:REQUESTS:PROMPT:ANSWER:CACHE_GB[:TEMPERATURE[:SHARED]]`, where all prompts
-  /// begin with the same SHARED tokens, which are read together and then by each, or
-  /// `restore=FORMAT:TOKENS`.
-  static void run(String part, CudaBackend opened) throws IOException {
+  /// Runs `serve=FORMAT:REQUESTS:PROMPT:ANSWER:CACHE_GB[:TEMPERATURE[:SHARED[:HOW]]]`, where all
+  /// prompts begin with the same SHARED tokens, which are read together and then by each, twice; or
+  /// once, as HOW says: words of `together`, `apart`, `queued`, for steps without graphs, and
+  /// `default`, for the default model. Or `restore=FORMAT:TOKENS`.
+  static void run(String part, CudaBackend opened, Path model) throws IOException {
     String[] words = part.substring(part.indexOf('=') + 1).split(":", -1);
-    Path folder = GpuSpeed.writeLlama(Files.createTempDirectory("llama"));
+    boolean small = part.contains("default");
+    Path folder = small ? model : GpuSpeed.writeLlama(Files.createTempDirectory("llama"));
+    vocabulary = small ? 2000 : VOCABULARY;
     try (CudaBackend backend = opened) {
-      backend.randomize(0.03f);
+      if (!small) {
+        backend.randomize(0.03f);
+      }
       EngineConfig config =
           EngineConfig.DEFAULT.withStepTokens(2048).withKvFormat(KvRecipe.named(words[0]));
       if (part.startsWith("serve")) {
@@ -49,9 +56,11 @@ final class GpuServe {
         float temperature = words.length > 5 ? Float.parseFloat(words[5]) : 0;
         SamplingOptions sampling = SamplingOptions.GREEDY.withTemperature(temperature);
         int shared = words.length > 6 ? Integer.parseInt(words[6]) : 0;
+        String how = words.length > 7 ? words[7] : "";
+        backend.captureSteps(!how.contains("queued"));
         try (Engine engine = Engine.open(folder, backend, config)) {
-          for (int turn = 0; turn < (shared > 0 ? 4 : 1); turn++) {
-            backend.shareBeginnings(turn % 2 == 0);
+          for (int turn = 0; turn < (shared > 0 && how.isEmpty() ? 4 : 1); turn++) {
+            backend.shareBeginnings(turn % 2 == 0 && !how.contains("apart"));
             List<Request> all = new ArrayList<>();
             for (int i = 0; i < requests; i++) {
               int seed = turn * requests + i;
@@ -82,7 +91,7 @@ final class GpuServe {
     SplittableRandom own = new SplittableRandom(seed);
     int[] ids = new int[prompt];
     for (int i = 0; i < prompt; i++) {
-      ids[i] = (i < shared ? all : own).nextInt(VOCABULARY);
+      ids[i] = (i < shared ? all : own).nextInt(vocabulary);
     }
     return new Request(ids, answer, sampling, Set.of());
   }
@@ -114,7 +123,11 @@ final class GpuServe {
     while (stream.advance()) {
       // The tokens do not matter.
     }
-    return stream.outcome();
+    Outcome outcome = stream.outcome();
+    if (outcome.error() != null) {
+      outcome.error().printStackTrace();
+    }
+    return outcome;
   }
 
   /// How long it takes to open a model whose weights are read from its file, which is one hole, and
