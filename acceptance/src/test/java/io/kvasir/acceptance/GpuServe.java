@@ -60,7 +60,8 @@ final class GpuServe {
         backend.captureSteps(!how.contains("queued"));
         try (Engine engine = Engine.open(folder, backend, config)) {
           for (int turn = 0; turn < (shared > 0 && how.isEmpty() ? 4 : 1); turn++) {
-            backend.shareBeginnings(turn % 2 == 0 && !how.contains("apart"));
+            boolean apart = turn % 2 == 1 || how.contains("apart");
+            backend.shareBeginnings(apart ? Long.MAX_VALUE : CudaBackend.SHARED_READS);
             List<Request> all = new ArrayList<>();
             for (int i = 0; i < requests; i++) {
               int seed = turn * requests + i;

@@ -62,7 +62,7 @@ final class GpuTogether {
       Arrays.fill(next, 7);
       for (int turn = 0; turn < 6; turn++) {
         boolean together = turn % 2 == 1;
-        backend.shareBeginnings(together);
+        backend.shareBeginnings(together ? CudaBackend.SHARED_READS : Long.MAX_VALUE);
         for (int i = 0; i < 8; i++) {
           pass.decode(tables, next);
         }
@@ -81,7 +81,7 @@ final class GpuTogether {
             figures.replays(),
             load.steps());
       }
-      backend.shareBeginnings(true);
+      backend.shareBeginnings(CudaBackend.SHARED_READS);
       tables.forEach(cache::release);
     }
   }
@@ -109,15 +109,15 @@ final class GpuTogether {
   @SuppressWarnings("ArrayRecordComponent") // never compared as a record
   record Run(float[][] logits, long replays, long kernels) {}
 
-  /// Twelve sequences, ten of which begin with the same 600 tokens, six of these with 400 more.
+  /// 16 sequences, 14 of which begin with the same 600 tokens, ten of these with 400 more.
   ///
   /// @param backend closed when this returns
   static Run run(CudaBackend backend, Path path, String recipe, int steps, boolean together) {
     try (backend;
         Model model = Model.open(path, backend, new Transformer.Rows(1024, 16), 0)) {
-      backend.shareBeginnings(together);
+      backend.shareBeginnings(together ? 1 : Long.MAX_VALUE);
       KvLayout layout = model.config().kvLayout(64, KvRecipe.named(recipe));
-      int blocks = 16 * (int) layout.blocksFor(1100 + steps, 1024);
+      int blocks = 20 * (int) layout.blocksFor(1100 + steps, 1024);
       try (KvCache cache =
           new KvCache(
               new KvCacheConfig(layout, blocks), backend.storage(layout.blockBytes(), blocks))) {
@@ -127,7 +127,7 @@ final class GpuTogether {
         all.forward(short1, 600, 1);
         List<BlockTable> tables = new ArrayList<>(forks(cache, short1, 5));
         all.forward(tables.get(4), 400, 2);
-        tables.addAll(forks(cache, tables.get(4), 6).subList(1, 6));
+        tables.addAll(forks(cache, tables.get(4), 10).subList(1, 10));
         for (int s = 0; s < tables.size(); s++) {
           all.forward(tables.get(s), 3 + 5 * s, 10 + s);
         }

@@ -32,6 +32,9 @@ import org.jspecify.annotations.Nullable;
 ///
 /// One thread at a time makes calls.
 public final class CudaBackend implements Backend {
+  /// See [#shareBeginnings].
+  public static final long SHARED_READS = SharedRuns.LEAST_READS;
+
   private final CudaContext context;
   private final CudaKernels kernels;
   private final Launch launch;
@@ -140,10 +143,11 @@ public final class CudaBackend implements Backend {
     graphs.enable(value);
   }
 
-  /// Whether decoding rows read together what they hold in the same blocks; they do unless this
-  /// says otherwise.
-  public void shareBeginnings(boolean value) {
-    inputs.enableSharing(value);
+  /// From how many readings on, of positions, added up over rows, decoding rows read together what
+  /// they hold in the same blocks; [#SHARED_READS] unless this says otherwise, [Long#MAX_VALUE] for
+  /// never.
+  public void shareBeginnings(long leastReads) {
+    inputs.shareFrom(leastReads);
   }
 
   /// Waits until all that was asked for is done.

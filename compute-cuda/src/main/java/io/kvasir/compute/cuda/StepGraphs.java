@@ -37,6 +37,7 @@ final class StepGraphs implements AutoCloseable {
   private final List<Graph> graphs = new ArrayList<>();
   private @Nullable DecodePass refusedPass;
   private @Nullable AttentionMetadata refusedBatch;
+  private StepInputs.Room last = new StepInputs.Room(0, 0, 0, 0, 0);
   private boolean enabled = true;
   private long steps;
   private long replays;
@@ -138,14 +139,17 @@ final class StepGraphs implements AutoCloseable {
       ownRuns += TensorCoreAttention.mostRuns(position, shared.skipped(r));
     }
     if (shared.items() == 0) {
-      return new StepInputs.Room(rows, roundedRuns(runs), 0, 0, 0);
+      last = last.with(rows, roundedRuns(runs), 0, 0, 0);
+      return last;
     }
-    return new StepInputs.Room(
-        rows,
-        roundedRuns(runs),
-        roundedRuns(ownRuns),
-        roundedRuns(shared.items()),
-        roundedRuns(ownRuns + shared.slots()));
+    last =
+        last.with(
+            rows,
+            roundedRuns(runs),
+            roundedRuns(ownRuns),
+            roundedRuns(shared.items()),
+            roundedRuns(ownRuns + shared.slots()));
+    return last;
   }
 
   /// The next of 4, 5, 6, 7 times a power of two.

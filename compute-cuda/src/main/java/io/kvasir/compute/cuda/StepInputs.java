@@ -32,7 +32,15 @@ final class StepInputs implements AutoCloseable {
   /// @param ownRuns of rows where others are shared
   /// @param sharedItems of [SharedRuns], 0 for a step that shares nothing
   /// @param slots of partial results where runs are shared
-  record Room(int rows, int runs, int ownRuns, int sharedItems, int slots) {}
+  record Room(int rows, int runs, int ownRuns, int sharedItems, int slots) {
+    /// This where it is of the same numbers, else a new one.
+    Room with(int rows, int runs, int ownRuns, int sharedItems, int slots) {
+      boolean same = this.rows == rows && this.runs == runs && this.ownRuns == ownRuns;
+      return same && this.sharedItems == sharedItems && this.slots == slots
+          ? this
+          : new Room(rows, runs, ownRuns, sharedItems, slots);
+    }
+  }
 
   /// What rows of a decoding step share.
   SharedRuns share(AttentionMetadata batch) {
@@ -46,9 +54,10 @@ final class StepInputs implements AutoCloseable {
     decoding.shared().allow(headsOfKvHead);
   }
 
-  void enableSharing(boolean value) {
-    any.shared().enable(value);
-    decoding.shared().enable(value);
+  /// See [SharedRuns#shareFrom].
+  void shareFrom(long leastReads) {
+    any.shared().shareFrom(leastReads);
+    decoding.shared().shareFrom(leastReads);
   }
 
   /// Sends what a decoding step needs, behind [#share].

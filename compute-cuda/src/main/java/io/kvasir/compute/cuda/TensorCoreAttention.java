@@ -18,7 +18,9 @@ import org.jspecify.annotations.Nullable;
 /// Attention on the tensor cores, for the head sizes and formats that `attention_*.cu` has: rows
 /// that decode by runs of positions, rows of prompts in blocks of 128; see docs/cuda.md.
 ///
-/// Runs have a fixed length, so a decoding row's bits do not depend on its company.
+/// Runs have a fixed length, so a decoding row's bits do not depend on its company, unless it
+/// shares blocks with others: runs of what [SharedRuns] finds are cut to fill the device, so sums
+/// are of other parts.
 final class TensorCoreAttention implements AutoCloseable {
   /// Positions of a run of rows below 2048.
   private static final int RUN_TOKENS = 256;

@@ -21,14 +21,17 @@ final class SharedRunsTest {
 
   @Test
   void find_randomForests_itemsCoverWhatRowsSkipOnceInTheirOwnBlocks() {
+    int shared = 0;
     for (long seed = 1; seed <= 60; seed++) {
       SplittableRandom random = new SplittableRandom(seed);
       ExactRows exact = random.nextBoolean() ? ExactRows.NONE : new ExactRows(64, 64);
-      checkForest(random, exact, "seed " + seed);
+      shared += checkForest(random, exact, "seed " + seed) ? 1 : 0;
     }
+    assertThat(shared).isBetween(20, 59);
   }
 
-  private static void checkForest(SplittableRandom random, ExactRows exact, String name) {
+  /// Whether sequences of the forest share something.
+  private static boolean checkForest(SplittableRandom random, ExactRows exact, String name) {
     LayerKv kv = new LayerKv(2, 16, 16, 0, KvFormat.INT8, KvFormat.INT8, exact);
     KvLayout layout = KvLayout.of(List.of(kv), BLOCK);
     int blocks = 4000;
@@ -44,6 +47,7 @@ final class SharedRunsTest {
       }
       SharedRuns shared = new SharedRuns(132);
       shared.allow(4);
+      shared.shareFrom(random.nextInt(20_000));
       shared.find(batch);
       int padded = tables.size() + 3;
       int[] into = new int[1000 + SharedRuns.size(padded, shared.items())];
@@ -52,10 +56,11 @@ final class SharedRunsTest {
         into[starts + s] = 5000 + s;
       }
       if (shared.items() == 0) {
-        return;
+        return false;
       }
       shared.write(into, 500, padded, starts);
       checkRows(batch, exact, shared, into, padded, name);
+      return true;
     }
   }
 
@@ -123,29 +128,58 @@ final class SharedRunsTest {
 
   @Test
   void find_fewRowsOrNobodyAllowed_sharesNothing() {
+    assertThat(leastRows(640, 1)).isEqualTo(8);
+    assertThat(leastRows(255, 1)).isZero();
+    assertThat(leastRows(640, Long.MAX_VALUE)).isZero();
+  }
+
+  /// 8 rows gain from 4096 positions on, 16 from 2048, 32 from 1024.
+  @Test
+  void find_fewReadingsSaved_sharesNothing() {
+    assertThat(leastRows(8192, SharedRuns.LEAST_READS)).isEqualTo(8);
+    assertThat(leastRows(4096, SharedRuns.LEAST_READS)).isEqualTo(8);
+    assertThat(leastRows(2048, SharedRuns.LEAST_READS)).isEqualTo(16);
+    assertThat(leastRows(1024, SharedRuns.LEAST_READS)).isEqualTo(32);
+    assertThat(leastRows(512, SharedRuns.LEAST_READS)).isZero();
+  }
+
+  /// Adds sequences that begin with the same positions, one row each.
+  private static void fork(KvCache cache, AttentionMetadata batch, int positions, int rows) {
+    BlockTable first = cache.open();
+    cache.reserve(first, positions);
+    cache.commit(first, positions);
+    for (int row = 0; row < rows; row++) {
+      BlockTable table =
+          cache.fork(first) instanceof KvCache.Forked.Table fork ? fork.table() : first;
+      cache.reserve(table, 1);
+      batch.add(table, 1);
+    }
+  }
+
+  /// From how many rows on, of up to 40, their first positions are shared; 0 for never.
+  private static int leastRows(int positions, long leastReads) {
     LayerKv kv = new LayerKv(2, 16, 16, 0, KvFormat.F16, KvFormat.F16);
     KvLayout layout = KvLayout.of(List.of(kv), BLOCK);
-    try (KvCache cache =
-        new KvCache(new KvCacheConfig(layout, 200), new HostStorage(layout.blockBytes(), 200))) {
-      BlockTable first = cache.open();
-      cache.reserve(first, 640);
-      cache.commit(first, 640);
-      AttentionMetadata batch = new AttentionMetadata(layout, cache.storage());
-      for (int s = 0; s < 4; s++) {
-        BlockTable table =
-            cache.fork(first) instanceof KvCache.Forked.Table fork ? fork.table() : first;
-        cache.reserve(table, 1);
-        batch.add(table, 1);
+    for (int rows = 1; rows <= 40; rows++) {
+      try (KvCache cache =
+          new KvCache(new KvCacheConfig(layout, 400), new HostStorage(layout.blockBytes(), 400))) {
+        AttentionMetadata batch = new AttentionMetadata(layout, cache.storage());
+        fork(cache, batch, positions, rows);
         SharedRuns shared = new SharedRuns(132);
+        shared.shareFrom(leastReads);
         shared.find(batch);
         assertThat(shared.items()).isZero();
         shared.allow(4);
         shared.find(batch);
-        assertThat(shared.items() > 0).isEqualTo(s == 3);
+        int items = shared.items();
         shared.allow(0);
         shared.find(batch);
         assertThat(shared.items()).isZero();
+        if (items > 0) {
+          return rows;
+        }
       }
     }
+    return 0;
   }
 }
