@@ -140,7 +140,8 @@ final class CudaExpertsTest {
                 () -> checkFast(kind.getKey(), kind.getValue())));
   }
 
-  /// With twins of the kernels for tensor cores: tiles of all sizes, and experts apart.
+  /// With twins of the kernels for tensor cores: tiles of all sizes, and experts apart. More than 64
+  /// rows are rounded to bf16.
   private static void checkFast(TensorType type, int rows) {
     Routing routing = new Routing(2, false, null, null, 1, 1, 1, true, 1);
     Shape shape =
@@ -148,7 +149,7 @@ final class CudaExpertsTest {
     float[] expected = mix(new ReferenceBackend(), shape, routing, false, 0, rows);
     float[] actual = mix(EmulatedDriver.open(false), shape, routing, false, 0, rows);
     for (int i = 0; i < expected.length; i++) {
-      assertThat(actual[i]).isCloseTo(expected[i], within(rows <= 70 ? 1e-3f : 3e-2f));
+      assertThat(actual[i]).isCloseTo(expected[i], within(rows <= 64 ? 1e-3f : 3e-2f));
     }
   }
 
