@@ -168,8 +168,9 @@ __device__ inline SampleKey sample_find(const SampleRow& row, SampleKey bound, b
           (shift == 56 || key >> (shift + 8) == prefix)) {
         int digit = (int)(key >> shift & 255);
         atomicAdd(&s.sums[digit], counts ? 1ull : sample_weight(row, key));
-        atomicAdd(&s.counts[digit], 1);
-        s.keys[digit] = key;
+        if (atomicAdd(&s.counts[digit], 1) == 0) {
+          s.keys[digit] = key;
+        }
       }
     }
     __syncthreads();
