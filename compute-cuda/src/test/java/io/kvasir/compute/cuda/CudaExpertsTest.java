@@ -140,8 +140,8 @@ final class CudaExpertsTest {
                 () -> checkFast(kind.getKey(), kind.getValue())));
   }
 
-  /// With twins of the kernels for tensor cores: tiles of all sizes, and experts apart. More than 64
-  /// rows are rounded to bf16.
+  /// With twins of the kernels for tensor cores: tiles of all sizes, and experts apart. More than
+  /// 64 rows are rounded to bf16.
   private static void checkFast(TensorType type, int rows) {
     Routing routing = new Routing(2, false, null, null, 1, 1, 1, true, 1);
     Shape shape =
